@@ -1,0 +1,45 @@
+"""betahat: β̂ with proof. Least squares and, rung by rung, everything that minimises Σ L(y, f(x, β)) + R(β).
+
+Names are imported when first used, so that `import betahat` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "LinearRegression": "estimators.linear_regression",
+    "PolynomialRegression": "estimators.polynomial_regression",
+    "Ridge": "estimators.ridge",
+    "fit": "estimators.formula",
+    "load": "estimators.storing",
+    "show_versions": "report.versions",
+    "CertificateWarning": "errors",
+    "CollinearityError": "errors",
+    "CollinearityWarning": "errors",
+    "DataError": "errors",
+    "FormulaError": "errors",
+    "InferenceError": "errors",
+    "MissingRowsWarning": "errors",
+    "MissingValueError": "errors",
+    "StorageError": "errors",
+    "UnseenLevelError": "errors",
+}
+_MODULES = ("data", "errors", "inference", "kernels", "losses", "penalties", "solvers")
+
+__all__ = ["__version__", *_MODULES, *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"betahat.{_WHERE[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"betahat.{name}")
+    raise AttributeError(f"module 'betahat' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,59 @@
+"""Tables, files and formulas become blocks of numbers here, and how they did is kept in a Design.
+
+Nothing here knows a model, a loss or a solver; heavy libraries are imported only once a name is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from betahat.data.design import Column, Design, design_from_dict
+    from betahat.data.formula import FormulaDesign
+    from betahat.data.groups import group_codes
+    from betahat.data.inputs import read_formula, read_inputs
+    from betahat.data.predict import iter_design_blocks, write_predictions
+    from betahat.data.queries import QuerySource, query
+    from betahat.data.source import ArraySource, Block, Source
+    from betahat.data.table import TableDesign, learn_table
+
+__all__ = [
+    "ArraySource",
+    "Block",
+    "Column",
+    "Design",
+    "FormulaDesign",
+    "QuerySource",
+    "Source",
+    "TableDesign",
+    "design_from_dict",
+    "group_codes",
+    "iter_design_blocks",
+    "learn_table",
+    "query",
+    "read_formula",
+    "read_inputs",
+    "write_predictions",
+]
+
+_WHERE = {
+    **dict.fromkeys(("ArraySource", "Block", "Source"), "source"),
+    **dict.fromkeys(("Column", "Design", "design_from_dict"), "design"),
+    **dict.fromkeys(("TableDesign", "learn_table"), "table"),
+    **dict.fromkeys(("read_inputs", "read_formula"), "inputs"),
+    **dict.fromkeys(("QuerySource", "query"), "queries"),
+    **dict.fromkeys(("iter_design_blocks", "write_predictions"), "predict"),
+    "FormulaDesign": "formula",
+    "group_codes": "groups",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

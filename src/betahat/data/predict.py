@@ -1,0 +1,146 @@
+"""Predictions for files of any size: the input read in blocks, the output written in the order of its rows."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from betahat.data.design import Design
+from betahat.data.duck import Table, fit_memory, literal, open_table, quoted, wrapped
+from betahat.data.prefetch import prefetch
+from betahat.data.reader import Reader, block_rows_for, slices
+from betahat.errors import DataError
+
+_WRITERS = {".parquet": "FORMAT parquet", ".pq": "FORMAT parquet", ".csv": "FORMAT csv, HEADER"}
+
+
+def iter_design_blocks(
+    what: Any,
+    design: Design,
+    *,
+    table: str | None = None,
+    block_rows: int | None = None,
+    memory_limit: str | None = None,
+) -> Iterator[np.ndarray]:
+    """X of each block of rows, (k, p) float64, in the order of the rows.
+
+    what, table, block_rows, memory_limit : as for :func:`betahat.data.query`.
+
+    Raises MissingValueError, UnseenLevelError and DataError as `design.matrix` does.
+
+    >>> from betahat.data import query
+    >>> sql = "SELECT i AS x, 2.0 * i AS y FROM range(3) AS t(i)"
+    >>> design = query(sql, target="y").design
+    >>> [X[:, 0].tolist() for X in iter_design_blocks(sql, design, block_rows=2)]
+    [[0.0], [1.0, 2.0]]
+    """
+    return _design_blocks(open_table(what, table, memory_limit), design, block_rows, memory_limit)
+
+
+def _design_blocks(
+    table: Table, design: Design, block_rows: int | None, memory_limit: str | None
+) -> Iterator[np.ndarray]:
+    fit_memory(table, [name for name in design.input_names if name in table.types], memory_limit)
+    reader = Reader(table, design.columns)
+    at_most = block_rows_for(len(design.names), block_rows)
+
+    def read() -> Iterator[np.ndarray]:
+        for values, _ in reader.batches():
+            rows = len(next(iter(values.values())))
+            for part in slices(rows, at_most):
+                block = {name: values[name][part] for name in design.input_names}
+                yield design.assemble(design.complete(block), part.stop - part.start)
+
+    return prefetch(read)
+
+
+def write_predictions(
+    what: Any,
+    design: Design,
+    predict: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    out: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+    block_rows: int | None = None,
+    memory_limit: str | None = None,
+) -> int:
+    """Write the input with columns of predictions added, and return the number of rows.
+
+    predict : from X, (k, p), to columns of k values each, by name; the same names for every block.
+    out : a .parquet or .csv file. It is replaced only when the new one is complete.
+
+    Predictions wait in a temporary file beside `out`, so memory does not grow with the rows.
+
+    Raises ValueError for another kind of file, DataError where a column of that name is in the input already,
+    where there are no rows, or where `predict` returns columns of another length, and what
+    :func:`iter_design_blocks` raises.
+    """
+    target = Path(out)
+    if target.suffix.lower() not in _WRITERS:
+        raise ValueError(f"`out` (={str(out)!r}) must end in {' or '.join(_WRITERS)}")
+    if not target.parent.is_dir():
+        raise ValueError(f"`out` (={str(out)!r}) is in a folder that is not there")
+    opened = open_table(what, table, memory_limit)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        kept, made = Path(folder) / "predictions.duckdb", Path(folder) / f"made{target.suffix}"
+        connection = opened.connection
+        with wrapped(str(kept)):
+            connection.execute(f"ATTACH {literal(str(kept))} AS betahat_out")
+        try:
+            blocks = _design_blocks(opened, design, block_rows, memory_limit)
+            rows = _keep(opened, blocks, predict)
+            with wrapped(f"the output {str(out)!r}"):
+                connection.execute(
+                    f"COPY (SELECT given.*, made.* FROM {opened.expression} AS given "
+                    f"POSITIONAL JOIN betahat_out.predictions AS made) TO {literal(str(made))} "
+                    f"({_WRITERS[target.suffix.lower()]})"
+                )
+        finally:
+            connection.close()
+        os.replace(made, target)
+    return rows
+
+
+def _keep(
+    table: Table,
+    blocks: Iterator[np.ndarray],
+    predict: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+) -> int:
+    """Put the predictions of every block into a table on disk, in order; the number of rows."""
+    names: list[str] = []
+    total = 0
+    cursor = table.cursor()
+    for X in blocks:
+        columns = {name: np.asarray(values) for name, values in predict(X).items()}
+        _check_columns(columns, len(X), names, table)
+        if any(values.dtype.kind in "US" for values in columns.values()):  # as text, not as an enum of this block
+            columns = {k: v.astype(object) if v.dtype.kind in "US" else v for k, v in columns.items()}
+        with wrapped("the predictions"):
+            cursor.register("betahat_block", columns)
+            select = f"SELECT {', '.join(map(quoted, columns))} FROM betahat_block"
+            verb = "INSERT INTO betahat_out.predictions" if names else "CREATE TABLE betahat_out.predictions AS"
+            cursor.execute(f"{verb} {select}")
+            cursor.unregister("betahat_block")
+        names = list(columns)
+        total += len(X)
+    if not total:
+        raise DataError(f"{table.described} has no rows, so there is nothing to predict")
+    return total
+
+
+def _check_columns(columns: Mapping[str, np.ndarray], rows: int, before: list[str], table: Table) -> None:
+    if before and list(columns) != before:
+        raise DataError(f"`predict` returned the columns {list(columns)} for one block and {before} for another")
+    if not columns:
+        raise DataError("`predict` returned no columns")
+    present = {name.casefold() for name in table.types}
+    for name, values in columns.items():
+        if values.shape != (rows,):
+            raise DataError(f"`predict` returned {name!r} of shape {values.shape} for {rows:,} rows; ({rows},) is meant")
+        if name.casefold() in present:
+            raise DataError(f"{table.described} has a column {name!r} already; leave it out or rename it in SQL")

@@ -1,0 +1,117 @@
+"""Where rows come from: blocks of (X, y, weights) that can be passed over again and again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some consecutive rows.
+
+    X : (k, p) numeric array of any strides and dtype, or a scipy.sparse CSR/CSC matrix or array.
+    y : (k, t) float64 array, or None where there is no target (prediction).
+    weight : (k,) float64 importance weights, or None for ones.
+    frequency : (k,) float64 whole numbers, how many equal rows each row stands for, or None for ones.
+    groups : (k, g) int64 codes of the clusters the rows belong to (g = 1 or 2), or None.
+    """
+
+    X: Any
+    y: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    frequency: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+
+class Source(ABC):
+    """Rows that can be read again. Each full reading calls :meth:`blocks` once and is counted."""
+
+    in_memory: bool
+    """Whether a reading costs memory bandwidth only, or a file must be read and decoded again."""
+    readings: int = 0
+    """How many times the rows have been read."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the p columns of X (after coding of categories)."""
+
+    @property
+    @abstractmethod
+    def target_names(self) -> tuple[str, ...]:
+        """Names of the t columns of y."""
+
+    @abstractmethod
+    def _blocks(self) -> Iterator[Block]: ...
+
+    def blocks(self) -> Iterator[Block]:
+        """Read all rows once, in the same order each time."""
+        self.readings += 1
+        return self._blocks()
+
+
+@final
+class ArraySource(Source):
+    """Arrays that are already in memory: one block, no copy."""
+
+    in_memory = True
+
+    def __init__(
+        self,
+        X: Any,
+        y: np.ndarray,
+        weight: np.ndarray | None = None,
+        frequency: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+        names: tuple[str, ...] | None = None,
+        target_names: tuple[str, ...] | None = None,
+    ) -> None:
+        y = y.reshape(-1, 1) if y.ndim == 1 else y
+        self._block = Block(X, y, weight, frequency, groups)
+        self._columns, self._targets = X.shape[1], y.shape[1]
+        self._names, self._target_names = names, target_names
+        self.readings = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._names or tuple(f"x{j + 1}" for j in range(self._columns))
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        if self._target_names:
+            return self._target_names
+        return ("y",) if self._targets == 1 else tuple(f"y{k + 1}" for k in range(self._targets))
+
+    def _blocks(self) -> Iterator[Block]:
+        yield self._block
+
+
+@final
+class ScaledSource(Source):
+    """Another source with columns multiplied by powers of two, which rounds nothing but keeps squares finite."""
+
+    def __init__(self, source: Source, x_scale: np.ndarray, y_scale: np.ndarray) -> None:
+        self._source, self.x_scale, self.y_scale = source, x_scale, y_scale
+        self.in_memory = source.in_memory
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._source.names
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        return self._source.target_names
+
+    def _blocks(self) -> Iterator[Block]:
+        for block in self._source.blocks():
+            if hasattr(block.X, "tocsr"):
+                X = block.X.tocsr().astype(np.float64)
+                X.data *= self.x_scale[X.indices]
+            else:
+                X = block.X * self.x_scale
+            yield replace(block, X=X, y=None if block.y is None else block.y * self.y_scale)

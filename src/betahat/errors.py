@@ -1,0 +1,43 @@
+"""What can go wrong, by name. Every error is a ValueError or TypeError; every warning a UserWarning."""
+
+from __future__ import annotations
+
+
+class DataError(ValueError):
+    """The data cannot be fitted as given: missing or infinite values, wrong shapes, nothing left."""
+
+
+class MissingValueError(DataError):
+    """A value is missing (NaN, null) where the policy does not allow it."""
+
+
+class UnseenLevelError(DataError):
+    """Prediction met a category that was absent when the model was fitted."""
+
+
+class FormulaError(ValueError):
+    """A formula cannot be read, or names what the data does not have."""
+
+
+class CollinearityError(ValueError):
+    """Columns are linear combinations of one another and the caller asked to be stopped."""
+
+
+class InferenceError(ValueError):
+    """A standard error, interval or test was asked for where none is defined; the message says why."""
+
+
+class StorageError(ValueError):
+    """A model file is damaged, truncated, from another version, or not a model file at all."""
+
+
+class CollinearityWarning(UserWarning):
+    """Columns are constant or linear combinations of others; the message names them and what was done."""
+
+
+class CertificateWarning(UserWarning):
+    """A fit was expected to be certified as a minimum and was not; the message says what is missing."""
+
+
+class MissingRowsWarning(UserWarning):
+    """Rows were left out because values are missing; the message says how many."""

@@ -1,0 +1,244 @@
+"""What the linear estimators share: from checked inputs through objective and solver to fitted attributes."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from betahat.certificate import Certificate
+from betahat.data.source import Source
+from betahat.errors import CertificateWarning, CollinearityWarning
+from betahat.estimators.inputs import array_source, is_frame, refuse_beside_source
+from betahat.estimators.linear_fit import LinearResult, fit_linear
+from betahat.inference import Inference, Summary, check_cov_type
+from betahat.models.linear import predict
+from betahat.penalties import Penalty
+from betahat.solvers.direct import COLLINEAR
+from betahat.solvers.trace import Trace
+
+_MISSING = ("error", "drop", "mean")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """ValueError unless `value` is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
+
+
+def check_number(name: str, value: Any, lowest: float, why: str) -> float:
+    """A finite number ≥ lowest."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} (={value!r}) must be a number")
+    if not np.isfinite(value) or value < lowest:
+        raise ValueError(f"{name} (={value!r}) must be finite and at least {lowest:g}: {why}")
+    return float(value)
+
+
+class BaseLinear(RegressorMixin, BaseEstimator):
+    """Abstract: a linear model fitted by least squares. Subclasses say what is penalised and how X is formed."""
+
+    fit_intercept: bool
+    cov_type: str
+    maxlags: int | None
+    collinear: str
+    missing: str
+
+    coef_: np.ndarray
+    intercept_: Any
+    certificate_: Certificate
+    trace_: Trace
+    stop_reason_: str
+    n_features_in_: int
+
+    @abstractmethod
+    def _penalty(self, weight: float) -> Penalty:
+        """The penalty on the mean loss, given the sum of weights."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
+        return tags
+
+    # --- fitting ------------------------------------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, frequency_weight: Any = None, groups: Any = None
+    ) -> Self:
+        """Fit to rows.
+
+        X : (n, p) array, list, scipy.sparse matrix, pandas/polars/pyarrow table (text and categories are treatment
+            coded), or a source that holds its own target (see :func:`betahat.data.query`).
+        y : (n,) or (n, t) numbers; None with a source.
+        sample_weight : (n,) importance weights ≥ 0; degrees of freedom count rows of positive weight.
+        frequency_weight : (n,) whole numbers; a row stands for so many equal rows.
+        groups : (n,) or (n, 2) labels of clusters, for ``cov_type="cluster"``.
+
+        Raises MissingValueError, DataError, TypeError or ValueError where the inputs cannot be fitted, each naming
+        the argument, and CollinearityError if ``collinear="error"``.
+        """
+        self._check_parameters()
+        source = self._read(X, y, sample_weight, frequency_weight, groups)
+        self._fit_source(source)
+        return self
+
+    def _check_parameters(self) -> None:
+        check_choice("collinear", self.collinear, COLLINEAR)
+        check_choice("missing", self.missing, _MISSING)
+        if not isinstance(self.fit_intercept, (bool, np.bool_)):
+            raise TypeError(f"fit_intercept (={self.fit_intercept!r}) must be True or False")
+        check_cov_type(self.cov_type)
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, frequency_weight: Any, groups: Any) -> Source:
+        self.design_: Any = None
+        self._single_target = True
+        if isinstance(X, Source):
+            refuse_beside_source(
+                X, y=y, sample_weight=sample_weight, frequency_weight=frequency_weight, groups=groups
+            )
+            self.design_ = getattr(X, "design", None)
+            self._single_target = len(X.target_names) == 1
+            self.n_features_in_ = len(self.design_.input_names if self.design_ is not None else X.names)
+            if self.design_ is not None:
+                self.feature_names_in_ = np.asarray(self.design_.input_names, dtype=object)
+            return X
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None (only a source holds its "
+                "own target)"
+            )
+        if is_frame(X):
+            return self._read_frame(X, y, sample_weight, frequency_weight, groups)
+        X, y = validate_data(
+            self, X, y, accept_sparse=("csr", "csc"), ensure_all_finite=False, multi_output=True, y_numeric=True,
+            dtype="numeric",
+        )  # fmt: skip
+        self._single_target = y.ndim == 1
+        return array_source(X, y, sample_weight, frequency_weight, groups)
+
+    def _read_frame(self, X: Any, y: Any, sample_weight: Any, frequency_weight: Any, groups: Any) -> Source:
+        from betahat.data import read_inputs
+
+        validate_data(self, X, y, skip_check_array=True)
+        self.design_, source = read_inputs(
+            X, y, sample_weight, frequency_weight, groups, missing=self.missing  # pyright: ignore[reportArgumentType]
+        )
+        self._single_target = np.ndim(y) == 1 if not hasattr(y, "columns") else False
+        return source
+
+    def _fit_source(self, source: Source) -> None:
+        has_intercept = bool(self.fit_intercept)
+        if self.design_ is not None and self.design_.kind == "formula":
+            has_intercept = self.design_.has_intercept
+        result = fit_linear(
+            source, self._penalty, has_intercept, self.collinear, self.cov_type, self.maxlags
+        )
+        self._store(result)
+
+    def _store(self, result: LinearResult) -> None:
+        single = self._single_target
+        self.coef_ = result.coef[0] if single else result.coef
+        self.intercept_ = float(result.intercept[0]) if single else result.intercept
+        self.certificate_, self.trace_, self.stop_reason_ = result.certificate, result.trace, result.stop_reason
+        self.rank_ = result.statistics.rank - int(result.statistics.has_intercept)
+        self.solver_ = result.solver
+        self._result = result
+        if result.remarks:
+            self._warn_collinear(result)
+        if not result.certificate.converged:
+            warnings.warn(f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=5)
+
+    def _warn_collinear(self, result: LinearResult) -> None:
+        shown = "; ".join(result.remarks[:8]) + (
+            f"; and {len(result.remarks) - 8} more" if len(result.remarks) > 8 else ""
+        )
+        done = (
+            "of all coefficients with the smallest loss those of smallest norm were taken"
+            if self.collinear == "minimum_norm"
+            else "these columns were dropped (their coefficients are 0)"
+        )
+        warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=6)
+
+    # --- prediction ---------------------------------------------------------------------------------------------
+
+    def _matrix(self, X: Any) -> Any:
+        """X of new rows as numbers, coded as in training."""
+        check_is_fitted(self)
+        if self.design_ is not None and is_frame(X):
+            if self.design_.kind == "columns":
+                validate_data(self, _in_order(X, self.design_.input_names), skip_check_array=True, reset=False)
+            return self.design_.matrix(X)
+        if self.design_ is not None and len(self.design_.names) != len(self.design_.input_names):
+            raise TypeError(
+                f"this {type(self).__name__} was fitted on a table with columns {list(self.design_.input_names)}; "
+                f"predict needs a table with these columns, not {type(X).__name__}"
+            )
+        return validate_data(self, X, reset=False, accept_sparse=("csr", "csc"), dtype="numeric")
+
+    def predict(self, X: Any) -> np.ndarray:
+        """β₀ + Xβ for new rows: (n,), or (n, t) for t targets. A row's value is the same whatever rows come with it."""
+        matrix = self._matrix(X)
+        if not hasattr(matrix, "tocsr"):
+            matrix = np.asarray(matrix, np.float64)
+        values = predict(matrix, self._result.coef, self._result.intercept)
+        return values[:, 0] if self._single_target else values
+
+    def prediction_interval(self, X: Any, level: float = 0.95, kind: str = "prediction") -> np.ndarray:
+        """Intervals around the predictions: (n, 2), or (n, t, 2) for t targets.
+
+        ``kind="prediction"`` is for a new observation, ŷ ± t √(s² + x₀ᵀVx₀); ``"confidence"`` for its mean,
+        ŷ ± t √(x₀ᵀVx₀), with V the covariance of `cov_type` and t the quantile of Student's distribution.
+        """
+        check_choice("kind", kind, ("prediction", "confidence"))
+        matrix = self._matrix(X)
+        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        centre = predict(matrix, self._result.coef, self._result.intercept)
+        half = self.inference_.half_width(matrix, level, observation=kind == "prediction")
+        bounds = np.stack([centre - half, centre + half], axis=-1)
+        return bounds[:, 0] if self._single_target else bounds
+
+    # --- results ------------------------------------------------------------------------------------------------
+
+    @property
+    def inference_(self) -> Inference:
+        """Standard errors, tests, intervals and fit statistics (see :class:`betahat.inference.Inference`)."""
+        check_is_fitted(self)
+        if self._result.inference is None:
+            self._result.inference = Inference(self._result.statistics)
+        return self._result.inference
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """The table of coefficients with standard errors, tests, fit statistics and the certificate's line."""
+        return Summary(self.inference_, level=level)
+
+    def explain(self) -> str:
+        """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
+        from betahat.report.explain import explain_linear
+
+        check_is_fitted(self)
+        return explain_linear(self._result, self._objective_words())
+
+    @abstractmethod
+    def _objective_words(self) -> str:
+        """The objective as a line of mathematics, with this estimator's numbers."""
+
+    def save(self, path: Any) -> None:
+        """Write the fitted model to one file (safetensors with JSON metadata): no rows, no pickle."""
+        from betahat.estimators.storing import save
+
+        save(self, path)
+
+
+def _in_order(X: Any, names: tuple[str, ...]) -> Any:
+    """The table with just the columns that training had, in that order; as it is where one is missing."""
+    import narwhals.stable.v2 as nw
+
+    frame = nw.from_native(X)
+    present = frame.collect_schema().names()
+    return frame.select(list(names)).to_native() if set(names) <= set(present) else X

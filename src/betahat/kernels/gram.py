@@ -1,0 +1,141 @@
+"""Gram matrices ZᵀWZ of Z = [X − c | Y − c | 1], in one reading of X: everything least squares needs.
+
+Small problems run in NumPy; from `COMPILED_FROM` elements on, the register tile does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from betahat.kernels import reference
+
+COMPILED_FROM = 1 << 17
+"""Elements of X from which compiled kernels pay for being loaded."""
+
+_NARROW = 384  # columns up to which each slab of rows has a Gram matrix of its own
+_CONVERTED_ROWS = 1 << 15  # rows converted at a time where X is not a native float array
+
+
+def is_native_float(X: np.ndarray) -> bool:
+    """Whether compiled kernels can read X where it lies."""
+    return X.dtype in (np.float64, np.float32) and X.dtype.isnative and bool(X.flags.aligned)
+
+
+def slab_edges(rows: int, smallest: int = 1 << 14, most: int = 64) -> list[int]:
+    """Cuts of `rows` that depend on nothing but `rows`, so that sums have the same bits on any machine's threads."""
+    count = min(most, max(1, rows // smallest))
+    return [rows * i // count for i in range(count + 1)]
+
+
+def gram(
+    X: Any,
+    Y: np.ndarray,
+    weight: np.ndarray | None = None,
+    centre: np.ndarray | None = None,
+    dtype: Any = np.float64,
+) -> tuple[np.ndarray, np.ndarray]:
+    """ZᵀWZ as a sum `high` + `low`, both (p + t + 1, p + t + 1).
+
+    X : (n, p) array of any dtype and strides; Y : (n, t) float64; weight : (n,) float64 or None; centre : (p + t,)
+    or None for zeros. `dtype` is what the sums are computed in, float64 or float32.
+
+    >>> import numpy as np
+    >>> X, Y = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [0.0], [1.0]])
+    >>> gram(X, Y)[0]
+    array([[21.,  5.,  7.],
+           [ 5.,  2.,  2.],
+           [ 7.,  2.,  3.]])
+    """
+    n, p = X.shape
+    t = Y.shape[1]
+    centre = np.zeros(p + t, dtype) if centre is None else np.ascontiguousarray(centre, dtype)
+    if n * p < COMPILED_FROM:
+        return reference.gram(np.asarray(X, dtype), Y, weight, centre)
+    if not is_native_float(X):
+        high, low = np.zeros((p + t + 1, p + t + 1), dtype), np.zeros((p + t + 1, p + t + 1), dtype)
+        for start in range(0, n, _CONVERTED_ROWS):
+            rows = slice(start, start + _CONVERTED_ROWS)
+            part = _compiled(X[rows].astype(dtype), Y[rows], None if weight is None else weight[rows], centre)
+            high, lost = reference.two_sum(high, part[0])
+            low += lost + part[1]
+        return high, low
+    return _compiled(X, Y, weight, centre)
+
+
+def _compiled(
+    X: np.ndarray, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    from betahat.kernels import gram_compiled, team
+
+    n, p = X.shape
+    t = Y.shape[1]
+    Y = np.ascontiguousarray(Y, np.float64)
+    weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
+    lanes = gram_compiled.SHAPE.lanes * (8 // centre.itemsize)
+    padded = (p + t + lanes) // lanes * lanes
+    single = X.dtype == np.float32
+
+    def rows_from(start: int, stop: int) -> tuple[Any, ...]:
+        return (
+            X.ctypes.data + start * X.strides[0], X.strides[0], X.strides[1], single,
+            Y.ctypes.data + start * t * 8, 0 if weight is None else weight.ctypes.data + start * 8,
+            stop - start, p, t, centre, lanes,
+        )  # fmt: skip
+
+    if padded <= _NARROW:
+        block = min(512, max(64, (1 << 15) // padded // 64 * 64))
+        edges = slab_edges(n)
+        sums = np.zeros((len(edges) - 1, padded, padded), centre.dtype)
+        errors = np.zeros_like(sums)
+        slabs = zip(edges[:-1], edges[1:], strict=True)
+        team.run(
+            gram_compiled.gram_slab,
+            [(*rows_from(*edge), block, sums[i], errors[i]) for i, edge in enumerate(slabs)],
+        )
+        high, low = sums[0], errors[0]
+        for other, its_errors in zip(sums[1:], errors[1:], strict=True):
+            high, lost = reference.two_sum(high, other)
+            low = low + (lost + its_errors)
+    else:
+        high, low = np.zeros((padded, padded), centre.dtype), np.zeros((padded, padded), centre.dtype)
+        _wide(rows_from, n, padded, lanes, centre, weight is not None, high, low)
+    q = p + t + 1
+    return _symmetric(high[:q, :q]), _symmetric(low[:q, :q])
+
+
+def _wide(
+    rows_from: Any, n: int, padded: int, lanes: int, centre: np.ndarray, weighted: bool,
+    high: np.ndarray, low: np.ndarray,
+) -> None:  # fmt: skip
+    """Many columns: each block of rows is packed by all threads, then its products are cut by output columns."""
+    from betahat.kernels import gram_compiled, team
+
+    block, part = 512, 64
+    right = np.zeros(padded * block, centre.dtype)
+    left = np.zeros_like(right) if weighted else right
+    width = lanes * gram_compiled.VECTORS
+    first = gram_compiled.first_width(padded, lanes)
+    starts = [0, *range(first, padded, width), padded]
+    bands = [(starts[i], starts[min(i + 2, len(starts) - 1)]) for i in range(0, len(starts) - 1, 2)]
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        team.run(
+            gram_compiled.read_and_pack,
+            [
+                (*rows_from(a, min(a + part, stop)), block, a - start, right, left)
+                for a in range(start, stop, part)
+            ],
+        )
+        team.run(
+            gram_compiled.multiply,
+            [
+                (right, left, stop - start, padded, lanes, block, a, b, right.ctypes.data, 0, high, low)
+                for a, b in reversed(bands)
+            ],
+        )
+
+
+def _symmetric(upper: np.ndarray) -> np.ndarray:
+    return np.triu(upper) + np.triu(upper, 1).T

@@ -1,0 +1,144 @@
+"""Compiled Gram matrices: a block of rows is packed once into panels in cache, then multiplied by the register tile.
+
+Packed columns are [X − centre | Y − centre | 1 | 0…], in panels of one tile's width (the first takes the remainder, so
+that the longest rows of products use the whole tile): panel, row, column. With weights a second packing holds the rows
+times w, so that the product is ZᵀWZ.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import doubles, like_array, read_rows
+from betahat.kernels.tile import (
+    SHAPE,
+    copy_1,
+    copy_2,
+    copy_3,
+    copy_4,
+    gram_tile_1,
+    gram_tile_2,
+    gram_tile_3,
+    gram_tile_4,
+)
+
+ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
+
+
+@compiled
+def first_width(padded, lanes):  # type: ignore[no-untyped-def]
+    """Columns of the first panel; every other has the tile's width."""
+    rest = padded % (lanes * VECTORS)
+    return rest if rest > 0 else lanes * VECTORS
+
+
+@compiled
+def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left):  # type: ignore[no-untyped-def]
+    """Pack rows of X (unit column stride) and Y into panels from `first_row` on; `left` too, times w, if w is not 0.
+
+    Columns behind the 1 are never written: the buffers come zeroed.
+    """
+    size = centre.itemsize
+    padded = (p + t + lanes) // lanes * lanes
+    centre_at, right_at = centre.ctypes.data, right.ctypes.data
+    ys = carray(doubles(y), rows * t)
+    ws = carray(doubles(w), rows)
+    start, here = 0, first_width(padded, lanes)
+    while start < padded:
+        base = start * capacity + first_row * here
+        columns = min(here, p - start)
+        source, middle = x + start * size, centre_at + start * size
+        target, stride = right_at + base * size, here * size
+        vectors = (columns + lanes - 1) // lanes
+        rest = columns - (vectors - 1) * lanes
+        if vectors == 1:
+            copy_1(source, row_stride, target, stride, rows, middle, rest, centre)
+        elif vectors == 2:
+            copy_2(source, row_stride, target, stride, rows, middle, rest, centre)
+        elif vectors == 3:
+            copy_3(source, row_stride, target, stride, rows, middle, rest, centre)
+        elif vectors == 4:
+            copy_4(source, row_stride, target, stride, rows, middle, rest, centre)
+        for c in range(max(p, start), min(p + t, start + here)):
+            for i in range(rows):
+                right[base + i * here + c - start] = ys[i * t + c - p] - centre[c]
+        if start <= p + t < start + here:  # the vector that ends X may have written over the ones
+            for i in range(rows):
+                right[base + i * here + p + t - start] = 1.0
+        if w != 0:
+            for i in range(rows):
+                weight = ws[i]
+                for c in range(base + i * here, base + i * here + here):
+                    left[c] = weight * right[c]
+        start += here
+        here = lanes * VECTORS
+
+
+@compiled
+def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, line, sums, errors):  # type: ignore[no-untyped-def]
+    """Add the block's ZᵀWZ to sums + errors, upper triangle, for the panels that start in columns first … last − 1.
+
+    `ahead` is where the next block lies (`line` = 64), fetched meanwhile; line = 0 fetches nothing new.
+    """
+    size = right.itemsize
+    width = lanes * VECTORS
+    narrow = first_width(padded, lanes)
+    at, left_at = right.ctypes.data, left.ctypes.data
+    to, lost = sums.ctypes.data, errors.ctypes.data
+    step = padded * size
+    start = first
+    while start < last:
+        here = width if start > 0 else narrow
+        b_k = here * size
+        for i in range(0, start + here, ROWS):
+            own = 0 if i < narrow else narrow + (i - narrow) // width * width
+            own_width = width if own > 0 else narrow
+            a_k = own_width * size
+            a = left_at + (own * capacity + i - own) * size
+            skip = (i - start) // lanes * lanes if i > start else 0
+            b = at + (start * capacity + skip) * size
+            c = to + (i * padded + start + skip) * size
+            e = lost + c - to
+            vectors = (here - skip) // lanes
+            if vectors == 1:
+                gram_tile_1(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
+            elif vectors == 2:
+                gram_tile_2(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
+            elif vectors == 3:
+                gram_tile_3(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
+            else:
+                gram_tile_4(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
+            ahead += rows * line
+        start += here
+
+
+@compiled
+def read_and_pack(  # type: ignore[no-untyped-def]
+    x, row_stride, column_stride, single, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left
+):
+    """Pack rows of any layout; returns where the rows that follow lie and 64, or 0 if they need not be fetched."""
+    size = centre.itemsize
+    if column_stride == size and single == (size == 4):
+        pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
+        return x + rows * row_stride, 64
+    scratch = np.empty(rows * p, centre.dtype)
+    read_rows(x, row_stride, column_stride, single, rows, p, scratch)
+    pack(scratch.ctypes.data, p * size, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
+    return scratch.ctypes.data, 0
+
+
+@compiled
+def gram_slab(x, row_stride, column_stride, single, y, w, rows, p, t, centre, lanes, block, sums, errors):  # type: ignore[no-untyped-def]
+    """ZᵀWZ of consecutive rows, block by block, added to sums + errors."""
+    padded = (p + t + lanes) // lanes * lanes
+    right = np.zeros(padded * block, centre.dtype)
+    left = np.zeros(right.size, centre.dtype) if w != 0 else right
+    for start in range(0, rows, block):
+        count = min(block, rows - start)
+        ahead, line = read_and_pack(
+            x + start * row_stride, row_stride, column_stride, single, y + start * t * 8,
+            w + start * 8 if w != 0 else 0, count, p, t, centre, lanes, block, 0, right, left,
+        )  # fmt: skip
+        multiply(right, left, count, padded, lanes, block, 0, padded, ahead, line, sums, errors)

@@ -1,0 +1,259 @@
+"""What each kernel must equal, in plain NumPy: the oracle of the tests, and what runs small problems.
+
+Gradients are computed by splitting every number into slices of a few bits, so short that matrix products of slices
+are exact in double precision; the exact products are then added in double-double (Ozaki, Ogita, Oishi & Rump 2012).
+Works for dense arrays and scipy.sparse matrices alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_ROWS = 4096  # rows whose products are added exactly at a time
+_BITS = 118  # significant bits kept of numbers with a rounding error attached
+
+
+def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """s + e = a + b exactly (Knuth 1969)."""
+    s = a + b
+    z = s - a
+    return s, (a - (s - z)) + (b - z)
+
+
+def two_product(a: Any, b: Any) -> tuple[Any, Any]:
+    """p + e = a·b exactly, without a fused multiply–add (Dekker 1971)."""
+    p = a * b
+    t = a * 134217729.0
+    ah = t - (t - a)
+    al = a - ah
+    t = b * 134217729.0
+    bh = t - (t - b)
+    bl = b - bh
+    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+
+
+def gram(
+    X: np.ndarray, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """ZᵀWZ of Z = [X − c | Y − c | 1]; the second part (what rounding lost) is zero here."""
+    n, p = X.shape
+    q = p + Y.shape[1] + 1
+    Z = np.ones((n, q), centre.dtype)
+    np.subtract(X, centre[:p], out=Z[:, :p])
+    np.subtract(Y, centre[p:], out=Z[:, p : q - 1])
+    product = Z.T @ (Z if weight is None else Z * weight[:, None])
+    return product.astype(centre.dtype, copy=False), np.zeros((q, q), centre.dtype)
+
+
+class Gradient(NamedTuple):
+    """Σᵢ wᵢ rᵢ xᵢ with r = y − β₀ − Xβ, as `high` + `low` (t, p + 1), the intercept's first; Σᵢ |wᵢ rᵢ xᵢ|; Σ w r²."""
+
+    high: np.ndarray
+    low: np.ndarray
+    magnitude: np.ndarray
+    loss: np.ndarray
+
+
+def slices(high: np.ndarray, low: np.ndarray | None, bits: int) -> list[np.ndarray]:
+    """high + low, all below 1 in magnitude, as a sum of arrays of multiples of 2⁻ᵇ, 2⁻²ᵇ, … with b bits each."""
+    parts, unit, rest = [], 1.0, high
+    while True:
+        shift = unit * (1.5 * 2.0 ** (52 - bits))
+        part = (rest + shift) - shift
+        parts.append(part)
+        rest = rest - part
+        unit *= 2.0**-bits
+        if low is not None and len(parts) * bits > 53:
+            rest, low = rest + low, None
+        if not rest.any() or len(parts) * bits >= _BITS:
+            return parts
+
+
+def _power_of_two(magnitude: np.ndarray) -> np.ndarray:
+    """The power of two above each magnitude; 1 for zeros."""
+    return np.ldexp(1.0, np.frexp(magnitude)[1]) if magnitude.all() else np.where(
+        magnitude > 0, np.ldexp(1.0, np.frexp(magnitude)[1]), 1.0
+    )
+
+
+def _add_groups(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum products[i, j], exact and each i + j of one magnitude, into high + low."""
+    first, second = products.shape[:2]
+    high, low = None, 0.0
+    for group in range(first + second - 1):
+        total = products[max(0, group - second + 1), min(group, second - 1)]
+        for i in range(max(0, group - second + 1) + 1, min(first - 1, group) + 1):
+            total = total + products[i, group - i]
+        if high is None:
+            high = total
+        else:
+            high, lost = two_sum(high, total)
+            low = low + lost
+    assert high is not None
+    return two_sum(high, low)
+
+
+class _DenseSlices:
+    """X = Σ slices · scale, laid out so that Xβ and Xᵀu are one matrix product each."""
+
+    def __init__(self, X: np.ndarray, scale: np.ndarray, bits: int) -> None:
+        self.scale = scale
+        parts = slices(X / scale, None, bits)
+        self.count = len(parts)
+        self.stack = np.stack(parts, axis=1) if len(parts) > 1 else parts[0][:, None, :]
+        self.n, _, self.p = self.stack.shape
+
+    def times(self, B: np.ndarray) -> np.ndarray:
+        """(p, k) → (slices, n, k)."""
+        return (self.stack.reshape(-1, self.p) @ B).reshape(self.n, self.count, -1).swapaxes(0, 1)
+
+    def transposed_times(self, U: np.ndarray) -> np.ndarray:
+        """(n, k) → (slices, p, k)."""
+        return (self.stack.reshape(self.n, -1).T @ U).reshape(self.count, self.p, -1)
+
+    def magnitude(self, U: np.ndarray) -> np.ndarray:
+        return (np.abs(self.stack[:, 0]).T @ U) * self.scale[:, None]
+
+
+class _SparseSlices:
+    """The same for a scipy.sparse CSR matrix."""
+
+    def __init__(self, X: Any, scale: np.ndarray, bits: int) -> None:
+        self.scale = scale
+        data = X.data / scale[X.indices]
+        self.parts = [type(X)((part, X.indices, X.indptr), shape=X.shape) for part in slices(data, None, bits)]
+        self.count = len(self.parts)
+
+    def times(self, B: np.ndarray) -> np.ndarray:
+        return np.stack([part @ B for part in self.parts])
+
+    def transposed_times(self, U: np.ndarray) -> np.ndarray:
+        return np.stack([part.T @ U for part in self.parts])
+
+    def magnitude(self, U: np.ndarray) -> np.ndarray:
+        return (abs(self.parts[0]).T @ U) * self.scale[:, None]
+
+
+def _split_columns(high: np.ndarray, low: np.ndarray | None, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """(k, t) numbers as (k, slices · t) slices, and the power of two each column was divided by."""
+    scale = _power_of_two(np.abs(high).max(axis=0))
+    parts = slices(high / scale, None if low is None else low / scale, bits)
+    return np.concatenate(parts, axis=1), scale
+
+
+def _exact(products: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:
+    count, rows, columns = products.shape
+    return _add_groups(products.reshape(count, rows, columns // t, t).swapaxes(1, 2))
+
+
+def column_scale(X: Any) -> np.ndarray:
+    """A power of two above the largest magnitude in each column."""
+    if X.shape[0] == 0:
+        return np.ones(X.shape[1])
+    if hasattr(X, "tocsr"):
+        largest = abs(X).max(axis=0)
+        return _power_of_two(np.asarray(largest.toarray(), dtype=np.float64).ravel())
+    return _power_of_two(np.maximum(X.max(axis=0), -X.min(axis=0)))
+
+
+def gradient(
+    X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None
+) -> Gradient:
+    """Σᵢ wᵢ (yᵢ − β₀ − xᵢᵀβ) xᵢ for every target, correct to about 100 bits of the largest product.
+
+    X : (n, p) float64 array or CSR matrix; Y : (n, t); beta : (t, p); intercept : (t,); weight : (n,) or None.
+    """
+    n, p = X.shape
+    t = Y.shape[1]
+    if n > _ROWS:
+        parts = [
+            gradient(X[a : a + _ROWS], Y[a : a + _ROWS], beta, intercept,
+                     None if weight is None else weight[a : a + _ROWS])
+            for a in range(0, n, _ROWS)
+        ]  # fmt: skip
+        return add_gradients(parts)
+    bits = (53 - int(np.ceil(np.log2(8 * max(n, p, 2))))) // 2
+    scale = column_scale(X)
+    sliced = _SparseSlices(X, scale, bits) if hasattr(X, "tocsr") else _DenseSlices(X, scale, bits)
+    B, unit = _split_columns(beta.T * scale[:, None], None, bits)
+    fitted, error = _exact(sliced.times(B), t)
+    total, lost = two_sum(Y, -intercept)
+    residual, more = two_sum(total, -fitted * unit)
+    residual, lost = two_sum(residual, lost + (more - error * unit))
+    high, low = residual, lost
+    if weight is not None:
+        column = weight[:, None]
+        high, low = two_product(column, residual)
+        high, low = two_sum(high, low + column * lost)
+    U, unit = _split_columns(high, low, bits)
+    g, e = _exact(sliced.transposed_times(U), t)
+    sums, errors = g * unit * scale[:, None], e * unit * scale[:, None]
+    pieces = U.reshape(n, -1, t).sum(axis=0) if n else np.zeros((1, t))
+    first, first_error = pieces[0], 0.0
+    for piece in pieces[1:]:
+        first, lost = two_sum(first, piece)
+        first_error = first_error + lost
+    absolute = np.abs(high)
+    return Gradient(
+        np.concatenate([(first * unit)[:, None], sums.T], axis=1),
+        np.concatenate([np.broadcast_to(first_error * unit, (t,))[:, None], errors.T], axis=1),
+        np.concatenate([absolute.sum(axis=0)[:, None], sliced.magnitude(absolute).T], axis=1),
+        (high * residual).sum(axis=0),
+    )
+
+
+def add_gradients(parts: list[Gradient]) -> Gradient:
+    """Sums of sums, in the order given."""
+    high, low, magnitude, loss = parts[0]
+    lost_loss: Any = 0.0
+    for part in parts[1:]:
+        high, lost = two_sum(high, part.high)
+        low = low + (lost + part.low)
+        magnitude = magnitude + part.magnitude
+        loss, lost = two_sum(loss, part.loss)
+        lost_loss = lost_loss + lost
+    return Gradient(high, low, magnitude, loss + lost_loss)
+
+
+def exact_product(
+    A: np.ndarray, A_low: np.ndarray | None, B: np.ndarray, B_low: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(A + A_low)ᵀ (B + B_low) as high + low, to about 100 bits of each column's largest product.
+
+    >>> import numpy as np
+    >>> a = np.array([[1e16], [1.0], [-1e16]])
+    >>> exact_product(a, None, np.ones((3, 1)), None)[0]
+    array([[1.]])
+    """
+    n, p = A.shape
+    q = B.shape[1]
+    bits = (53 - int(np.ceil(np.log2(16 * max(n, 2))))) // 2
+    left, left_scale = _split_columns(A, A_low, bits)
+    right, right_scale = _split_columns(B, B_low, bits)
+    products = (left.T @ right).reshape(-1, p, right.shape[1])
+    high, low = _exact(products, q)
+    unit = left_scale[:, None] * right_scale
+    return high * unit, low * unit
+
+
+def exact_gram(
+    X: np.ndarray, weight: np.ndarray | None, centre: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """ZᵀWZ of Z = [(X − c) / scale | 1] as high + low, exact to about 100 bits; `scale` holds powers of two."""
+    n, p = X.shape
+    if n > _ROWS:
+        high, low = np.zeros((p + 1, p + 1)), np.zeros((p + 1, p + 1))
+        for a in range(0, n, _ROWS):
+            part = exact_gram(X[a : a + _ROWS], None if weight is None else weight[a : a + _ROWS], centre, scale)
+            high, lost = two_sum(high, part[0])
+            low = low + (lost + part[1])
+        return high, low
+    Z, error = np.ones((n, p + 1)), np.zeros((n, p + 1))
+    deviation, lost = two_sum(np.asarray(X, np.float64), -centre)
+    Z[:, :p], error[:, :p] = deviation / scale, lost / scale
+    if weight is None:
+        return exact_product(Z, error, Z, error)
+    W, W_low = two_product(weight[:, None], Z)
+    return exact_product(Z, error, W, W_low + weight[:, None] * error)

@@ -1,0 +1,124 @@
+"""The register tile: C[i, j] (+)= Σₖ A[i, k] · B[k, j], rows × (vectors · lanes) sums held in registers.
+
+A is addressed by two strides, B and C by one each (all in bytes), so one tile serves Gram matrices, dense layers
+and convolutions. Three endings: the sums are stored, added to C, or added to C with the rounding error kept in a
+second array (compensated), which makes a sum over many blocks as accurate as its blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from betahat.kernels.processor import Tile, tile_shape
+from betahat.kernels.vector import I64, counted_loop, vectors_like
+
+STORE, ADD, COMPENSATED = 0, 1, 2
+
+
+def make_tile(shape: Tile, vectors: int, ending: int) -> Any:
+    """An intrinsic tile(a, b, c, error, k, a_row, a_k, b_k, c_row, ahead, ahead_k, like).
+
+    Addresses and strides are in bytes. `ahead` is memory that will be wanted soon: each step asks for one of its
+    cache lines, so that reading the next block hides behind this one's arithmetic. `like` is any array of the
+    element type, float64 or float32.
+    """
+
+    @intrinsic
+    def tile(
+        typingctx: Any, a: Any, b: Any, c: Any, error: Any, k: Any,
+        a_row: Any, a_k: Any, b_k: Any, c_row: Any, ahead: Any, ahead_k: Any, like: Any,
+    ):  # fmt: skip
+        signature = types.void(*([types.int64] * 11), like)
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, b, c, error, k, a_row, a_k, b_k, c_row, ahead, ahead_k, _ = args
+            v = vectors_like(builder, signature.args[-1], shape)
+            wide = v.lanes * v.size
+            cells = [(i, j) for i in range(shape.rows) for j in range(vectors)]
+            row = [v.at(a, builder.mul(a_row, ir.Constant(I64, i))) for i in range(shape.rows)]
+
+            def body(step: Any, sums: list[Any]) -> list[Any]:
+                right_row, offset = v.at(b, builder.mul(step, b_k)), builder.mul(step, a_k)
+                v.prefetch(v.at(ahead, builder.mul(step, ahead_k)))
+                right = [v.load(v.at(right_row, j * wide)) for j in range(vectors)]
+                left = [v.broadcast(v.at(row[i], offset)) for i in range(shape.rows)]
+                return [
+                    v.multiply_add(left[i], right[j], total) for (i, j), total in zip(cells, sums, strict=True)
+                ]
+
+            sums = counted_loop(builder, k, [v.zero] * len(cells), body)
+            for (i, j), total in zip(cells, sums, strict=True):
+                place = v.at(builder.mul(c_row, ir.Constant(I64, i)), j * wide)
+                to = v.at(c, place)
+                if ending == STORE:
+                    v.store(total, to)
+                elif ending == ADD:
+                    v.store(v.add(v.load(to), total), to)
+                else:
+                    kept, lost = v.two_sum(v.load(to), total)
+                    v.store(kept, to)
+                    slot = v.at(error, place)
+                    v.store(v.add(v.load(slot), lost), slot)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return tile
+
+
+# Module level, because numba's cache does not survive a closure over an intrinsic.
+SHAPE = tile_shape()
+gram_tile_1 = make_tile(SHAPE, 1, COMPENSATED)
+gram_tile_2 = make_tile(SHAPE, 2, COMPENSATED)
+gram_tile_3 = make_tile(SHAPE, min(3, SHAPE.vectors), COMPENSATED)
+gram_tile_4 = make_tile(SHAPE, min(4, SHAPE.vectors), COMPENSATED)
+
+
+def make_copy(shape: Tile, vectors: int) -> Any:
+    """An intrinsic copy(source, row_stride, target, target_stride, rows, centre, rest, like).
+
+    Rows of `vectors` vectors, less the centre, to a panel. Of the last vector only `rest` elements are there
+    (1 … lanes); zeros are written behind them.
+    """
+
+    @intrinsic
+    def copy(
+        typingctx: Any, source: Any, row_stride: Any, target: Any, target_stride: Any, rows: Any,
+        centre: Any, rest: Any, like: Any,
+    ):  # fmt: skip
+        signature = types.void(*([types.int64] * 7), like)
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            source, row_stride, target, target_stride, rows, centre, rest, _ = args
+            v = vectors_like(builder, signature.args[-1], shape)
+            wide, last = v.lanes * v.size, vectors - 1
+
+            def read(address: Any, j: int) -> Any:
+                here = v.at(address, j * wide)
+                return v.load_first(here, rest) if j == last else v.load(here)
+
+            middle = [read(centre, j) for j in range(vectors)]
+
+            def body(step: Any, _: list[Any]) -> list[Any]:
+                row = v.at(source, builder.mul(step, row_stride))
+                to = v.at(target, builder.mul(step, target_stride))
+                for j in range(vectors):
+                    v.store(v.sub(read(row, j), middle[j]), v.at(to, j * wide))
+                return []
+
+            counted_loop(builder, rows, [], body)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return copy
+
+
+copy_1 = make_copy(SHAPE, 1)
+copy_2 = make_copy(SHAPE, 2)
+copy_3 = make_copy(SHAPE, min(3, SHAPE.vectors))
+copy_4 = make_copy(SHAPE, min(4, SHAPE.vectors))

@@ -1,0 +1,221 @@
+"""The linear model f(x, β) = β₀ + xᵀβ and the statistics that one reading of the rows gives of it."""
+
+from __future__ import annotations
+
+from typing import Any, Self, final
+
+import numpy as np
+
+from betahat.data.passes import Statistic, combined_weight
+from betahat.data.source import Block
+from betahat.kernels import reference
+from betahat.kernels.gradient import gradient
+from betahat.kernels.gram import COMPILED_FROM, gram
+from betahat.kernels.reference import Gradient
+
+
+def predict(X: Any, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """β₀ + Xβ for coef (t, p) and intercept (t,): (n, t). A row's value does not depend on the rows beside it."""
+    if hasattr(X, "tocsr"):
+        return np.asarray(X @ coef.T) + intercept
+    return np.einsum("ij,kj->ik", X, coef) + intercept
+
+
+@final
+class Counts:
+    """How many rows a fit stands on, and what they weigh."""
+
+    rows: int
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.observations = 0.0
+        self.weight = 0.0
+        self.log_weight = 0.0
+
+    def update(self, block: Block) -> None:
+        n = block.X.shape[0]
+        self.rows += n
+        if block.weight is None:
+            self.observations += float(n if block.frequency is None else block.frequency.sum())
+            self.weight = self.observations
+            return
+        present = block.weight > 0
+        frequency = np.ones(n) if block.frequency is None else block.frequency
+        self.observations += float(frequency[present].sum())
+        self.weight += float((block.weight * frequency).sum())
+        self.log_weight += float((frequency[present] * np.log(block.weight[present])).sum())
+
+    def merge(self, other: Counts) -> None:
+        self.rows += other.rows
+        self.observations += other.observations
+        self.weight += other.weight
+        self.log_weight += other.log_weight
+
+
+def provisional_centre(block: Block, intercept: bool) -> np.ndarray:
+    """A value amid each column of X and y: the mean of a small block, the median of 15 rows of a large one.
+
+    Subtracted before squaring, so that a mean of 1e8 costs no digits; zeros without an intercept and for sparse X.
+    """
+    assert block.y is not None
+    n, p = block.X.shape
+    t = block.y.shape[1]
+    if not intercept:
+        return np.zeros(p + t)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if hasattr(block.X, "tocsr"):
+            return np.concatenate([np.zeros(p), block.y.mean(axis=0)])
+        if n * p < COMPILED_FROM:
+            return np.concatenate([block.X.mean(axis=0, dtype=np.float64), block.y.mean(axis=0)])
+        rows = np.linspace(0, n - 1, 15).astype(np.intp)
+        sample = np.concatenate([np.asarray(block.X[rows], np.float64), block.y[rows]], axis=1)
+        return np.sort(sample, axis=0)[7]
+
+
+@final
+class GramStatistic(Statistic):
+    """ZᵀWZ of Z = [X − c | Y − c | 1] as `high` + `low`: sums, second moments and products in one reading."""
+
+    def __init__(self, centre: np.ndarray | None, intercept: bool) -> None:
+        self.centre, self._intercept = centre, intercept
+        self.high: Any = None
+        self.low: Any = None
+        self.counts = Counts()
+
+    def update(self, block: Block) -> None:
+        assert block.y is not None
+        if self.centre is None:
+            self.centre = provisional_centre(block, self._intercept)
+        self.counts.update(block)
+        weight = combined_weight(block)
+        if hasattr(block.X, "tocsr"):
+            high = _sparse_gram(block.X.tocsr(), block.y, weight, self.centre)
+            part = high, np.zeros_like(high)
+        else:
+            with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for values that are not finite
+                part = gram(block.X, block.y, weight, self.centre)
+        self._add(*part)
+
+    def merge(self, other: Self) -> None:
+        self.counts.merge(other.counts)
+        self._add(other.high, other.low)
+
+    def _add(self, high: np.ndarray, low: np.ndarray) -> None:
+        if self.high is None:
+            self.high, self.low = high, low
+            return
+        with np.errstate(invalid="ignore", over="ignore"):
+            self.high, lost = reference.two_sum(self.high, high)
+            self.low = self.low + (lost + low)
+
+
+def _sparse_gram(X: Any, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray) -> np.ndarray:
+    """ZᵀWZ for a CSR matrix; the columns of X are not centred (centre is zero there) so that zeros stay away."""
+    n, p = X.shape
+    rest = np.column_stack([Y - centre[p:], np.ones(n)])
+    weighted = X if weight is None else X.multiply(weight[:, None]).tocsr()
+    rest_weighted = rest if weight is None else rest * weight[:, None]
+    square = weighted.T @ X
+    cross = X.T @ rest_weighted
+    corner = rest.T @ rest_weighted
+    return np.block([[square.toarray(), cross], [cross.T, corner]])
+
+
+@final
+class GradientStatistic(Statistic):
+    """Σ w r x, Σ |w r x| and Σ w r² at one β, in double-double arithmetic."""
+
+    def __init__(self, beta: np.ndarray, intercept: np.ndarray) -> None:
+        self.beta, self.intercept = beta, intercept
+        self.parts: list[Gradient] = []
+
+    def update(self, block: Block) -> None:
+        assert block.y is not None
+        part = gradient(block.X, block.y, self.beta, self.intercept, combined_weight(block))
+        self._append(part)
+
+    def merge(self, other: Self) -> None:
+        self._append(other.total())
+
+    def _append(self, part: Gradient) -> None:
+        self.parts = [reference.add_gradients([*self.parts, part])] if self.parts else [part]
+
+    def total(self) -> Gradient:
+        return self.parts[0]
+
+
+@final
+class TriangleStatistic(Statistic):
+    """The triangular factor R of √W [1 | (X − c)/d | (Y − c)/d]; parts merge by another QR."""
+
+    def __init__(self, centre: np.ndarray, scale: np.ndarray, columns: np.ndarray, intercept: bool) -> None:
+        self.centre, self.scale, self.columns, self.intercept = centre, scale, columns, intercept
+        self.R = np.zeros((0, int(intercept) + len(columns) + len(centre) - len(scale)))
+
+    def update(self, block: Block) -> None:
+        assert block.y is not None
+        n = block.X.shape[0]
+        k = len(self.columns)
+        p = len(self.scale)
+        rows = max(4096, 4 * self.R.shape[1])
+        weight = combined_weight(block)
+        for start in range(0, n, rows):
+            part = slice(start, min(start + rows, n))
+            X = block.X[part]
+            X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
+            Z = np.ones((X.shape[0], self.R.shape[1]))
+            first = int(self.intercept)
+            Z[:, first : first + k] = (X[:, self.columns] - self.centre[self.columns]) / self.scale[self.columns]
+            Z[:, first + k :] = block.y[part] - self.centre[p:]
+            if weight is not None:
+                Z *= np.sqrt(weight[part])[:, None]
+            self._reduce(Z)
+
+    def merge(self, other: Self) -> None:
+        self._reduce(other.R)
+
+    def _reduce(self, rows: np.ndarray) -> None:
+        self.R = np.linalg.qr(np.concatenate([self.R, rows]), mode="r")
+
+
+@final
+class RangeStatistic(Statistic):
+    """Largest magnitudes of each column of X and y, and where values are not finite."""
+
+    def __init__(self, p: int, t: int) -> None:
+        self.largest_x, self.largest_y = np.zeros(p), np.zeros(t)
+        self.bad: dict[tuple[str, int], tuple[str, int]] = {}
+        self.rows = 0
+
+    def update(self, block: Block) -> None:
+        assert block.y is not None
+        X = block.X.toarray() if hasattr(block.X, "toarray") and min(block.X.shape) < 64 else block.X
+        if hasattr(X, "tocsc"):
+            X = X.tocsc()
+            for j in range(X.shape[1]):
+                column = X.data[X.indptr[j] : X.indptr[j + 1]]
+                self._column("X", j, np.asarray(column, np.float64), self.largest_x)
+        else:
+            for j in range(X.shape[1]):
+                self._column("X", j, np.asarray(X[:, j], np.float64), self.largest_x)
+        for k in range(block.y.shape[1]):
+            self._column("y", k, block.y[:, k], self.largest_y)
+        self.rows += block.X.shape[0]
+
+    def _column(self, where: str, j: int, values: np.ndarray, largest: np.ndarray) -> None:
+        if not values.size:
+            return
+        top = float(np.max(np.abs(values)))
+        if not np.isfinite(top):
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            self.bad.setdefault((where, j), ("NaN" if np.isnan(values).any() else "infinity", self.rows + row))
+            return
+        largest[j] = max(largest[j], top)
+
+    def merge(self, other: Self) -> None:
+        for key, (what, row) in other.bad.items():
+            self.bad.setdefault(key, (what, self.rows + row))
+        self.largest_x = np.maximum(self.largest_x, other.largest_x)
+        self.largest_y = np.maximum(self.largest_y, other.largest_y)
+        self.rows += other.rows

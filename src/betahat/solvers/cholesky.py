@@ -1,0 +1,53 @@
+"""Cholesky factorisation of the normal equations: the fastest way, for columns that are far from collinear."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from scipy.linalg import lapack
+
+from betahat.solvers.factor import EPS, Factor
+
+_EIGENVALUES_UP_TO = 256  # columns up to which the condition number is computed rather than estimated
+
+
+@final
+class CholeskyFactor(Factor):
+    """H = LLᵀ. Squares the condition number, so :func:`cholesky` refuses columns near collinearity."""
+
+    method = "Cholesky"
+
+    def __init__(self, H: np.ndarray, triangle: np.ndarray, hessian_condition: float) -> None:
+        k = len(H)
+        self._triangle = triangle
+        self.condition_number = float(np.sqrt(hessian_condition))
+        self.rank, self.null_space = k, np.zeros((k, 0))
+        self.contraction = (130 + 8 * k) * EPS * hessian_condition
+
+    def solve(self, z: np.ndarray) -> np.ndarray:
+        return lapack.dpotrs(self._triangle, z, lower=0)[0]
+
+    def inverse(self) -> np.ndarray:
+        upper = lapack.dpotri(self._triangle, lower=0)[0]
+        return np.triu(upper) + np.triu(upper, 1).T
+
+
+def cholesky(H: np.ndarray, largest_condition: float) -> CholeskyFactor | None:
+    """The factor of a symmetric H with unit diagonal, or None if its condition number exceeds the limit."""
+    k = len(H)
+    if k == 0:
+        return CholeskyFactor(H, H.copy(), 1.0)
+    triangle, info = lapack.dpotrf(H, lower=0, clean=0)
+    if info:
+        return None
+    norm = float(np.abs(H).sum(axis=0).max())
+    reciprocal, _ = lapack.dpocon(triangle, norm)
+    if not reciprocal * largest_condition >= 1:
+        return None
+    if k <= _EIGENVALUES_UP_TO:
+        extreme = np.linalg.eigvalsh(H)
+        condition = float(extreme[-1] / max(extreme[0], EPS * extreme[-1]))
+    else:
+        condition = float(1 / reciprocal)
+    return CholeskyFactor(H, triangle, condition)

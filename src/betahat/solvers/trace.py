@@ -1,0 +1,70 @@
+"""What happened on the way to a fit, and why it stopped."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, final
+
+import numpy as np
+
+STOP_REASONS = (
+    "converged",
+    "budget spent",
+    "early stopping",
+    "diverged",
+    "interrupted",
+    "no progress",
+)
+
+
+@final
+class Trace:
+    """One row an iteration, as arrays.
+
+    loss : mean loss (without penalty) before the step, averaged over targets' sum; gradient_norm : largest |∂J/∂β|;
+    step : largest relative change of a coefficient; seconds : since the fit began.
+    """
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._rows: list[tuple[float, float, float, float]] = []
+
+    def add(self, loss: float, gradient_norm: float, step: float) -> None:
+        self._rows.append((loss, gradient_norm, step, time.perf_counter() - self._start))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _column(self, index: int) -> np.ndarray:
+        return np.array([row[index] for row in self._rows])
+
+    @property
+    def loss(self) -> np.ndarray:
+        return self._column(0)
+
+    @property
+    def gradient_norm(self) -> np.ndarray:
+        return self._column(1)
+
+    @property
+    def step(self) -> np.ndarray:
+        return self._column(2)
+
+    @property
+    def seconds(self) -> np.ndarray:
+        return self._column(3)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"rows": np.array(self._rows, dtype=np.float64).reshape(-1, 4)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Trace:
+        trace = cls()
+        trace._rows = [tuple(map(float, row)) for row in np.asarray(values["rows"]).reshape(-1, 4)]
+        return trace
+
+    def __repr__(self) -> str:
+        if not self._rows:
+            return "Trace(no iterations)"
+        loss, norm, _, seconds = self._rows[-1]
+        return f"Trace({len(self)} iterations, loss {loss:.6g}, largest gradient {norm:.3g}, {seconds:.3g} s)"
