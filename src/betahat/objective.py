@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from betahat.data.passes import fold
-from betahat.data.source import ScaledSource, Source
+from betahat.data.source import ArraySource, ScaledSource, Source
 from betahat.kernels.reference import Gradient
 from betahat.losses.base import Loss
 from betahat.models.linear import (
@@ -35,6 +35,7 @@ class LinearObjective:
         self.penalty: Penalty = NoPenalty()
         self._at: tuple[np.ndarray, np.ndarray] | None = None
         self._gradient: Gradient | None = None
+        self._memo: dict[Any, Any] | None = {} if isinstance(source, ArraySource) else None
 
     def second_order(self, centre: np.ndarray | None = None) -> GramStatistic:
         """Everything of second order in one reading: for a quadratic loss, the whole objective.
@@ -56,7 +57,7 @@ class LinearObjective:
             same = np.array_equal(self._at[0], beta) and np.array_equal(self._at[1], intercept)
             if same:
                 return self._gradient
-        self._gradient = fold(self.source, GradientStatistic(beta, intercept)).total()
+        self._gradient = fold(self.source, GradientStatistic(beta, intercept, self._memo)).total()
         self._at = (beta.copy(), intercept.copy())
         return self._gradient
 

@@ -12,7 +12,7 @@ import pytest
 import statsmodels.api as sm
 
 from betahat.errors import FormulaError, InferenceError, StorageError
-from betahat.inference import Inference, LinearStatistics, check_cov_type
+from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
 from betahat.inference.distributions import f_tail, t_quantile, two_sided_p
 
 ROBUST = ("HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
@@ -146,6 +146,22 @@ def test_no_degrees_of_freedom(build, cov_type):
     assert "No residual degrees of freedom (2 rows, rank 2)" in inference.message
     with pytest.raises(InferenceError, match="degrees of freedom"):
         inference.test("x1 = 0")
+
+
+@pytest.mark.parametrize("spare_rows", [0, 2])
+def test_more_coefficients_than_rows(build, spare_rows):
+    """A solver then has no inverse and no basis of the null space to give."""
+    X = np.random.default_rng(0).normal(size=(4, 8))
+    X, y = np.vstack([X, X[:spare_rows]]), np.arange(4.0 + spare_rows) ** 2
+    s = build(X, y, inverse=None, estimable=np.r_[True, np.zeros(8, bool)], null_space=np.zeros((9, 0)))
+    inference = Inference(LinearStatistics.from_dict(s.to_dict()))
+    for name in ("std_err", "statistic", "p_value", "covariance", "f_statistic", "f_p_value"):
+        assert np.isnan(getattr(inference, name)).all(), name
+    np.testing.assert_allclose(inference.r_squared, 1 - s.residual_ss[0] / s.total_ss[0], rtol=1e-12)
+    assert ("more than the data determine" if spare_rows else "No residual degrees") in inference.message
+    with pytest.raises(InferenceError, match=r"more than the data determine|degrees of freedom"):
+        inference.test("Intercept = 0")
+    assert "nan" in str(Summary(inference))
 
 
 def test_constant_target(build, sample):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from betahat.data.missing import Missing, check_policy, fill_means, refuse_missing
+from betahat.data.missing import Missing, all_complete, check_policy, fill_means, refuse_missing
 from betahat.errors import StorageError
 
 
@@ -91,6 +91,8 @@ class Design(ABC):
 
     def complete(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The columns with means filled in; a MissingValueError where something is still missing."""
+        if all_complete(values):
+            return values
         values = fill_means(values, {c.name: c.mean for c in self.columns if c.mean is not None})
         refuse_missing(values, self.missing)
         return values

@@ -16,6 +16,7 @@ from betahat.data.levels import warn_single_level
 from betahat.data.missing import (
     TRAINING_ADVICE,
     Missing,
+    all_complete,
     check_policy,
     counts_of_missing,
     missing_rows,
@@ -227,6 +228,10 @@ class QuerySource(Source):
         rows = len(next(iter(values.values())))
         where = f"(Counted in rows {start + 1:,} to {start + rows:,}; more may follow.)"
         found: dict[str, int] = {}
+        if any((code < 0).any() for code in groups):
+            raise MissingValueError(f"a label of `groups` ({', '.join(self._reader.groups)}) is missing {where}")
+        if all_complete(values):
+            return self._assembled(values, groups, rows), found
         if self.design.missing == "drop":
             found = counts_of_missing(values)
             if found:
@@ -244,8 +249,6 @@ class QuerySource(Source):
             beside = {name: values[name] for name in self._beside}
             refuse_missing(inputs | beside, self.design.missing, f"{TRAINING_ADVICE} {where}")
             values = values | inputs
-        if any((code < 0).any() for code in groups):
-            raise MissingValueError(f"a label of `groups` ({', '.join(self._reader.groups)}) is missing {where}")
         return self._assembled(values, groups, rows), found
 
     def _assembled(self, values: dict[str, np.ndarray], groups: list[np.ndarray], rows: int) -> Block:

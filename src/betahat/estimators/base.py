@@ -115,6 +115,10 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             )
         if is_frame(X):
             return self._read_frame(X, y, sample_weight, frequency_weight, groups)
+        if _needs_no_conversion(X, y):
+            self.n_features_in_ = X.shape[1]
+            vars(self).pop("feature_names_in_", None)
+            return array_source(X, y, sample_weight, frequency_weight, groups)
         X, y = validate_data(
             self, X, y, accept_sparse=("csr", "csc"), ensure_all_finite=False, multi_output=True, y_numeric=True,
             dtype="numeric",
@@ -233,6 +237,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         from betahat.estimators.storing import save
 
         save(self, path)
+
+
+def _needs_no_conversion(X: Any, y: Any) -> bool:
+    """Plain float64 arrays of fitting shapes, for which scikit-learn's validation has nothing to do."""
+    plain = type(X) is np.ndarray and type(y) is np.ndarray and X.dtype == y.dtype == np.float64
+    return plain and X.ndim == 2 and y.ndim == 1 and len(X) == len(y) and X.shape[0] > 1 and X.shape[1] > 0
 
 
 def _in_order(X: Any, names: tuple[str, ...]) -> Any:

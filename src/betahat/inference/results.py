@@ -14,7 +14,14 @@ from betahat.inference.distributions import check_level, f_tail, t_quantile, two
 from betahat.inference.estimability import refuse_undetermined_rows, slope_contrasts
 from betahat.inference.hypothesis import read_hypothesis
 from betahat.inference.statistics import LinearStatistics
-from betahat.inference.wald import WaldTest, joint_f, quadratic_form, singular_reason, wald_test
+from betahat.inference.wald import (
+    WaldTest,
+    joint_f,
+    quadratic_form,
+    singular_reason,
+    undetermined_reason,
+    wald_test,
+)
 
 
 @final
@@ -318,9 +325,11 @@ class Inference:
         cancels more."""
         s = self.statistics
         difference = s.total_ss - s.residual_ss
-        contrasts = slope_contrasts(s)
-        if not len(contrasts):
+        if s.df_model == 0:
             return np.zeros_like(difference)
+        if s.inverse is None:
+            return difference
+        contrasts = slope_contrasts(s)
         inner = contrasts @ s.inverse @ contrasts.T
         result = difference.copy()
         for k, slopes in enumerate(s.estimate @ contrasts.T):
@@ -339,6 +348,8 @@ class Inference:
         q, undefined = s.df_model, np.full(len(s.target_names), np.nan)
         if q == 0 or s.df_resid <= 0:
             return undefined, ""
+        if s.inverse is None:
+            return undefined, undetermined_reason(s)
         constant = s.total_ss == 0
         if s.cov_type == "nonrobust":
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -380,8 +391,7 @@ class Inference:
 def _penalised_reason(what: str) -> str:
     return (
         f"{what} cannot be given for a penalised fit: the penalty shrinks the estimates, and with this bias "
-        "neither t nor p nor an interval has its stated probability. Fit with alpha=0, or bootstrap the whole "
-        "fit."
+        "neither t nor p nor an interval has its stated probability. Fit with alpha=0, or bootstrap the fit."
     )
 
 

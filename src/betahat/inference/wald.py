@@ -112,6 +112,13 @@ def singular_reason(s: LinearStatistics, q: int) -> str:
     )
 
 
+def undetermined_reason(s: LinearStatistics) -> str:
+    """Why there is no covariance at all, in words."""
+    return (
+        f"{len(s.names)} coefficients are more than the data determine (rank {s.rank}), none has a variance"
+    )
+
+
 def wald_test(s: LinearStatistics, covariance: Covariance, df: float, hypothesis: Hypothesis) -> WaldTest:
     """Test Rβ = r for each target with the F distribution with (q, df) degrees of freedom.
 
@@ -124,6 +131,8 @@ def wald_test(s: LinearStatistics, covariance: Covariance, df: float, hypothesis
         raise InferenceError(
             "a test needs residual degrees of freedom, and there are none: add rows or drop columns"
         )
+    if s.inverse is None:
+        raise InferenceError(f"the hypotheses cannot be tested: {undetermined_reason(s)}; drop columns")
     barred = not_estimable(s, R)
     if barred.any():
         k = int(np.argmax(barred))

@@ -12,12 +12,13 @@ from betahat.kernels.reference import Gradient, add_gradients
 
 
 def gradient(
-    X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None = None
-) -> Gradient:
+    X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None = None,
+    memo: dict[Any, Any] | None = None,
+) -> Gradient:  # fmt: skip
     """Σᵢ wᵢ rᵢ xᵢ, Σᵢ |wᵢ rᵢ xᵢ| and Σᵢ wᵢ rᵢ² of the residuals r = y − β₀ − Xβ of every target.
 
     X : (n, p) array of any dtype and strides, or a scipy.sparse matrix; Y : (n, t) float64; beta : (t, p);
-    intercept : (t,); weight : (n,) or None. The sums over rows are as good as in twice double precision.
+    intercept : (t,); weight : (n,) or None; memo : a dictionary kept with a small X between calls. The sums over rows are as good as in twice double precision.
 
     >>> import numpy as np
     >>> X, Y = np.array([[1.0], [2.0]]), np.array([[1.0], [1.0]])
@@ -29,7 +30,7 @@ def gradient(
         return reference.gradient(X.astype(np.float64, copy=False), Y, beta, intercept, weight)
     n, p = X.shape
     if n * p < COMPILED_FROM:
-        return reference.gradient(np.asarray(X, np.float64), Y, beta, intercept, weight)
+        return reference.gradient(np.asarray(X, np.float64), Y, beta, intercept, weight, memo)
     if not is_native_float(X):
         return add_gradients([
             _compiled(X[a : a + _CONVERTED_ROWS].astype(np.float64), Y[a : a + _CONVERTED_ROWS], beta, intercept,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _ROWS = 4096  # rows whose products are added exactly at a time
-_BITS = 118  # significant bits kept of numbers with a rounding error attached
 
 
 def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
@@ -56,42 +55,50 @@ class Gradient(NamedTuple):
     loss: np.ndarray
 
 
-def slices(high: np.ndarray, low: np.ndarray | None, bits: int) -> list[np.ndarray]:
-    """high + low, all below 1 in magnitude, as a sum of arrays of multiples of 2⁻ᵇ, 2⁻²ᵇ, … with b bits each."""
+def slices(high: np.ndarray, low: np.ndarray | None, bits: int, most: int = 118) -> list[np.ndarray]:
+    """high + low, all at most 1 in magnitude, as a sum of arrays of multiples of 2⁻ᵇ, 2⁻²ᵇ, … with b bits each.
+
+    Stops where nothing is left or `most` bits are told.
+    """
     parts, unit, rest = [], 1.0, high
     while True:
         shift = unit * (1.5 * 2.0 ** (52 - bits))
         part = (rest + shift) - shift
         parts.append(part)
+        told = len(parts) * bits
         rest = rest - part
-        unit *= 2.0**-bits
-        if low is not None and len(parts) * bits > 53:
+        if low is not None and told > 53:
             rest, low = rest + low, None
-        if not rest.any() or len(parts) * bits >= _BITS:
+        if told >= most or (told >= 53 - bits and not rest.any()):
             return parts
+        unit *= 2.0**-bits
 
 
-def _power_of_two(magnitude: np.ndarray) -> np.ndarray:
+def power_of_two(magnitude: np.ndarray) -> np.ndarray:
     """The power of two above each magnitude; 1 for zeros."""
-    return np.ldexp(1.0, np.frexp(magnitude)[1]) if magnitude.all() else np.where(
-        magnitude > 0, np.ldexp(1.0, np.frexp(magnitude)[1]), 1.0
-    )
+    return np.where(magnitude > 0, np.ldexp(1.0, np.frexp(magnitude)[1]), 1.0)
 
 
 def _add_groups(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum products[i, j], exact and each i + j of one magnitude, into high + low."""
+    """Sum products[i, j], exact and each i + j of one magnitude, into high + low.
+
+    Only the first three magnitudes need an exact sum: the rest lie below their rounding errors' rounding.
+    """
     first, second = products.shape[:2]
-    high, low = None, 0.0
+    groups = []
     for group in range(first + second - 1):
-        total = products[max(0, group - second + 1), min(group, second - 1)]
-        for i in range(max(0, group - second + 1) + 1, min(first - 1, group) + 1):
+        start, stop = max(0, group - second + 1), min(first - 1, group)
+        total = products[start, group - start]
+        for i in range(start + 1, stop + 1):
             total = total + products[i, group - i]
-        if high is None:
-            high = total
-        else:
-            high, lost = two_sum(high, total)
-            low = low + lost
-    assert high is not None
+        groups.append(total)
+    low: Any = 0.0
+    for total in reversed(groups[3:]):
+        low = low + total
+    high = groups[0]
+    for total in groups[1:3]:
+        high, lost = two_sum(high, total)
+        low = low + lost
     return two_sum(high, low)
 
 
@@ -99,7 +106,7 @@ class _DenseSlices:
     """X = Σ slices · scale, laid out so that Xβ and Xᵀu are one matrix product each."""
 
     def __init__(self, X: np.ndarray, scale: np.ndarray, bits: int) -> None:
-        self.scale = scale
+        self.scale, self.bits = scale, bits
         parts = slices(X / scale, None, bits)
         self.count = len(parts)
         self.stack = np.stack(parts, axis=1) if len(parts) > 1 else parts[0][:, None, :]
@@ -121,7 +128,7 @@ class _SparseSlices:
     """The same for a scipy.sparse CSR matrix."""
 
     def __init__(self, X: Any, scale: np.ndarray, bits: int) -> None:
-        self.scale = scale
+        self.scale, self.bits = scale, bits
         data = X.data / scale[X.indices]
         self.parts = [type(X)((part, X.indices, X.indptr), shape=X.shape) for part in slices(data, None, bits)]
         self.count = len(self.parts)
@@ -138,7 +145,7 @@ class _SparseSlices:
 
 def _split_columns(high: np.ndarray, low: np.ndarray | None, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """(k, t) numbers as (k, slices · t) slices, and the power of two each column was divided by."""
-    scale = _power_of_two(np.abs(high).max(axis=0))
+    scale = power_of_two(np.abs(high).max(axis=0))
     parts = slices(high / scale, None if low is None else low / scale, bits)
     return np.concatenate(parts, axis=1), scale
 
@@ -154,18 +161,28 @@ def column_scale(X: Any) -> np.ndarray:
         return np.ones(X.shape[1])
     if hasattr(X, "tocsr"):
         largest = abs(X).max(axis=0)
-        return _power_of_two(np.asarray(largest.toarray(), dtype=np.float64).ravel())
-    return _power_of_two(np.maximum(X.max(axis=0), -X.min(axis=0)))
+        return power_of_two(np.asarray(largest.toarray(), dtype=np.float64).ravel())
+    return power_of_two(np.maximum(X.max(axis=0), -X.min(axis=0)))
+
+
+def prepare(X: Any) -> _DenseSlices | _SparseSlices:
+    """The slices of a block of at most `_ROWS` rows, which every gradient at any β needs."""
+    n, p = X.shape
+    bits = (53 - int(np.ceil(np.log2(8 * max(n, p, 2))))) // 2
+    kind = _SparseSlices if hasattr(X, "tocsr") else _DenseSlices
+    return kind(X, column_scale(X), bits)
 
 
 def gradient(
-    X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None
-) -> Gradient:
+    X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None,
+    memo: dict[Any, Any] | None = None,
+) -> Gradient:  # fmt: skip
     """Σᵢ wᵢ (yᵢ − β₀ − xᵢᵀβ) xᵢ for every target, correct to about 100 bits of the largest product.
 
     X : (n, p) float64 array or CSR matrix; Y : (n, t); beta : (t, p); intercept : (t,); weight : (n,) or None.
+    `memo`, a dictionary that belongs to this X, keeps its slices for the next call.
     """
-    n, p = X.shape
+    n = X.shape[0]
     t = Y.shape[1]
     if n > _ROWS:
         parts = [
@@ -174,10 +191,13 @@ def gradient(
             for a in range(0, n, _ROWS)
         ]  # fmt: skip
         return add_gradients(parts)
-    bits = (53 - int(np.ceil(np.log2(8 * max(n, p, 2))))) // 2
-    scale = column_scale(X)
-    sliced = _SparseSlices(X, scale, bits) if hasattr(X, "tocsr") else _DenseSlices(X, scale, bits)
-    B, unit = _split_columns(beta.T * scale[:, None], None, bits)
+    sliced = None if memo is None else memo.get("slices")
+    if sliced is None:
+        sliced = prepare(X)
+        if memo is not None:
+            memo["slices"] = sliced
+    scale = sliced.scale[:, None]
+    B, unit = _split_columns(beta.T * scale, None, sliced.bits)
     fitted, error = _exact(sliced.times(B), t)
     total, lost = two_sum(Y, -intercept)
     residual, more = two_sum(total, -fitted * unit)
@@ -187,21 +207,21 @@ def gradient(
         column = weight[:, None]
         high, low = two_product(column, residual)
         high, low = two_sum(high, low + column * lost)
-    U, unit = _split_columns(high, low, bits)
+    U, unit = _split_columns(high, low, sliced.bits)
     g, e = _exact(sliced.transposed_times(U), t)
-    sums, errors = g * unit * scale[:, None], e * unit * scale[:, None]
-    pieces = U.reshape(n, -1, t).sum(axis=0) if n else np.zeros((1, t))
-    first, first_error = pieces[0], 0.0
-    for piece in pieces[1:]:
+    sums = U.sum(axis=0).reshape(-1, t)  # exact: a slice has few bits
+    first, first_error = sums[0], 0.0
+    for piece in sums[1:]:
         first, lost = two_sum(first, piece)
         first_error = first_error + lost
     absolute = np.abs(high)
-    return Gradient(
-        np.concatenate([(first * unit)[:, None], sums.T], axis=1),
-        np.concatenate([np.broadcast_to(first_error * unit, (t,))[:, None], errors.T], axis=1),
-        np.concatenate([absolute.sum(axis=0)[:, None], sliced.magnitude(absolute).T], axis=1),
-        (high * residual).sum(axis=0),
-    )
+    highs, lows = np.empty((t, len(scale) + 1)), np.empty((t, len(scale) + 1))
+    highs[:, 0], lows[:, 0] = first * unit, first_error * unit
+    unit = unit * scale
+    highs[:, 1:], lows[:, 1:] = (g * unit).T, (e * unit).T
+    magnitudes = np.empty_like(highs)
+    magnitudes[:, 0], magnitudes[:, 1:] = absolute.sum(axis=0), sliced.magnitude(absolute).T
+    return Gradient(highs, lows, magnitudes, (high * residual).sum(axis=0))
 
 
 def add_gradients(parts: list[Gradient]) -> Gradient:

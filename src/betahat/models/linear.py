@@ -126,13 +126,13 @@ def _sparse_gram(X: Any, Y: np.ndarray, weight: np.ndarray | None, centre: np.nd
 class GradientStatistic(Statistic):
     """Σ w r x, Σ |w r x| and Σ w r² at one β, in double-double arithmetic."""
 
-    def __init__(self, beta: np.ndarray, intercept: np.ndarray) -> None:
-        self.beta, self.intercept = beta, intercept
+    def __init__(self, beta: np.ndarray, intercept: np.ndarray, memo: dict[Any, Any] | None = None) -> None:
+        self.beta, self.intercept, self._memo = beta, intercept, memo
         self.parts: list[Gradient] = []
 
     def update(self, block: Block) -> None:
         assert block.y is not None
-        part = gradient(block.X, block.y, self.beta, self.intercept, combined_weight(block))
+        part = gradient(block.X, block.y, self.beta, self.intercept, combined_weight(block), self._memo)
         self._append(part)
 
     def merge(self, other: Self) -> None:

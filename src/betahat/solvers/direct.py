@@ -180,19 +180,16 @@ def _finish(
     coef = raw(start)
     intercept = equations.mean[p:] - coef @ mean if intercepts else np.zeros(t)
     size = np.sqrt(np.maximum(np.diag(equations.moments)[:p], 0))
-    coef, intercept, gradient, stop = refine(
+    refined = refine(
         objective, Correction(coef, intercept), correct, mean, weight, size, equations.counts.rows * p, trace
     )
-    from betahat.solvers.refine import penalised_gradient
-
-    slopes, constant = penalised_gradient(gradient, coef, objective.penalty.curvature * weight, mean * intercepts)
-    last = correct(slopes, constant * intercepts)
     inverse = None
     if need_inverse:
         inverse = _inverse(objective, equations, factor, active, scale)
     return LinearFit(
-        coef, intercept, gradient, equations.counts, mean, equations.squares, equations.total_ss, active, scale, factor,
-        inverse, null, estimable, last.coef, last.intercept, objective.penalty.curvature, trace, stop, factor.method, why, remarks,
+        refined.coef, refined.intercept, refined.gradient, equations.counts, mean, equations.squares, equations.total_ss, active, scale, factor,
+        inverse, null, estimable, refined.correction.coef, refined.correction.intercept,
+        objective.penalty.curvature, trace, refined.stop_reason, factor.method, why, remarks,
     )  # fmt: skip
 
 

@@ -24,7 +24,13 @@ def with_intercept(inverse: np.ndarray, mean: np.ndarray, weight: float) -> np.n
     """
     cross = -(inverse @ mean)
     corner = 1 / weight - mean @ cross
-    return np.block([[np.array([[corner]]), cross[None, :]], [cross[:, None], inverse]])
+    return _bordered(float(corner), cross, inverse)
+
+
+def _bordered(corner: float, cross: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    whole = np.empty((len(inverse) + 1, len(inverse) + 1))
+    whole[0, 0], whole[0, 1:], whole[1:, 0], whole[1:, 1:] = corner, cross, cross, inverse
+    return whole
 
 
 def exact_moments(source: Source, columns: np.ndarray, centre: np.ndarray, unit: np.ndarray) -> tuple[Any, Any]:
@@ -64,7 +70,7 @@ def refined_inverse(
     square, square_lost = exact_product(product, lost, c, c_low)
     variance = (square[0, 0] + (1 / corner)) + square_lost[0, 0]
     cross = -(product + lost)[:, 0] / unit
-    return np.block([[np.array([[variance]]), cross[None, :]], [cross[:, None], total]])
+    return _bordered(float(variance), cross, total)
 
 
 def _refine(

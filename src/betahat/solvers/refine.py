@@ -24,6 +24,17 @@ class Correction(NamedTuple):
     intercept: np.ndarray
 
 
+class Refined(NamedTuple):
+    """Coefficients (t, p) and intercepts (t,); the gradient of the last reading, made at just these; the correction
+    that it asks for, not made; why refinement stopped."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    gradient: Gradient
+    correction: Correction
+    stop_reason: str
+
+
 Correct = Callable[[np.ndarray, np.ndarray], Correction]
 """From the gradient's sums about the mean (t, p) and for the intercept (t,) to the correction."""
 
@@ -43,6 +54,11 @@ def penalised_gradient(
     return high + low, (g0 + e0)[:, 0]
 
 
+def _within(step: np.ndarray, value: np.ndarray) -> bool:
+    """Whether every correction is within two units in the last place."""
+    return bool((np.abs(step) <= 2 * EPS * np.abs(value)).all())
+
+
 def refine(
     objective: LinearObjective,
     start: Correction,
@@ -52,19 +68,17 @@ def refine(
     size: np.ndarray,
     elements: int,
     trace: Trace,
-) -> tuple[np.ndarray, np.ndarray, Gradient, str]:
+) -> Refined:
     """Repeat β ← β + H⁻¹(−∇) while that still improves β.
 
-    `size` (p,) is each column's root sum of squares, the scale on which corrections are compared. Returns the
-    coefficients, the intercepts, the gradient there (the last reading, made at just these coefficients) and why it
-    stopped.
+    `size` (p,) is each column's root sum of squares, the scale on which corrections are compared. 
     """
     beta, intercept = start.coef.copy(), start.intercept.copy()
     curvature = objective.penalty.curvature * weight
     intercepts = objective.fit_intercept
     previous = np.inf
-    kept: tuple[np.ndarray, np.ndarray, Gradient] | None = None
-    for _ in range(_READINGS):
+    kept: Refined | None = None
+    for reading in range(1, _READINGS + 1):
         gradient = objective.first_order(beta, intercept)
         slopes, constant = penalised_gradient(gradient, beta, curvature, mean * intercepts)
         step = correct(slopes, constant * intercepts)
@@ -72,20 +86,20 @@ def refine(
         relative = float((np.abs(step.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
         norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
         trace.add(float(gradient.loss.sum()) / (2 * weight), float(norm), relative)
+        here = Refined(beta, intercept, gradient, step, "converged")
         if not np.isfinite(relative):
-            return (*(kept or (beta, intercept, gradient)), "diverged")
+            return (kept or here)._replace(stop_reason="diverged")
         if relative > 0.5 * previous:  # as good as this arithmetic gets: keep the better of the last two
-            if kept is not None and relative > previous:
-                beta, intercept, gradient = kept
-            return beta, intercept, gradient, "converged" if min(relative, previous) < 1e-6 else "no progress"
-        new_beta, new_intercept = beta + step.coef, intercept + step.intercept
+            best = kept if kept is not None and relative > previous else here
+            return best if min(relative, previous) < 1e-6 else best._replace(stop_reason="no progress")
         if elements < _SMALL and objective.source.in_memory:
-            done = np.array_equal(new_beta, beta) and np.array_equal(new_intercept, intercept)
+            done = _within(step.coef, beta) and _within(step.intercept, intercept)
         else:
             done = relative <= (4 * EPS if objective.source.in_memory else _FILE_TOLERANCE)
         if done:
-            return beta, intercept, gradient, "converged"
-        kept, previous = (beta, intercept, gradient), relative
-        beta, intercept = new_beta, new_intercept
-    gradient = objective.first_order(beta, intercept)
-    return beta, intercept, gradient, "budget spent"
+            return here
+        if reading == _READINGS:
+            return here._replace(stop_reason="budget spent")
+        kept, previous = here, relative
+        beta, intercept = beta + step.coef, intercept + step.intercept
+    raise AssertionError("unreachable")
