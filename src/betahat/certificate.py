@@ -82,14 +82,14 @@ def certify_linear(
     columns: a bound, because the gradient is correct to twice double precision.
     """
     p = coef.shape[1]
-    high, low = gradient.high.copy(), gradient.low
-    total = high + low
-    total[:, 1:] -= curvature * weight * coef
-    derivative = -total / weight
+    derivative = (gradient.high + gradient.low) / -weight
+    if curvature:
+        derivative[:, 1:] += curvature * coef
     root = np.sqrt(np.concatenate([[weight], squares[:p]]) / weight)
     reach = np.abs(intercept) + np.abs(coef) @ root[1:]
-    floor = 2 * EPS * root * reach[:, None] + EPS * curvature * np.abs(np.column_stack([intercept * 0, coef]))
-    tolerances = RELATIVE_TOLERANCE * gradient.magnitude / weight + floor
+    tolerances = (RELATIVE_TOLERANCE / weight) * gradient.magnitude + (2 * EPS * reach)[:, None] * root
+    if curvature:
+        tolerances[:, 1:] += EPS * curvature * np.abs(coef)
     bound = _error_bound(
         coef, weight, root, reach + np.sqrt(squares[p:] / weight), mean, scale, active, contraction,
         correction, correction_intercept,

@@ -33,8 +33,6 @@ class LinearObjective:
         self.source, self.loss, self.fit_intercept = source, loss, fit_intercept
         self._make_penalty = penalty
         self.penalty: Penalty = NoPenalty()
-        self._at: tuple[np.ndarray, np.ndarray] | None = None
-        self._gradient: Gradient | None = None
         self._memo: dict[Any, Any] | None = {} if isinstance(source, ArraySource) else None
 
     def second_order(self, centre: np.ndarray | None = None) -> GramStatistic:
@@ -43,23 +41,28 @@ class LinearObjective:
         Rows are centred provisionally, so that a large mean costs no digits; `centre` asks for given values.
         """
         statistic = fold(self.source, GramStatistic(centre, self.fit_intercept))
-        if statistic.counts.weight > 0:
-            self.penalty = self._make_penalty(statistic.counts.weight)
+        self.use_weight(statistic.counts.weight)
         return statistic
+
+    def use_weight(self, weight: float) -> None:
+        """Σw is known now, and with it the penalty."""
+        if weight > 0:
+            self.penalty = self._make_penalty(weight)
 
     def triangle(self, centre: np.ndarray, scale: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """R of the QR factorisation of the centred and scaled columns (with the 1-column first, if any, and Y last)."""
         return fold(self.source, TriangleStatistic(centre, scale, columns, self.fit_intercept)).R
 
-    def first_order(self, beta: np.ndarray, intercept: np.ndarray) -> Gradient:
-        """Σ w r x, Σ |w r x| and Σ w r² at β in double-double arithmetic; read again only if β has moved."""
-        if self._gradient is not None and self._at is not None:
-            same = np.array_equal(self._at[0], beta) and np.array_equal(self._at[1], intercept)
-            if same:
-                return self._gradient
-        self._gradient = fold(self.source, GradientStatistic(beta, intercept, self._memo)).total()
-        self._at = (beta.copy(), intercept.copy())
-        return self._gradient
+    def first_order(
+        self, beta: np.ndarray, intercept: np.ndarray, lows: Any = None, precise: bool = True
+    ) -> Gradient:
+        """Σ w r x, Σ |w r x| and Σ w r² at β in double-double arithmetic.
+
+        `lows` are the second halves of coefficients and intercepts that are kept in two doubles. Without `precise`
+        80 bits are enough.
+        """
+        low = (None, None) if lows is None else lows
+        return fold(self.source, GradientStatistic(beta, intercept, *low, self._memo, precise)).total()
 
     def ranges(self, p: int, t: int) -> RangeStatistic:
         """The largest magnitude in each column, and where values are not finite."""

@@ -34,7 +34,9 @@ class Column:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Column:
         name, levels, mean = (stored.get(key) for key in ("name", "levels", "mean"))
-        known_levels = levels is None or (isinstance(levels, list) and all(isinstance(v, str) for v in levels))
+        known_levels = levels is None or (
+            isinstance(levels, list) and all(isinstance(v, str) for v in levels)
+        )
         known_mean = mean is None or (isinstance(mean, (int, float)) and not isinstance(mean, bool))
         if not (isinstance(name, str) and known_levels and known_mean):
             raise StorageError(f"a stored column needs `name`, `levels` and `mean`, and is {dict(stored)!r}")

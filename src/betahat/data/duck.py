@@ -19,7 +19,9 @@ from betahat.kernels.team import number_of_threads
 if TYPE_CHECKING:
     import duckdb
 
-_SQL = re.compile(r"\s*(--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|from|with|values)\b", re.IGNORECASE | re.DOTALL)
+_SQL = re.compile(
+    r"\s*(--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|from|with|values)\b", re.IGNORECASE | re.DOTALL
+)
 _DATABASES = (".duckdb", ".ddb", ".db")
 _READERS = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "read_csv"),
@@ -34,6 +36,7 @@ _NUMBERS = (
     *("FLOAT", "DOUBLE", "BOOLEAN", "DECIMAL", '"NULL"', *_WHOLE),
 )
 _MEGABYTE = 10**6
+_NULLSTR = f", nullstr = [{', '.join(repr(text) for text in _NULLS)}]"
 
 
 def quoted(name: str) -> str:
@@ -64,7 +67,9 @@ def wrapped(what: str) -> Iterator[None]:
 
 
 def _out_of_memory(what: str, message: str) -> str:
-    return f"{what} needs more memory than DuckDB was given; raise `memory_limit`. DuckDB says: {message[:300]}"
+    return (
+        f"{what} needs more memory than DuckDB was given; raise `memory_limit`. DuckDB says: {message[:300]}"
+    )
 
 
 @final
@@ -100,8 +105,8 @@ class Table:
         if sql_type.split("(")[0] in ("VARCHAR", "ENUM"):
             return "category"
         raise TypeError(
-            f"column {name!r} has SQL type {sql_type}; numbers, booleans, text and enums can be used: convert it "
-            f"in SQL, such as SELECT epoch({quoted(name)}) ..., or leave the column out"
+            f"column {name!r} has SQL type {sql_type}; numbers, booleans, text and enums can be used: "
+            f"convert it in SQL, such as SELECT epoch({quoted(name)}) ..., or leave the column out"
         )
 
     def sql_type(self, name: str) -> str:
@@ -109,6 +114,14 @@ class Table:
         if name not in self.types:
             raise DataError(f"{self.described} has no column {name!r}; {near(name, self.types)}")
         return self.types[name]
+
+    @property
+    def verbatim(self) -> str:
+        """The same rows with every field of a CSV file as the text it is: 007 stays 007, NA stays NA."""
+        if not self.expression.startswith("read_csv("):
+            return self.expression
+        types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.types)
+        return f"{self.expression[: self.expression.rindex(_NULLSTR)]}, types = {{{types}}})"
 
     def whole(self, name: str) -> bool:
         """Whether a column holds integers that may be too large for float64."""
@@ -126,8 +139,8 @@ def open_table(what: Any, table: str | None = None, memory_limit: str | None = N
 
     if not isinstance(what, (str, os.PathLike)):
         raise TypeError(
-            f"`what` is a {type(what).__name__}; a path, a pattern of paths or SQL text is expected (a table in "
-            "memory goes to fit() as it is)"
+            f"`what` is a {type(what).__name__}; a path, a pattern of paths or SQL text is expected (a table "
+            "in memory goes to fit() as it is)"
         )
     text = os.fspath(what)
     if not isinstance(text, str):
@@ -168,14 +181,14 @@ def fit_memory(table: Table, names: list[str], memory_limit: str | None) -> None
         arguments = table.expression.removeprefix("read_parquet")
         columns = ", ".join(map(literal, names)) or "''"
         with wrapped(table.described):
-            sizes = table.connection.execute(
-                "SELECT max(size) FROM (SELECT sum(greatest(total_compressed_size, total_uncompressed_size)) AS size "
-                f"FROM parquet_metadata{arguments} WHERE split_part(path_in_schema, '.', 1) IN ({columns}) "
-                "GROUP BY file_name, row_group_id)"
+            sizes: Any = table.connection.execute(
+                "SELECT max(size) FROM (SELECT sum(greatest(total_compressed_size, "
+                f"total_uncompressed_size)) AS size FROM parquet_metadata{arguments} WHERE "
+                f"split_part(path_in_schema, '.', 1) IN ({columns}) GROUP BY file_name, row_group_id)"
             ).fetchone()
         group = max(batch, int((sizes and sizes[0]) or 0))
     thread = int(1.25 * group + 2 * batch + 64 * _MEGABYTE)
-    given = table.connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    given: Any = table.connection.execute("SELECT current_setting('memory_limit')").fetchone()
     budget = _bytes(given[0]) if given else thread
     threads = max(1, min(number_of_threads(), budget // thread))
     table.connection.execute(f"SET threads = {threads}")
@@ -203,13 +216,16 @@ def _expression(connection: duckdb.DuckDBPyConnection, text: str, table: str | N
         raise DataError(f"{text!r} is a folder; name its files, such as {str(Path(text) / '*.parquet')!r}")
     if not remote and not Path(text).exists() and not glob.glob(text, recursive=True):
         raise DataError(
-            f"{text!r} is not there (the current folder is {str(Path.cwd())!r}). A path or pattern of CSV, Parquet "
-            "or JSON files, file.duckdb::table, or SQL that begins with SELECT, FROM or WITH is expected."
+            f"{text!r} is not there (the current folder is {str(Path.cwd())!r}). A path or pattern of CSV, "
+            "Parquet or JSON files, file.duckdb::table, or SQL that begins with SELECT, FROM or WITH is "
+            "expected."
         )
     if suffix not in _READERS:
-        raise DataError(f"{text!r} ends in {suffix!r}; files of {', '.join(_READERS)} (or with .gz, .zst) are read")
+        raise DataError(
+            f"{text!r} ends in {suffix!r}; files of {', '.join(_READERS)} (or with .gz, .zst) are read"
+        )
     pattern = glob.escape(text) if not remote and Path(text).exists() else text
-    options = f", nullstr = [{', '.join(map(literal, _NULLS))}]" if _READERS[suffix] == "read_csv" else ""
+    options = _NULLSTR if _READERS[suffix] == "read_csv" else ""
     return f"{_READERS[suffix]}({literal(pattern)}{options})", repr(text)
 
 
@@ -219,9 +235,12 @@ def _database_table(connection: duckdb.DuckDBPyConnection, path: str, name: str 
     with wrapped(repr(path)):
         connection.execute(f"ATTACH {literal(path)} AS betahat_file (READ_ONLY)")
         found = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = 'betahat_file'"
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = "
+            "'betahat_file'"
         ).fetchall()
-    tables = {(inner if schema == "main" else f"{schema}.{inner}"): (schema, inner) for schema, inner in found}
+    tables = {
+        (inner if schema == "main" else f"{schema}.{inner}"): (schema, inner) for schema, inner in found
+    }
     if name is None and len(tables) == 1:
         name = next(iter(tables))
     if name is None:

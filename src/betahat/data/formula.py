@@ -9,13 +9,11 @@ import numpy as np
 
 from betahat.data.design import Column, Design
 from betahat.data.formula_state import State, decode_state, encode_state, materialise
-from betahat.data.formula_syntax import Parsed, parse
+from betahat.data.formula_syntax import Parsed, parse, unalias
 from betahat.data.frame import learn_columns, open_frame, read_columns
 from betahat.data.missing import Missing, check_policy, refuse_missing
 from betahat.data.settle import kept_rows, settle
 from betahat.errors import DataError, FormulaError, StorageError
-
-_NUMBERS_ONLY = "`y` of a model is numbers; text is for a classifier, which codes its labels"
 
 
 @final
@@ -82,8 +80,8 @@ class FormulaDesign(Design):
         X, after = materialise(terms, values, rows, columns, state)
         if after.names != state.names or after.transforms.keys() != state.transforms.keys():
             raise DataError(
-                f"the formula gave the columns {after.names} for these rows and {state.names} in training; a stored "
-                "design may have been altered, or a column changed its kind"
+                f"the formula gave the columns {after.names} for these rows and {state.names} in training; a "
+                "stored design may have been altered, or a column changed its kind"
             )
         return X
 
@@ -103,7 +101,9 @@ class FormulaDesign(Design):
         targets, _ = cls._read_common({**stored, "columns": stored.get("target_columns")})
         available, formula = stored.get("available"), stored.get("formula")
         if not isinstance(available, list) or not all(isinstance(name, str) for name in available):
-            raise StorageError(f"`available` of a stored formula is a list of column names, and is {available!r}")
+            raise StorageError(
+                f"`available` of a stored formula is a list of column names, and is {available!r}"
+            )
         states = decode_state(stored.get("state")), decode_state(stored.get("target_state"))
         try:
             design = cls(formula, columns, targets, tuple(available), missing, *states)  # pyright: ignore
@@ -160,7 +160,12 @@ def learn_formula(
         else materialise(parsed.left, target_values, rows, tuple(left))
     )
     available = known_columns(parsed, frame.columns, without)
-    return FormulaDesign(formula, tuple(right), tuple(left), available, missing, state, target_state), X, Y, keep
+    return (
+        FormulaDesign(formula, tuple(right), tuple(left), available, missing, state, target_state),
+        X,
+        Y,
+        keep,
+    )
 
 
 def known_columns(parsed: Parsed, columns: list[str], without: tuple[str, ...]) -> tuple[str, ...]:
@@ -176,8 +181,10 @@ def check_targets(parsed: Parsed, targets: list[Column], labels: bool) -> None:
     if not text:
         return
     if not labels:
-        raise TypeError(f"the target {text[0]!r} holds text or categories. {_NUMBERS_ONLY}")
-    if len(parsed.left) > 1 or str(parsed.left[0]) != parsed.left_inputs[0]:
+        raise TypeError(
+            f"the target {text[0]!r} is text or categories; numbers are expected (labels are a classifier's)"
+        )
+    if [unalias(str(term)) for term in parsed.left] != list(parsed.left_inputs[:1]):
         raise TypeError(f"the target {text[0]!r} holds text or categories, so it must be the whole left side")
 
 
@@ -196,11 +203,12 @@ def learn_formula_from_levels(
     Raises FormulaError for functions that must see all rows first (center, poly, bs, ...).
     """
     parsed = parse(formula, available)
-    if parsed.stateful or parsed.coded_expressions:
-        refused = parsed.stateful[0] + "()" if parsed.stateful else f"C({parsed.coded_expressions[0]})"
+    refused = [f"{name}()" for name in parsed.stateful] + [f"C({expr})" for expr in parsed.coded_expressions]
+    if refused:
         raise FormulaError(
-            f"the formula {formula!r}: {refused} must see all rows before the first is used, which a file that is "
-            "read in blocks does not allow. Compute the column in SQL, or read the table into memory first."
+            f"the formula {formula!r}: {refused[0]} must see all rows before the first is used, which a file "
+            "that is read in blocks does not allow. Compute the column in SQL, or read the table into "
+            "memory first."
         )
     rows = max((len(column.levels or ()) for column in columns), default=0)
     rows = max([rows, 1, *map(len, numbers.values())])

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def materialise(
     )
     before = state or State(())
     spec = ModelSpec(
-        formula=SimpleFormula(list(terms), _ordering="none"),
+        formula=cast(SimpleFormula, SimpleFormula(list(terms), _ordering="none")),
         na_action="raise" if check else "ignore",  # pyright: ignore[reportArgumentType]
         output="numpy",
         transform_state=deepcopy(before.transforms),
@@ -84,7 +84,9 @@ def materialise(
     except (FormulaicError, ArithmeticError, NameError, RuntimeError, TypeError, ValueError) as error:
         raise _translated(error) from error
     spec = made.model_spec
-    constant = [place for step in spec.structure if not step.term.degree for place in spec.term_indices[step.term]]
+    constant = [
+        place for step in spec.structure if not step.term.degree for place in spec.term_indices[step.term]
+    ]
     matrix = np.asarray(made, dtype=np.float64).reshape(rows, -1)
     matrix = matrix[:, 1:] if constant == [0] else np.delete(matrix, constant, axis=1)
     kept = [name for place, name in enumerate(spec.column_names) if place not in constant]
@@ -100,7 +102,9 @@ def _functions() -> dict[str, Any]:
     return {**elementwise, "np": SimpleNamespace(**elementwise, pi=math.pi, e=math.e), "C": _categorical}
 
 
-def _categorical(data: Any, contrasts: Any = None, *, levels: Any = None, spans_intercept: bool = True) -> Any:
+def _categorical(
+    data: Any, contrasts: Any = None, *, levels: Any = None, spans_intercept: bool = True
+) -> Any:
     """formulaic's `C`, but whole numbers are named 4, not 4.0, and a level that is new is an error.
 
     (formulaic warns and codes it as a row of zeros, which is the baseline.)
@@ -149,8 +153,8 @@ def _refuse_not_finite(matrix: np.ndarray, names: list[str]) -> None:
     for name, column in zip(names, matrix.T, strict=True):
         if count := int(np.count_nonzero(~np.isfinite(column))):
             raise DataError(
-                f"{unalias(name)!r} is infinite or not a number in {count:,} rows. Usual causes: the logarithm of "
-                "zero or of a negative number, a division by zero, an overflow"
+                f"{unalias(name)!r} is infinite or not a number in {count:,} rows. Usual causes: the "
+                "logarithm of zero or of a negative number, a division by zero, an overflow"
             )
 
 
@@ -191,7 +195,9 @@ def encode_state(state: State) -> dict[str, Any]:
 def _encode_encoders(state: State) -> dict[str, tuple[str, list[Any] | None]]:
     for expr, (_, categories) in state.encoders.items():
         if not all(isinstance(value, (str, int, float, bool)) for value in categories or ()):
-            raise StorageError(f"the levels of `{unalias(expr)}` are not text or numbers and cannot be stored")
+            raise StorageError(
+                f"the levels of `{unalias(expr)}` are not text or numbers and cannot be stored"
+            )
     return state.encoders
 
 
@@ -208,8 +214,8 @@ def _encode(value: Any) -> Any:
             return [_encode(inner) for inner in value]
         case _:
             raise StorageError(
-                f"a function of the formula learned a {type(value).__name__}, which cannot be stored as JSON; "
-                "compute that column before the fit"
+                f"a function of the formula learned a {type(value).__name__}, which cannot be stored as "
+                "JSON; compute that column before the fit"
             )
 
 

@@ -108,9 +108,11 @@ def parse(formula: str, columns: Iterable[str]) -> Parsed:
     sides = [side.strip() for side in text.split("~")]
     if len(sides) != 2 or not all(sides):
         raise FormulaError(
-            f"the formula {shown!r} needs a target, one '~' and predictors: 'y ~ x1 + x2' ('y ~ 1' fits a mean)"
+            f"the formula {shown!r} needs a target, one '~' and predictors: 'y ~ x1 + x2' ('y ~ 1' fits a "
+            "mean)"
         )
     try:
+        text = _plain_names(text, list(tokenize(text)))
         text = _squares(text, list(tokenize(text)))
         tokens = list(tokenize(text))
         _check_tokens(tokens)
@@ -118,7 +120,7 @@ def parse(formula: str, columns: Iterable[str]) -> Parsed:
 
         read = Formula.from_spec(
             text,
-            parser=DefaultFormulaParser(feature_flags={"twosided"}),
+            parser=DefaultFormulaParser(feature_flags=DefaultFormulaParser.FeatureFlags.TWOSIDED),
             context={"__formulaic_variables_available__": [alias(name) for name in available]},
         )
         left, right = tuple(read.lhs), tuple(read.rhs)  # pyright: ignore[reportAttributeAccessIssue]
@@ -131,7 +133,9 @@ def parse(formula: str, columns: Iterable[str]) -> Parsed:
     return _examine(shown, left, right, available, uses_dot)
 
 
-def _examine(formula: str, left: tuple[Any, ...], right: tuple[Any, ...], known: list[str], dot: bool) -> Parsed:
+def _examine(
+    formula: str, left: tuple[Any, ...], right: tuple[Any, ...], known: list[str], dot: bool
+) -> Parsed:
     """The checks that need whole terms, and what the terms use."""
     if not right:
         raise FormulaError(f"the formula {formula!r} has nothing on its right side; 'y ~ 1' fits a mean")
@@ -141,7 +145,9 @@ def _examine(formula: str, left: tuple[Any, ...], right: tuple[Any, ...], known:
         raise FormulaError(f"the formula {formula!r}: {error}") from None
     if not left_inputs:
         raise FormulaError(f"the formula {formula!r} has no column on its left side, so nothing to predict")
-    calls = [node for expr in _expressions(right) for node in ast.walk(_tree(expr)) if isinstance(node, ast.Call)]
+    calls = [
+        node for expr in _expressions(right) for node in ast.walk(_tree(expr)) if isinstance(node, ast.Call)
+    ]
     coded = [call.args[0] for call in calls if _function(call) == "C" and call.args]
     return Parsed(
         left,
@@ -155,11 +161,19 @@ def _examine(formula: str, left: tuple[Any, ...], right: tuple[Any, ...], known:
     )
 
 
+def _plain_names(text: str, tokens: list[Any]) -> str:
+    """The formula with an alias for every name formulaic would stumble over, such as Sepal.Length or class."""
+    for token in reversed([token for token in tokens if token.kind.value == "name" and token.token != "."]):
+        text = text[: token.source_start] + alias(token.token) + text[token.source_end + 1 :]
+    return text
+
+
 def _squares(text: str, tokens: list[Any]) -> str:
     """`x**2` on a column alone as I(x**2): as a set of interactions it would be x itself, silently."""
     for base, operator, power in reversed(list(zip(tokens, tokens[1:], tokens[2:], strict=False))):
         if base.kind.value == "name" and operator.token in ("**", "^") and power.token.isdigit():
-            text = f"{text[: base.source_start]}I({base}**{power}){text[power.source_end + 1 :]}"
+            squared = f"I({base.token}**{power.token})"
+            text = text[: base.source_start] + squared + text[power.source_end + 1 :]
     return text
 
 
@@ -238,7 +252,9 @@ def _check(node: ast.AST, names: list[str], depth: int, inside_c: bool = False) 
                 raise FormulaError(f"`{_show(node)}` is a power of numbers; write its value")
         case ast.UnaryOp(op=op, operand=operand) if isinstance(op, _OPERATORS):
             parts = [operand]
-        case ast.Compare(left=left, ops=ops, comparators=right) if all(isinstance(o, _OPERATORS) for o in ops):
+        case ast.Compare(left=left, ops=ops, comparators=right) if all(
+            isinstance(o, _OPERATORS) for o in ops
+        ):
             parts = [left, *right]
         case ast.List(elts=parts_) | ast.Tuple(elts=parts_):
             parts = list(parts_)
@@ -267,8 +283,8 @@ def _check_call(
             from betahat.data.frame import near
 
             raise FormulaError(
-                f"`{_show(func)}` is not a function a formula can use (they work on each row by itself; what must "
-                f"see all rows is center(), scale(), poly(), bs()); {near(name, FUNCTIONS)}"
+                f"`{_show(func)}` is not a function a formula can use (they work on each row by itself; what "
+                f"must see all rows is center(), scale(), poly(), bs()); {near(name, FUNCTIONS)}"
             )
         case _:
             raise FormulaError(_refusal(node))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from difflib import get_close_matches
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import narwhals as nw
@@ -49,7 +49,9 @@ def open_frame(table: Any, argument: str) -> nw.DataFrame[Any]:
 
 
 def _refuse_repeated(names: list[str], argument: str) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    repeated = (
+        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    )
     if repeated:
         raise DataError(f"`{argument}` has more than one column named {', '.join(map(repr, repeated))}")
 
@@ -111,6 +113,9 @@ def numbers_of(series: nw.Series[Any]) -> np.ndarray:
     Raises DataError for integers of 2**53 and beyond: float64 cannot tell them apart.
     """
     native = series.to_native()
+    if series.dtype == nw.Object:
+        integers = [value for value in series.drop_nulls().to_list() if isinstance(value, Integral)]
+        refuse_inexact(series.name, np.array(integers, dtype=np.float64))
     if series.dtype in _PLAIN or not series.dtype.is_integer():
         if isinstance(getattr(native, "dtype", None), np.dtype) and native.dtype.kind in "fiub":
             return native.to_numpy().astype(np.float64, copy=False)
@@ -124,8 +129,9 @@ def refuse_inexact(name: str, integers: np.ndarray) -> None:
     """A DataError where a whole number is too large for float64 to hold every neighbour of."""
     if integers.size and max(np.nanmax(integers, initial=0.0), -np.nanmin(integers, initial=0.0)) >= _EXACT:
         raise DataError(
-            f"column {name!r} holds integers of 2**53 = {2**53} and beyond, which float64 rounds. Usual cause: "
-            "an identifier among the numbers; leave it out, or cast it to float yourself if rounding is meant."
+            f"column {name!r} holds integers of 2**53 = {2**53} and beyond, which float64 rounds. Usual "
+            "cause: an identifier among the numbers; leave it out, or cast it to float yourself if rounding "
+            "is meant."
         )
 
 
@@ -133,9 +139,12 @@ def read_column(series: nw.Series[Any], column: Column) -> np.ndarray:
     """A column as `column` says: float64 numbers (NaN: missing) or int32 level codes (−1: missing)."""
     if column.levels is not None:
         return codes_of(series, column.levels, column.name)
+    if series.null_count() == len(series):  # nothing to tell text from numbers by
+        return np.full(len(series), np.nan)
     if kind_of(series) == "category":
         raise TypeError(
-            f"column {column.name!r} was a number in training and is {series.dtype} now; convert it to numbers"
+            f"column {column.name!r} was a number in training and is {series.dtype} now; convert it to "
+            "numbers"
         )
     return numbers_of(series)
 

@@ -38,7 +38,9 @@ def _label_columns(groups: Any) -> list[np.ndarray]:
         return [_series_labels(native[name]) for name in native.columns]
     array = groups if isinstance(groups, np.ndarray) else _array(groups)
     if array.ndim not in (1, 2):
-        raise DataError(f"`groups` has shape {array.shape}; one label a row, (n,), or two, (n, 2), are expected")
+        raise DataError(
+            f"`groups` has shape {array.shape}; one label a row, (n,), or two, (n, 2), are expected"
+        )
     return [array] if array.ndim == 1 else list(array.T)
 
 
@@ -70,8 +72,8 @@ def _codes(labels: np.ndarray, place: int) -> np.ndarray:
         return np.fromiter((known.setdefault(v, len(known)) for v in values), np.int64, len(values))
     except TypeError:
         raise TypeError(
-            f"`groups` (column {place + 1}) holds labels that cannot be compared with each other, such as lists; "
-            "use strings, numbers or dates"
+            f"`groups` (column {place + 1}) holds labels that cannot be compared with each other, such as "
+            "lists; use strings, numbers or dates"
         ) from None
 
 

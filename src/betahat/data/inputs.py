@@ -50,7 +50,9 @@ def read_inputs(
     weights = _read_weights(sample_weight, frequency_weight, n)
     codes = None if groups is None else group_codes(groups, n)
     design, matrix, keep = learn_table(frame.to_native(), missing, targets | weights)
-    return design, _source(design, matrix, Y if keep is None else Y[keep], weights, codes, keep, tuple(targets))
+    return design, _source(
+        design, matrix, Y if keep is None else Y[keep], weights, codes, keep, tuple(targets)
+    )
 
 
 def read_formula(
@@ -85,7 +87,11 @@ def read_formula(
         frequency_weight = pick(frame, frequency_weight).to_native()
     if isinstance(groups, str):
         groups = [groups]
-    if isinstance(groups, (list, tuple)) and 0 < len(groups) <= 2 < n and all(isinstance(g, str) for g in groups):
+    if (
+        isinstance(groups, (list, tuple))
+        and 0 < len(groups) <= 2 < n
+        and all(isinstance(g, str) for g in groups)
+    ):
         named += groups
         for name in groups:
             pick(frame, name)
@@ -146,7 +152,7 @@ def _array_numbers(values: Any, argument: str) -> np.ndarray:
 
 
 def _not_numbers(argument: str, found: str) -> str:
-    return f"`{argument}` is {found}; numbers are expected (the labels of a classifier are coded as 0 … K−1 first)"
+    return f"`{argument}` is {found}; numbers are expected (code the labels of a classifier as 0 … K−1 first)"
 
 
 def _read_weights(sample_weight: Any, frequency_weight: Any, n: int) -> dict[str, np.ndarray]:
@@ -163,10 +169,12 @@ def _read_weights(sample_weight: Any, frequency_weight: Any, n: int) -> dict[str
 
 
 def check_weights(weights: np.ndarray, argument: str) -> None:
-    """A DataError where a weight is negative, or a frequency not whole (missing and infinite ones are others')."""
+    """A DataError where a weight is negative, or a frequency not whole (it may be missing)."""
     there = weights if all_finite(weights) else weights[np.isfinite(weights)]
     if there.size and there.min() < 0:
-        raise DataError(f"`{argument}` has negative values (the smallest is {there.min():g}); weights are 0 or more")
+        raise DataError(
+            f"`{argument}` has negative values (the smallest is {there.min():g}); weights are 0 or more"
+        )
     if argument == "frequency_weight" and not np.array_equal(there, np.floor(there)):
         broken = there[there != np.floor(there)][0]
         raise DataError(

@@ -72,9 +72,7 @@ def refuse_missing(values: Mapping[str, np.ndarray], policy: Missing, advice: st
     if all_complete(values):
         return
     if found := counts_of_missing(values):
-        raise MissingValueError(
-            f"missing values in {_listed(found)}. {advice or _prediction_advice(policy)}"
-        )
+        raise MissingValueError(f"missing values in {_listed(found)}. {advice or _prediction_advice(policy)}")
     refuse_infinite(values)
 
 
@@ -111,7 +109,9 @@ def means_of(values: Mapping[str, np.ndarray]) -> dict[str, float]:
         there = column if all_finite(column) else column[~np.isnan(column)]
         if not there.size:
             raise DataError(f"every value of column {name!r} is missing, so there is no mean to put in")
-        means[name] = float(there.mean())
+        with np.errstate(all="ignore"):  # the sum may overflow where the mean does not
+            mean = float(there.mean())
+            means[name] = mean if np.isfinite(mean) else float((there / there.size).sum())
     return means
 
 

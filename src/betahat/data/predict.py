@@ -1,4 +1,4 @@
-"""Predictions for files of any size: the input read in blocks, the output written in the order of its rows."""
+"""Predictions for files of any size: read in blocks, written in the order of the rows."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def write_predictions(
     predict : from X, (k, p), to columns of k values each, by name; the same names for every block.
     out : a .parquet or .csv file. It is replaced only when the new one is complete.
 
-    Predictions wait in a temporary file beside `out`, so memory does not grow with the rows.
+    From CSV to CSV the given fields are kept as the text they are. Predictions wait in a temporary file
+    beside `out`, so memory does not grow with the rows.
 
     Raises ValueError for another kind of file, DataError where a column of that name is in the input already,
     where there are no rows, or where `predict` returns columns of another length, and what
@@ -94,9 +95,10 @@ def write_predictions(
         try:
             blocks = _design_blocks(opened, design, block_rows, memory_limit)
             rows = _keep(opened, blocks, predict)
+            given = opened.verbatim if target.suffix.lower() == ".csv" else opened.expression
             with wrapped(f"the output {str(out)!r}"):
                 connection.execute(
-                    f"COPY (SELECT given.*, made.* FROM {opened.expression} AS given "
+                    f"COPY (SELECT given.*, made.* FROM {given} AS given "
                     f"POSITIONAL JOIN betahat_out.predictions AS made) TO {literal(str(made))} "
                     f"({_WRITERS[target.suffix.lower()]})"
                 )
@@ -118,12 +120,16 @@ def _keep(
     for X in blocks:
         columns = {name: np.asarray(values) for name, values in predict(X).items()}
         _check_columns(columns, len(X), names, table)
-        if any(values.dtype.kind in "US" for values in columns.values()):  # as text, not as an enum of this block
+        if any(
+            values.dtype.kind in "US" for values in columns.values()
+        ):  # as text, not as an enum of this block
             columns = {k: v.astype(object) if v.dtype.kind in "US" else v for k, v in columns.items()}
         with wrapped("the predictions"):
             cursor.register("betahat_block", columns)
             select = f"SELECT {', '.join(map(quoted, columns))} FROM betahat_block"
-            verb = "INSERT INTO betahat_out.predictions" if names else "CREATE TABLE betahat_out.predictions AS"
+            verb = (
+                "INSERT INTO betahat_out.predictions" if names else "CREATE TABLE betahat_out.predictions AS"
+            )
             cursor.execute(f"{verb} {select}")
             cursor.unregister("betahat_block")
         names = list(columns)
@@ -135,12 +141,18 @@ def _keep(
 
 def _check_columns(columns: Mapping[str, np.ndarray], rows: int, before: list[str], table: Table) -> None:
     if before and list(columns) != before:
-        raise DataError(f"`predict` returned the columns {list(columns)} for one block and {before} for another")
+        raise DataError(
+            f"`predict` returned the columns {list(columns)} for one block and {before} for another"
+        )
     if not columns:
         raise DataError("`predict` returned no columns")
     present = {name.casefold() for name in table.types}
     for name, values in columns.items():
         if values.shape != (rows,):
-            raise DataError(f"`predict` returned {name!r} of shape {values.shape} for {rows:,} rows; ({rows},) is meant")
+            raise DataError(
+                f"`predict` returned {name!r} of shape {values.shape} for {rows:,} rows; ({rows},) is meant"
+            )
         if name.casefold() in present:
-            raise DataError(f"{table.described} has a column {name!r} already; leave it out or rename it in SQL")
+            raise DataError(
+                f"{table.described} has a column {name!r} already; leave it out or rename it in SQL"
+            )

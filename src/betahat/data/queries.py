@@ -72,7 +72,9 @@ def query(
     opened = open_table(what, table, memory_limit)
     roles = [*_as_list(weights), *_as_list(frequency), *_as_list(groups)]
     if len(_as_list(groups)) > 2:
-        raise ValueError(f"`groups` (={groups!r}) names more than two columns; clusters are given by one or two")
+        raise ValueError(
+            f"`groups` (={groups!r}) names more than two columns; clusters are given by one or two"
+        )
     for name in roles:
         opened.sql_type(name)
     for name in (*_as_list(weights), *_as_list(frequency)):
@@ -81,23 +83,30 @@ def query(
     if formula is not None:
         if target is not None or columns is not None:
             raise ValueError("give `formula`, or `target` and `columns`, not both")
-        return _from_formula(opened, formula, missing, roles, (weights, frequency, groups), block_rows, memory_limit)
+        return _from_formula(
+            opened, formula, missing, roles, (weights, frequency, groups), block_rows, memory_limit
+        )
     if target is None:
-        raise ValueError(f"`target` names the column to predict (or give a `formula`); there are {list(opened.types)}")
+        raise ValueError(
+            f"`target` names the column to predict (or give a `formula`); there are {list(opened.types)}"
+        )
     targets = _as_list(target)
     names = _feature_names(opened, columns, targets, roles)
     fit_memory(opened, [*names, *targets, *roles], memory_limit)
     for name in targets:
         if opened.kind(name) != "number":
             raise TypeError(
-                f"the target {name!r} is {opened.types[name]}; numbers are expected (code labels as 0 and 1 in SQL)"
+                f"the target {name!r} is {opened.types[name]}; numbers are expected (code labels as 0 and 1 "
+                "in SQL)"
             )
     learned = survey(opened, names, (), [*targets, *_as_list(weights), *_as_list(frequency)], missing)
     for column in learned.columns:
         if column.levels is not None and len(column.levels) < 2:
             warn_single_level(column.name, column.levels)
     design = TableDesign(learned.columns, missing)
-    return QuerySource(opened, design, tuple(map(Column, targets)), weights, frequency, _as_list(groups), block_rows)
+    return QuerySource(
+        opened, design, tuple(map(Column, targets)), weights, frequency, _as_list(groups), block_rows
+    )
 
 
 def _from_formula(
@@ -145,7 +154,9 @@ def _feature_names(
     if taken := set(names) & {*targets, *roles}:
         raise ValueError(f"`columns` names {sorted(taken)}, which are target, weights or groups already")
     if not names:
-        raise DataError(f"{table.described} has no column besides target, weights and groups; nothing to fit with")
+        raise DataError(
+            f"{table.described} has no column besides target, weights and groups; nothing to fit with"
+        )
     return names
 
 
@@ -217,7 +228,9 @@ class QuerySource(Source):
             rows = len(next(iter(values.values())))
             for part in slices(rows, self._block_rows):
                 block, found = self._block(
-                    {name: column[part] for name, column in values.items()}, [code[part] for code in groups], start
+                    {name: column[part] for name, column in values.items()},
+                    [code[part] for code in groups],
+                    start,
                 )
                 start += part.stop - part.start
                 yield block, part.stop - part.start, found
@@ -229,7 +242,9 @@ class QuerySource(Source):
         where = f"(Counted in rows {start + 1:,} to {start + rows:,}; more may follow.)"
         found: dict[str, int] = {}
         if any((code < 0).any() for code in groups):
-            raise MissingValueError(f"a label of `groups` ({', '.join(self._reader.groups)}) is missing {where}")
+            raise MissingValueError(
+                f"a label of `groups` ({', '.join(self._reader.groups)}) is missing {where}"
+            )
         if all_complete(values):
             return self._assembled(values, groups, rows), found
         if self.design.missing == "drop":

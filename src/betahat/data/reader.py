@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, final
 
 import numpy as np
@@ -35,7 +35,10 @@ class Reader:
         """Columns by name and the codes of the groups, as long as DuckDB makes them (about 131,072 rows)."""
         import nanoarrow as na
 
-        select = ", ".join(f"{value} AS c{place}" for place, value in enumerate(self._select)) or "1.0::DOUBLE AS c0"
+        select = (
+            ", ".join(f"{value} AS c{place}" for place, value in enumerate(self._select))
+            or "1.0::DOUBLE AS c0"
+        )
         query = f"SELECT {select} FROM {self.table.expression}"
         with wrapped(self.table.described):
             # not execute().to_arrow_reader(), which holds the whole result in memory
@@ -62,7 +65,8 @@ class Reader:
         name = quoted(column.name)
         known = ", ".join(map(literal, column.levels or ())) or "''"
         found = self.table.rows(
-            f"DISTINCT CAST({name} AS VARCHAR) AS level", f"CAST({name} AS VARCHAR) NOT IN ({known}) LIMIT 1000"
+            f"DISTINCT CAST({name} AS VARCHAR) AS level",
+            f"CAST({name} AS VARCHAR) NOT IN ({known}) LIMIT 1000",
         )
         refuse_unseen(column.name, [str(row[0]) for row in found], column.levels or ())
 
@@ -123,4 +127,4 @@ def slices(rows: int, at_most: int) -> Iterator[slice]:
     """Consecutive parts of nearly equal length."""
     parts = -(-rows // at_most)
     edges = [rows * part // parts for part in range(parts + 1)] if parts else [0]
-    return (slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False))
+    return (slice(start, stop) for start, stop in pairwise(edges))

@@ -32,7 +32,9 @@ def settle(
         values = fill_means(values, means)
         columns = [replace(column, mean=means.get(column.name)) for column in columns]
     if missing != "drop":
-        refuse_missing(_together(values, beside), missing, TRAINING_ADVICE if missing == "error" else _MEAN_ADVICE)
+        refuse_missing(
+            _together(values, beside), missing, TRAINING_ADVICE if missing == "error" else _MEAN_ADVICE
+        )
         return columns, values, None
     keep = rows_to_keep(_together(values, beside))
     if keep is not None:

@@ -19,6 +19,7 @@ class Block:
     weight : (k,) float64 importance weights, or None for ones.
     frequency : (k,) float64 whole numbers, how many equal rows each row stands for, or None for ones.
     groups : (k, g) int64 codes of the clusters the rows belong to (g = 1 or 2), or None.
+    X_low : (k, p) what rounding took from X, where X was computed in two doubles, or None.
     """
 
     X: Any
@@ -26,6 +27,7 @@ class Block:
     weight: np.ndarray | None = None
     frequency: np.ndarray | None = None
     groups: np.ndarray | None = None
+    X_low: np.ndarray | None = None
 
 
 class Source(ABC):
@@ -70,9 +72,10 @@ class ArraySource(Source):
         groups: np.ndarray | None = None,
         names: tuple[str, ...] | None = None,
         target_names: tuple[str, ...] | None = None,
+        X_low: np.ndarray | None = None,
     ) -> None:
         y = y.reshape(-1, 1) if y.ndim == 1 else y
-        self._block = Block(X, y, weight, frequency, groups)
+        self._block = Block(X, y, weight, frequency, groups, X_low)
         self._columns, self._targets = X.shape[1], y.shape[1]
         self._names, self._target_names = names, target_names
         self.readings = 0
@@ -114,4 +117,5 @@ class ScaledSource(Source):
                 X.data *= self.x_scale[X.indices]
             else:
                 X = block.X * self.x_scale
-            yield replace(block, X=X, y=None if block.y is None else block.y * self.y_scale)
+            low = None if block.X_low is None else block.X_low * self.x_scale
+            yield replace(block, X=X, y=None if block.y is None else block.y * self.y_scale, X_low=low)

@@ -26,7 +26,9 @@ class Survey:
     numbers: Mapping[str, np.ndarray]
 
 
-def survey(table: Table, names: list[str], coded: tuple[str, ...], beside: list[str], missing: Missing) -> Survey:
+def survey(
+    table: Table, names: list[str], coded: tuple[str, ...], beside: list[str], missing: Missing
+) -> Survey:
     """Levels of the categories among `names`, distinct values of the numbers in `coded`, means if asked for.
 
     beside : columns outside X whose gaps leave a row out too. Under "drop" only complete rows count, so that
@@ -42,7 +44,9 @@ def survey(table: Table, names: list[str], coded: tuple[str, ...], beside: list[
     select = ["count(*)"]
     select += [f"list(DISTINCT CAST({quoted(name)} AS VARCHAR))" for name in categories]
     select += [f"list(DISTINCT CAST({quoted(name)} AS DOUBLE))" for name in coded]
-    select += [f"favg(CAST({quoted(name)} AS DOUBLE)) FILTER (WHERE {_present(table, name)})" for name in averaged]
+    select += [
+        f"favg(CAST({quoted(name)} AS DOUBLE)) FILTER (WHERE {_present(table, name)})" for name in averaged
+    ]
     rows, *found = table.rows(", ".join(select), " AND ".join(complete))[0]
     answers = iter(found)
     levels = {name: _ordered(table, name, next(answers)) for name in categories}
@@ -86,4 +90,6 @@ def _ordered(table: Table, name: str, found: list[str | None] | None) -> tuple[s
 
 
 def _distinct(found: list[float | None] | None) -> np.ndarray:
-    return np.unique(np.array([value for value in found or () if value is not None and value == value], dtype=float))
+    return np.unique(
+        np.array([value for value in found or () if value is not None and value == value], dtype=float)
+    )

@@ -40,7 +40,9 @@ class TableDesign(Design):
         self.names = tuple(name for column in columns for name in _names(column))
         if len(set(self.names)) < len(self.names):
             repeated = sorted({name for name in self.names if self.names.count(name) > 1})
-            raise DataError(f"two columns of X would be named {repeated[0]!r}; rename one column of the table")
+            raise DataError(
+                f"two columns of X would be named {repeated[0]!r}; rename one column of the table"
+            )
 
     @classmethod
     def learn(cls, frame: Any, missing: Missing = "error") -> TableDesign:
@@ -102,7 +104,9 @@ def learn_table(
     check_policy(missing)
     frame = open_frame(table, "X")
     if not frame.columns or not len(frame):
-        raise DataError(f"the table has {len(frame):,} rows and {len(frame.columns):,} columns; nothing to fit")
+        raise DataError(
+            f"the table has {len(frame):,} rows and {len(frame.columns):,} columns; nothing to fit"
+        )
     besides = dict(beside or {})
     if missing != "mean" and all(map(all_finite, besides.values())):
         X = _as_stored(frame)
@@ -118,7 +122,9 @@ def learn_table(
 
 
 def _names(column: Column) -> list[str]:
-    return [column.name] if column.levels is None else [f"{column.name}[{level}]" for level in column.levels[1:]]
+    return (
+        [column.name] if column.levels is None else [f"{column.name}[{level}]" for level in column.levels[1:]]
+    )
 
 
 def _as_stored(frame: nw.DataFrame[Any]) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from betahat.certificate import Certificate
 from betahat.data.source import Source
-from betahat.errors import CertificateWarning, CollinearityWarning
+from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError
 from betahat.estimators.inputs import array_source, is_frame, refuse_beside_source
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.inference import Inference, Summary, check_cov_type
@@ -213,6 +213,8 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     def inference_(self) -> Inference:
         """Standard errors, tests, intervals and fit statistics (see :class:`betahat.inference.Inference`)."""
         check_is_fitted(self)
+        if self._result.refusal is not None:
+            raise InferenceError(self._result.refusal)
         if self._result.inference is None:
             self._result.inference = Inference(self._result.statistics)
         return self._result.inference

@@ -10,7 +10,7 @@ import numpy as np
 
 from betahat.certificate import Certificate, certify_linear
 from betahat.data.source import Source
-from betahat.errors import DataError
+from betahat.errors import DataError, InferenceError
 from betahat.inference import Inference, LinearStatistics, check_cov_type, meat_for
 from betahat.inference.statistics import centred_inverse
 from betahat.inference.scores import sum_scores
@@ -37,6 +37,8 @@ class LinearResult:
     remarks: list[str]
     statistics: LinearStatistics
     alpha: float
+    refusal: str | None = None
+    """Why there are no standard errors although the covariance type was asked for."""
     inference: Inference | None = field(default=None)
 
 
@@ -52,37 +54,42 @@ def fit_linear(
     certificate = certify_linear(
         gradient=fit.gradient, coef=fit.coef, intercept=fit.intercept, weight=fit.counts.weight, squares=fit.squares,
         mean=fit.mean, curvature=fit.curvature, scale=fit.scale, active=fit.active,
-        contraction=fit.factor.contraction, condition_number=fit.factor.condition_number, correction=fit.correction,
-        correction_intercept=fit.correction_intercept, unique=penalised or fit.rank == p,
+        contraction=fit.contraction, condition_number=fit.condition_number, correction=fit.refined.correction.coef,
+        correction_intercept=fit.refined.correction.intercept, unique=penalised or fit.rank == p,
         fit_intercept=fit_intercept, readings=source.readings,
     )  # fmt: skip
-    statistics = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags)
+    statistics, refusal = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear)
     return LinearResult(
-        fit.coef, fit.intercept, certificate, fit.trace, fit.stop_reason, fit.solver, fit.why, fit.remarks, statistics,
-        fit.curvature,
+        fit.coef, fit.intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks, statistics,
+        fit.curvature, refusal,
     )  # fmt: skip
 
 
 def _statistics(
     source: Source, fit: LinearFit, certificate: Certificate, fit_intercept: bool, penalised: bool, cov_type: str,
-    maxlags: int | None,
-) -> LinearStatistics:  # fmt: skip
-    p, first = len(fit.mean), int(fit_intercept)
+    maxlags: int | None, collinear: str,
+) -> tuple[LinearStatistics, str | None]:  # fmt: skip
+    first = int(fit_intercept)
     kind = check_cov_type(cov_type)
     rank = fit.rank + first
     options: dict[str, object] = {}
-    meat = None
+    meat, refusal = None, None
     if kind != "nonrobust" and not penalised and fit.inverse is not None and fit.counts.observations > rank:
-        meat, options = _meat(source, fit, kind, maxlags, fit_intercept)
+        try:
+            meat, options = _meat(source, fit, kind, maxlags, fit_intercept)
+        except InferenceError as error:  # the coefficients are right; asking for standard errors will say why not
+            refusal = str(error)
     estimable = np.concatenate([np.ones(first, bool), fit.estimable])
-    if fit_intercept and not fit.estimable.all():
-        spread = np.abs(fit.null_space.T @ fit.mean) if fit.null_space.size else np.zeros(1)
-        constant = fit.mean[~fit.estimable & ~fit.null_space.any(axis=1)]
-        estimable[0] = not (constant.any() or (spread > 1e-7 * np.abs(fit.mean).max(initial=0)).any())
     null = fit.null_space
-    if null.size:
-        null = np.concatenate([-(fit.mean @ null)[None, :], null]) if fit_intercept else null
-    return LinearStatistics(
+    if fit_intercept:
+        moved = -(fit.mean @ null)  # how far the intercept goes along each open direction
+        terms = np.abs(fit.mean) @ np.abs(null)
+        if collinear != "drop":
+            estimable[0] = bool(fit.estimable.any() or not len(fit.mean)) and not (np.abs(moved) > 1e-7 * terms).any()
+            null = np.concatenate([moved[None, :], null])
+        else:
+            null = np.concatenate([np.zeros((1, null.shape[1])), null])
+    statistics = LinearStatistics(
         names=("Intercept", *source.names) if fit_intercept else source.names,
         target_names=source.target_names,
         estimate=np.column_stack([fit.intercept, fit.coef]) if fit_intercept else fit.coef,
@@ -105,6 +112,7 @@ def _statistics(
         method=fit.solver,
         penalised=penalised,
     )
+    return statistics, refusal
 
 
 def _meat(
@@ -123,6 +131,5 @@ def _meat(
     assert meat is not None
     assert fit.inverse is not None
     inverse = centred_inverse(fit.inverse, fit.counts.weight, fit_intercept)
-    level = fit.intercept + fit.coef @ fit.mean if fit_intercept else fit.intercept
-    sum_scores(meat, source, fit.coef, level, fit.mean * fit_intercept, inverse, fit_intercept)
+    sum_scores(meat, source, fit.coef, fit.level * fit_intercept, fit.mean * fit_intercept, inverse, fit_intercept)
     return meat.result(), meat.options

@@ -13,7 +13,7 @@ from betahat.kernels.reference import Gradient, add_gradients
 
 def gradient(
     X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None = None,
-    memo: dict[Any, Any] | None = None,
+    precise: bool = True, memo: dict[Any, Any] | None = None,
 ) -> Gradient:  # fmt: skip
     """Σᵢ wᵢ rᵢ xᵢ, Σᵢ |wᵢ rᵢ xᵢ| and Σᵢ wᵢ rᵢ² of the residuals r = y − β₀ − Xβ of every target.
 
@@ -27,10 +27,10 @@ def gradient(
     """
     if hasattr(X, "tocsr"):
         X = X.tocsr()
-        return reference.gradient(X.astype(np.float64, copy=False), Y, beta, intercept, weight)
+        return reference.gradient(X.astype(np.float64, copy=False), Y, beta, intercept, weight, precise)
     n, p = X.shape
     if n * p < COMPILED_FROM:
-        return reference.gradient(np.asarray(X, np.float64), Y, beta, intercept, weight, memo)
+        return reference.gradient(np.asarray(X, np.float64), Y, beta, intercept, weight, precise, memo)
     if not is_native_float(X):
         return add_gradients([
             _compiled(X[a : a + _CONVERTED_ROWS].astype(np.float64), Y[a : a + _CONVERTED_ROWS], beta, intercept,

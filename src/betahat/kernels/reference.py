@@ -75,8 +75,8 @@ def slices(high: np.ndarray, low: np.ndarray | None, bits: int, most: int = 118)
 
 
 def power_of_two(magnitude: np.ndarray) -> np.ndarray:
-    """The power of two above each magnitude; 1 for zeros."""
-    return np.where(magnitude > 0, np.ldexp(1.0, np.frexp(magnitude)[1]), 1.0)
+    """The power of two above each magnitude; 1 for zeros (whose exponent is 0)."""
+    return np.ldexp(1.0, np.frexp(magnitude)[1])
 
 
 def _add_groups(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,9 +105,9 @@ def _add_groups(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class _DenseSlices:
     """X = Σ slices · scale, laid out so that Xβ and Xᵀu are one matrix product each."""
 
-    def __init__(self, X: np.ndarray, scale: np.ndarray, bits: int) -> None:
+    def __init__(self, X: np.ndarray, scale: np.ndarray, bits: int, low: np.ndarray | None = None) -> None:
         self.scale, self.bits = scale, bits
-        parts = slices(X / scale, None, bits)
+        parts = slices(X / scale, None if low is None else low / scale, bits)
         self.count = len(parts)
         self.stack = np.stack(parts, axis=1) if len(parts) > 1 else parts[0][:, None, :]
         self.n, _, self.p = self.stack.shape
@@ -127,7 +127,7 @@ class _DenseSlices:
 class _SparseSlices:
     """The same for a scipy.sparse CSR matrix."""
 
-    def __init__(self, X: Any, scale: np.ndarray, bits: int) -> None:
+    def __init__(self, X: Any, scale: np.ndarray, bits: int, low: None = None) -> None:
         self.scale, self.bits = scale, bits
         data = X.data / scale[X.indices]
         self.parts = [type(X)((part, X.indices, X.indptr), shape=X.shape) for part in slices(data, None, bits)]
@@ -143,10 +143,12 @@ class _SparseSlices:
         return (abs(self.parts[0]).T @ U) * self.scale[:, None]
 
 
-def _split_columns(high: np.ndarray, low: np.ndarray | None, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def _split_columns(
+    high: np.ndarray, low: np.ndarray | None, bits: int, most: int = 118
+) -> tuple[np.ndarray, np.ndarray]:
     """(k, t) numbers as (k, slices · t) slices, and the power of two each column was divided by."""
     scale = power_of_two(np.abs(high).max(axis=0))
-    parts = slices(high / scale, None if low is None else low / scale, bits)
+    parts = slices(high / scale, None if low is None else low / scale, bits, most)
     return np.concatenate(parts, axis=1), scale
 
 
@@ -165,41 +167,46 @@ def column_scale(X: Any) -> np.ndarray:
     return power_of_two(np.maximum(X.max(axis=0), -X.min(axis=0)))
 
 
-def prepare(X: Any) -> _DenseSlices | _SparseSlices:
+def prepare(X: Any, X_low: Any = None) -> _DenseSlices | _SparseSlices:
     """The slices of a block of at most `_ROWS` rows, which every gradient at any β needs."""
     n, p = X.shape
     bits = (53 - int(np.ceil(np.log2(8 * max(n, p, 2))))) // 2
     kind = _SparseSlices if hasattr(X, "tocsr") else _DenseSlices
-    return kind(X, column_scale(X), bits)
+    return kind(X, column_scale(X), bits, X_low)
 
 
 def gradient(
     X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None,
-    memo: dict[Any, Any] | None = None,
+    precise: bool = True, memo: dict[Any, Any] | None = None, X_low: np.ndarray | None = None, beta_low: np.ndarray | None = None,
+    intercept_low: np.ndarray | None = None,
 ) -> Gradient:  # fmt: skip
     """Σᵢ wᵢ (yᵢ − β₀ − xᵢᵀβ) xᵢ for every target, correct to about 100 bits of the largest product.
 
     X : (n, p) float64 array or CSR matrix; Y : (n, t); beta : (t, p); intercept : (t,); weight : (n,) or None.
-    `memo`, a dictionary that belongs to this X, keeps its slices for the next call.
+    `memo`, a dictionary that belongs to this X, keeps its slices for the next call. The `…_low` are second halves of
+    numbers given in two doubles.
     """
     n = X.shape[0]
     t = Y.shape[1]
     if n > _ROWS:
         parts = [
             gradient(X[a : a + _ROWS], Y[a : a + _ROWS], beta, intercept,
-                     None if weight is None else weight[a : a + _ROWS])
+                     None if weight is None else weight[a : a + _ROWS], precise, None,
+                     None if X_low is None else X_low[a : a + _ROWS], beta_low, intercept_low)
             for a in range(0, n, _ROWS)
         ]  # fmt: skip
         return add_gradients(parts)
     sliced = None if memo is None else memo.get("slices")
     if sliced is None:
-        sliced = prepare(X)
+        sliced = prepare(X, X_low)
         if memo is not None:
             memo["slices"] = sliced
     scale = sliced.scale[:, None]
-    B, unit = _split_columns(beta.T * scale, None, sliced.bits)
+    B, unit = _split_columns(beta.T * scale, None if beta_low is None else beta_low.T * scale, sliced.bits)
     fitted, error = _exact(sliced.times(B), t)
     total, lost = two_sum(Y, -intercept)
+    if intercept_low is not None:
+        lost = lost - intercept_low
     residual, more = two_sum(total, -fitted * unit)
     residual, lost = two_sum(residual, lost + (more - error * unit))
     high, low = residual, lost
@@ -207,7 +214,7 @@ def gradient(
         column = weight[:, None]
         high, low = two_product(column, residual)
         high, low = two_sum(high, low + column * lost)
-    U, unit = _split_columns(high, low, sliced.bits)
+    U, unit = _split_columns(high, low, sliced.bits, 118 if precise else 80)
     g, e = _exact(sliced.transposed_times(U), t)
     sums = U.sum(axis=0).reshape(-1, t)  # exact: a slice has few bits
     first, first_error = sums[0], 0.0

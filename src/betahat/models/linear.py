@@ -90,8 +90,7 @@ class GramStatistic(Statistic):
         self.counts.update(block)
         weight = combined_weight(block)
         if hasattr(block.X, "tocsr"):
-            high = _sparse_gram(block.X.tocsr(), block.y, weight, self.centre)
-            part = high, np.zeros_like(high)
+            part = _sparse_gram(block.X.tocsr(), block.y, weight, self.centre)
         else:
             with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for values that are not finite
                 part = gram(block.X, block.y, weight, self.centre)
@@ -110,29 +109,59 @@ class GramStatistic(Statistic):
             self.low = self.low + (lost + low)
 
 
-def _sparse_gram(X: Any, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray) -> np.ndarray:
-    """ZᵀWZ for a CSR matrix; the columns of X are not centred (centre is zero there) so that zeros stay away."""
+def _sparse_gram(
+    X: Any, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """ZᵀWZ for a CSR matrix.
+
+    Columns of X stay as they are (centre 0), so that zeros cost nothing; only where their means drown their
+    deviations is a centre asked for, and rows are then made dense a few at a time.
+    """
     n, p = X.shape
+    if centre[:p].any():
+        rows = max(1, (1 << 20) // max(p, 1))
+        high, low = np.zeros((len(centre) + 1,) * 2), np.zeros((len(centre) + 1,) * 2)
+        for a in range(0, n, rows):
+            part = slice(a, a + rows)
+            block, its_low = gram(X[part].toarray(), Y[part], None if weight is None else weight[part], centre)
+            high, lost = reference.two_sum(high, block)
+            low += lost + its_low
+        return high, low
     rest = np.column_stack([Y - centre[p:], np.ones(n)])
     weighted = X if weight is None else X.multiply(weight[:, None]).tocsr()
     rest_weighted = rest if weight is None else rest * weight[:, None]
-    square = weighted.T @ X
     cross = X.T @ rest_weighted
-    corner = rest.T @ rest_weighted
-    return np.block([[square.toarray(), cross], [cross.T, corner]])
+    high = np.block([[(weighted.T @ X).toarray(), cross], [cross.T, rest.T @ rest_weighted]])
+    return high, np.zeros_like(high)
 
 
 @final
 class GradientStatistic(Statistic):
     """Σ w r x, Σ |w r x| and Σ w r² at one β, in double-double arithmetic."""
 
-    def __init__(self, beta: np.ndarray, intercept: np.ndarray, memo: dict[Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        beta: np.ndarray,
+        intercept: np.ndarray,
+        beta_low: np.ndarray | None = None,
+        intercept_low: np.ndarray | None = None,
+        memo: dict[Any, Any] | None = None,
+        precise: bool = True,
+    ) -> None:
         self.beta, self.intercept, self._memo = beta, intercept, memo
+        self._lows = beta_low, intercept_low
+        self._precise = precise
         self.parts: list[Gradient] = []
 
     def update(self, block: Block) -> None:
         assert block.y is not None
-        part = gradient(block.X, block.y, self.beta, self.intercept, combined_weight(block), self._memo)
+        weight = combined_weight(block)
+        if block.X_low is not None or self._lows[0] is not None:
+            part = reference.gradient(
+                block.X, block.y, self.beta, self.intercept, weight, True, self._memo, block.X_low, *self._lows
+            )
+        else:
+            part = gradient(block.X, block.y, self.beta, self.intercept, weight, self._precise, self._memo)
         self._append(part)
 
     def merge(self, other: Self) -> None:

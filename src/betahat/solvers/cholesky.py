@@ -26,9 +26,13 @@ class CholeskyFactor(Factor):
         self.contraction = (130 + 8 * k) * EPS * hessian_condition
 
     def solve(self, z: np.ndarray) -> np.ndarray:
+        if not len(z):
+            return z
         return lapack.dpotrs(self._triangle, z, lower=0)[0]
 
     def inverse(self) -> np.ndarray:
+        if not self.rank:
+            return self._triangle
         upper = lapack.dpotri(self._triangle, lower=0)[0]
         return np.triu(upper) + np.triu(upper, 1).T
 

@@ -59,7 +59,9 @@ def is_representable(statistic: GramStatistic) -> bool:
     total = statistic.high + statistic.low
     if not np.isfinite(total.sum()):
         return False
-    diagonal = np.diag(total)[:-1]
+    diagonal = total.diagonal()[:-1]
+    if diagonal.min(initial=1.0) > 1e-220 and diagonal.max(initial=1.0) < 1e220:
+        return True
     return bool(((diagonal > 1e-220) & (diagonal < 1e220) | (diagonal == 0)).all())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from betahat.kernels.reference import Gradient
 from betahat.models.linear import Counts
-from betahat.solvers.factor import Factor
+from betahat.solvers.refine import Refined
 from betahat.solvers.trace import Trace
 
 
@@ -18,37 +18,47 @@ from betahat.solvers.trace import Trace
 class LinearFit:
     """β̂ of a linear model with squared error.
 
-    coef : (t, p); intercept : (t,); gradient : the sums at β̂; mean : (p,) column means (zeros without intercept);
-    squares : (p + t,) sums of squares about zero; total_ss : (t,); active : (p,) columns that entered the equations;
-    scale : (k,) what active columns were divided by; factor : of the scaled Hessian; inverse : (m, m)
-    (XᵀWX)⁻¹ of the columns and, first, the intercept if there is one; null_space : (p, q) directions the data leave open;
-    estimable : (p,) coefficients the data determine; correction : the last one computed, not made; curvature : R''.
+    refined : coefficients, gradient there and last correction; mean : (p,) column means (zeros without intercept);
+    level : (t,) means of y, the predictions at `mean`; squares : (p + t,) sums of squares about zero; total_ss : (t,);
+    active : (k,) columns that entered the equations; scale : (k,) what they were divided by; rank : of the centred
+    columns, without the intercept; condition_number : of the centred and scaled columns; contraction : how far one
+    refinement can miss, relative to its size; inverse : (m, m) (XᵀWX)⁻¹ of the columns and, first, the intercept if
+    there is one, None where more coefficients than rows leave none determined; null_space : (p, q) directions the
+    data leave open; estimable : (p,) coefficients the data determine; curvature : R''; remarks : collinear and
+    constant columns in words.
     """
 
-    coef: np.ndarray
-    intercept: np.ndarray
-    gradient: Gradient
+    refined: Refined
     counts: Counts
     mean: np.ndarray
+    level: np.ndarray
     squares: np.ndarray
     total_ss: np.ndarray
     active: np.ndarray
     scale: np.ndarray
-    factor: Factor
+    rank: int
+    condition_number: float
+    contraction: float
     inverse: np.ndarray | None
     null_space: np.ndarray
     estimable: np.ndarray
-    correction: np.ndarray
-    correction_intercept: np.ndarray
     curvature: float
     trace: Trace
-    stop_reason: str
     solver: str
     why: str
     remarks: list[str] = field(default_factory=list)
-    """Collinear and constant columns in words."""
 
     @property
-    def rank(self) -> int:
-        """Of the centred columns, without the intercept."""
-        return self.factor.rank
+    def coef(self) -> np.ndarray:
+        """(t, p)"""
+        return self.refined.coef
+
+    @property
+    def intercept(self) -> np.ndarray:
+        """(t,)"""
+        return self.refined.intercept
+
+    @property
+    def gradient(self) -> Gradient:
+        """The sums at β̂."""
+        return self.refined.gradient

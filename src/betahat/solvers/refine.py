@@ -33,6 +33,8 @@ class Refined(NamedTuple):
     gradient: Gradient
     correction: Correction
     stop_reason: str
+    lows: Correction | None = None
+    """What double precision leaves off the coefficients, where they are kept in two doubles."""
 
 
 Correct = Callable[[np.ndarray, np.ndarray], Correction]
@@ -42,16 +44,18 @@ Correct = Callable[[np.ndarray, np.ndarray], Correction]
 def penalised_gradient(
     gradient: Gradient, beta: np.ndarray, curvature: float, mean: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sums −W ∂J/∂β of centred columns (t, p) and of the intercept (t,), rounded to double only at the end."""
-    g0, e0 = gradient.high[:, :1], gradient.low[:, :1]
-    product, lost = two_product(g0, mean)
-    high, more = two_sum(gradient.high[:, 1:], -product)
-    low = gradient.low[:, 1:] + (more - lost - e0 * mean)
+    """Sums −W ∂J/∂β of centred columns (t, p) and of the intercept (t,).
+
+    At the solution Σ w r is itself at rounding level, so its product with the mean needs no second double; the
+    penalty's part, which cancels against the loss's, does.
+    """
+    constant = gradient.high[:, :1] + gradient.low[:, :1]
+    high, low = gradient.high[:, 1:], gradient.low[:, 1:]
     if curvature:
         product, lost = two_product(curvature, beta)
         high, more = two_sum(high, -product)
         low = low + (more - lost)
-    return high + low, (g0 + e0)[:, 0]
+    return (high - constant * mean) + low, constant[:, 0]
 
 
 def _within(step: np.ndarray, value: np.ndarray) -> bool:
@@ -67,32 +71,39 @@ def refine(
     weight: float,
     size: np.ndarray,
     elements: int,
+    extended: bool,
+    precise: bool,
     trace: Trace,
 ) -> Refined:
     """Repeat β ← β + H⁻¹(−∇) while that still improves β.
 
-    `size` (p,) is each column's root sum of squares, the scale on which corrections are compared. 
+    `size` (p,) is each column's root sum of squares, the scale on which corrections are compared. With `extended`
+    the coefficients are kept in two doubles and refined to that precision; `precise` asks for gradients with all
+    the digits that nearly collinear columns need.
     """
     beta, intercept = start.coef.copy(), start.intercept.copy()
+    lows = Correction(np.zeros_like(beta), np.zeros_like(intercept)) if extended else None
     curvature = objective.penalty.curvature * weight
     intercepts = objective.fit_intercept
     previous = np.inf
     kept: Refined | None = None
     for reading in range(1, _READINGS + 1):
-        gradient = objective.first_order(beta, intercept)
+        gradient = objective.first_order(beta, intercept, lows, precise)
         slopes, constant = penalised_gradient(gradient, beta, curvature, mean * intercepts)
         step = correct(slopes, constant * intercepts)
         largest = np.maximum(np.abs(beta * size).max(axis=1, initial=0), np.sqrt(np.finfo(float).tiny))
         relative = float((np.abs(step.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
         norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
         trace.add(float(gradient.loss.sum()) / (2 * weight), float(norm), relative)
-        here = Refined(beta, intercept, gradient, step, "converged")
+        here = Refined(beta, intercept, gradient, step, "converged", lows)
         if not np.isfinite(relative):
             return (kept or here)._replace(stop_reason="diverged")
         if relative > 0.5 * previous:  # as good as this arithmetic gets: keep the better of the last two
             best = kept if kept is not None and relative > previous else here
             return best if min(relative, previous) < 1e-6 else best._replace(stop_reason="no progress")
-        if elements < _SMALL and objective.source.in_memory:
+        if lows is not None:
+            done = relative <= EPS**2
+        elif elements < _SMALL and objective.source.in_memory:
             done = _within(step.coef, beta) and _within(step.intercept, intercept)
         else:
             done = relative <= (4 * EPS if objective.source.in_memory else _FILE_TOLERANCE)
@@ -101,5 +112,12 @@ def refine(
         if reading == _READINGS:
             return here._replace(stop_reason="budget spent")
         kept, previous = here, relative
-        beta, intercept = beta + step.coef, intercept + step.intercept
+        if lows is None:
+            beta, intercept = beta + step.coef, intercept + step.intercept
+        else:
+            beta, low = two_sum(beta, step.coef)
+            intercept, rest = two_sum(intercept, step.intercept)
+            beta, low = two_sum(beta, low + lows.coef)
+            intercept, rest = two_sum(intercept, rest + lows.intercept)
+            lows = Correction(low, rest)
     raise AssertionError("unreachable")

@@ -1,0 +1,196 @@
+"""The p × p normal equations: Cholesky where that is safe, else QR, else SVD; then refined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from betahat.objective import LinearObjective
+from betahat.solvers.cholesky import cholesky
+from betahat.solvers.collinear import describe, independent_columns, kept_directions
+from betahat.solvers.equations import NormalEquations
+from betahat.solvers.factor import Factor
+from betahat.solvers.fit import LinearFit
+from betahat.solvers.inverse import exact_moments, refined_inverse, with_intercept
+from betahat.solvers.qr import TriangularFactor
+from betahat.solvers.refine import Correction, refine
+from betahat.solvers.svd import SingularFactor
+from betahat.solvers.trace import Trace
+
+_SAFE_HESSIAN_CONDITION = 1e6  # up to which Cholesky's inverse keeps ten digits
+_EXACT_INVERSE_WORK = 5e8  # multiplications up to which the inverse is refined against the exact Gram matrix
+_NAMED_COLUMNS = 1000  # up to which it is worked out which column is a combination of which
+
+
+@final
+@dataclass(slots=True)
+class _Factored:
+    """A factorisation of the active columns' scaled Hessian, and a first solution (k, t) in scaled units."""
+
+    factor: Factor
+    active: np.ndarray
+    scale: np.ndarray
+    start: np.ndarray
+    null_space: np.ndarray  # (p, q) in raw units
+    remarks: list[str]
+    why: str
+
+
+def solve_primal(
+    objective: LinearObjective, equations: NormalEquations, t: int, names: tuple[str, ...], collinear: str,
+    extended: bool, trace: Trace,
+) -> LinearFit:  # fmt: skip
+    """Factorise, solve, refine and invert."""
+    p, weight = equations.p, equations.weight
+    found = _factorise(objective, equations, names, collinear)
+    factor, active, scale = found.factor, found.active, found.scale
+    mean, intercepts = equations.mean[:p], objective.fit_intercept
+    basis = _orthonormal(found.null_space) if collinear != "drop" else np.zeros((p, 0))
+
+    def raw(scaled: np.ndarray) -> np.ndarray:
+        """(t, p) coefficients in the columns' units, of smallest norm where several fit alike."""
+        coef = np.zeros((t, p))
+        coef[:, active] = (scaled / scale[:, None]).T
+        return coef - (coef @ basis) @ basis.T if basis.size else coef
+
+    def correct(slopes: np.ndarray, constant: np.ndarray) -> Correction:
+        coef = raw(factor.solve(slopes[:, active].T / scale[:, None]))
+        return Correction(coef, constant / weight - coef @ mean if intercepts else np.zeros(t))
+
+    coef = raw(found.start)
+    start = Correction(coef, equations.mean[p:] - coef @ mean if intercepts else np.zeros(t))
+    size = np.sqrt(np.maximum(np.diag(equations.moments)[:p], 0))
+    elements = equations.counts.rows * p
+    precise = extended or factor.method != "Cholesky"
+    refined = refine(objective, start, correct, mean, weight, size, elements, extended, precise, trace)
+    curvature = objective.penalty.curvature
+    inverse = None if curvature else _inverse(objective, equations, factor, active, scale)
+    return LinearFit(
+        refined, equations.counts, mean, equations.mean[p:], equations.squares, equations.total_ss, active, scale,
+        factor.rank, factor.condition_number, factor.contraction, inverse, found.null_space,
+        _estimable(found.null_space), curvature, trace, factor.method, found.why, found.remarks,
+    )  # fmt: skip
+
+
+def _factorise(
+    objective: LinearObjective, equations: NormalEquations, names: tuple[str, ...], collinear: str
+) -> _Factored:
+    p = equations.p
+    curvature = objective.penalty.curvature * equations.weight
+    varying = np.flatnonzero(~equations.constant)
+    k = len(varying)
+    everything = k == p
+    hessian = equations.hessian if everything else equations.hessian[np.ix_(varying, varying)]
+    scale = np.sqrt(hessian.diagonal() + curvature)
+    scaled = hessian / (scale[:, None] * scale)
+    scaled.flat[:: k + 1] = 1.0
+    remarks: list[str] = []
+    null = np.zeros((p, 0))
+    if not curvature and not everything:
+        constant = np.flatnonzero(equations.constant)
+        null = np.eye(p)[:, constant]
+        what = "is constant" if objective.fit_intercept else "is zero in every row"
+        remarks = [f"{names[j]!r} {what}" for j in constant]
+    factor: Factor | None = cholesky(scaled, _SAFE_HESSIAN_CONDITION)
+    if factor is not None:
+        why = "the columns are far from collinear, so that the normal equations lose nothing"
+        right = equations.right if everything else equations.right[varying]
+        return _Factored(factor, varying, scale, factor.solve(right / scale[:, None]), null, remarks, why)
+    return _orthogonal(objective, equations, names, collinear, varying, scale, curvature, null, remarks)
+
+
+def _orthogonal(
+    objective: LinearObjective, equations: NormalEquations, names: tuple[str, ...], collinear: str,
+    varying: np.ndarray, scale: np.ndarray, curvature: float, null: np.ndarray, remarks: list[str],
+) -> _Factored:  # fmt: skip
+    """QR where all directions are determined, else SVD, or QR of fewer columns."""
+    p, k, first = equations.p, len(varying), int(objective.fit_intercept)
+    every = np.ones(p)
+    every[varying] = scale
+    R = objective.triangle(equations.mean, every, varying)
+    columns, right = R[first:, first : first + k], R[first:, first + k :]
+    if curvature:
+        columns = np.concatenate([columns, np.diag(np.sqrt(curvature) / scale)])
+        right = np.concatenate([right, np.zeros((k, right.shape[1]))])
+    Q, triangle = np.linalg.qr(columns)
+    singular, Vt = np.linalg.svd(triangle, full_matrices=True)[1:]
+    singular = np.concatenate([singular, np.zeros(k - len(singular))])
+    rounding = equations.rounding[varying]
+    kept = kept_directions(singular, Vt.T, rounding)
+    product = triangle.T @ (Q.T @ right)  # Rᵀ(Qᵀy): better than Xᵀy by one condition number
+    if kept.all():
+        factor = TriangularFactor(triangle, float(singular[0] / singular[-1]))
+        why = "the columns are nearly collinear; an orthogonal factorisation does not square their condition number"
+        return _Factored(factor, varying, scale, factor.solve(product), null, remarks, why)
+    if not curvature and k <= _NAMED_COLUMNS:
+        independent, combinations = independent_columns(triangle, rounding)
+        labels = tuple(names[j] for j in varying)
+        remarks = remarks + [describe(labels, j, c) for j, c in combinations.items()]
+        if collinear == "drop":
+            lost = np.eye(p)[:, varying[~independent]]
+            triangle = np.linalg.qr(triangle[:, independent], mode="r")
+            values = np.linalg.svd(triangle, compute_uv=False)
+            factor = TriangularFactor(triangle, float(values[0] / values[-1]) if len(values) else 1.0)
+            why = "later columns that are combinations of earlier ones were dropped"
+            return _Factored(
+                factor, varying[independent], scale[independent], factor.solve(product[independent]),
+                np.concatenate([null, lost], axis=1), remarks, why,
+            )  # fmt: skip
+    elif not curvature:
+        remarks = [*remarks, f"{k - int(kept.sum())} of {k} columns are combinations of the others"]
+    factor = SingularFactor(singular, Vt.T, kept)
+    open_directions = np.zeros((p, k - factor.rank))
+    open_directions[varying] = factor.null_space / scale[:, None]
+    why = "some columns are combinations of others; of all solutions the one of smallest norm was taken"
+    return _Factored(
+        factor, varying, scale, factor.solve(product), np.concatenate([null, open_directions], axis=1), remarks, why
+    )
+
+
+def _inverse(
+    objective: LinearObjective, equations: NormalEquations, factor: Factor, active: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """(XᵀWX)⁻¹ of the active columns (and the intercept), refined where the factor alone would lose digits."""
+    p, weight = equations.p, equations.weight
+    mean = equations.mean[active]
+    inverse = factor.inverse()
+    loses = factor.contraction > 1e-13 and factor.method != "SVD"
+    work = equations.counts.rows * len(active) ** 2
+    if loses and objective.source.in_memory and work <= _EXACT_INVERSE_WORK:
+        unit = np.ldexp(1.0, np.frexp(scale)[1])
+        ratio = unit / scale
+        column = ratio[:, None]
+        high, low = exact_moments(objective.source, active, mean, unit)
+        small = refined_inverse(
+            high, low, inverse * np.outer(ratio, ratio), lambda z: factor.solve(z * column) * column, mean, unit,
+            objective.fit_intercept,
+        )  # fmt: skip
+    else:
+        small = inverse / (scale[:, None] * scale)
+        if objective.fit_intercept:
+            small = with_intercept(small, mean, weight)
+    if len(active) == p:
+        return small
+    first = int(objective.fit_intercept)
+    places = np.concatenate([np.arange(first), active + first])
+    full = np.zeros((p + first, p + first))
+    full[np.ix_(places, places)] = small
+    return full
+
+
+def _orthonormal(null: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of the same space, in raw units."""
+    if not null.size:
+        return null
+    return np.linalg.qr(null / np.sqrt((null**2).sum(axis=0)))[0]
+
+
+def _estimable(null: np.ndarray) -> np.ndarray:
+    """Coefficients on which no open direction lies, judged free of the columns' units."""
+    if not null.size:
+        return np.ones(len(null), bool)
+    rows = np.sqrt((null**2).sum(axis=1))
+    unit = np.linalg.qr(null / np.where(rows > 0, rows, 1.0)[:, None])[0]
+    return (rows == 0) | (np.sqrt((unit**2).sum(axis=1)) < 1e-7)
