@@ -72,7 +72,11 @@ CASES = {
         True,
         [w - w.mean(), np.log(w)],
     ),
-    "y ~ Sepal.Length + log(`Sepal.Length`)": (("Sepal.Length", "log(Sepal.Length)"), True, [sepal, np.log(sepal)]),
+    "y ~ Sepal.Length + log(`Sepal.Length`)": (
+        ("Sepal.Length", "log(Sepal.Length)"),
+        True,
+        [sepal, np.log(sepal)],
+    ),
     "y ~ `class` + flag": (("class", "flag"), True, [DATA["class"], DATA["flag"]]),
     "y ~ `x`": (("x",), True, [x]),
     "y ~ exp(`x`)": (("exp(x)",), True, [np.exp(x)]),
@@ -99,7 +103,10 @@ def test_matrices(make, formula):
     stored = design_from_dict(json.loads(json.dumps(design.to_dict())))
     some = make({name: values[3:5] for name, values in DATA.items()})
     np.testing.assert_allclose(stored.matrix(some), expected[3:5], rtol=1e-12, atol=1e-14)
-    assert stored.matrix(make({name: values[:0] for name, values in DATA.items()})).shape == (0, len(design.names))
+    assert stored.matrix(make({name: values[:0] for name, values in DATA.items()})).shape == (
+        0,
+        len(design.names),
+    )
 
 
 def test_splines_sum_to_one_and_are_remembered(make):
@@ -170,9 +177,11 @@ def test_refusals_name_what_is_wrong(make, formula, words):
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("formula", ["y ~ log(x - 1)", "y ~ I(1 / (x - 1))", "y ~ sqrt(x - 2)", "log(y - 1) ~ x"])
+@pytest.mark.parametrize(
+    "formula", ["y ~ log(x - 1)", "y ~ I(1 / (x - 1))", "y ~ sqrt(x - 2)", "log(y - 1) ~ x"]
+)
 def test_functions_that_leave_their_domain_are_refused(make, formula):
-    with pytest.raises(DataError, match="1 rows|null values"):
+    with pytest.raises(DataError, match=r"1 rows|null values"):
         read_formula(formula, make(DATA))
 
 
@@ -221,7 +230,7 @@ HOSTILE = [
     "I(x.to_csv('{flag}'))",
     "np.save('{flag}', x)",
     "np.lib.format.open_memmap('{flag}', mode='w+', shape=(1,))",
-    "{{f'{{__import__(\"os\").system(\"touch {flag}\")}}'}}",
+    '{{f\'{{__import__("os").system("touch {flag}")}}\'}}',
     "Q('x')",
     "eval(x)",
     "{{open('{flag}', 'w')}}",
@@ -288,6 +297,29 @@ def test_damaged_formulas_are_refused(damage):
 def test_a_column_named_like_a_level_keeps_its_name():
     table = pd.DataFrame({"y": [1.0, 2.0], "k": ["a", "b"], "k[b]": [1.0, 2.0]})
     assert read_formula("y ~ k + `k[b]`", table)[0].names == ("k[T.b]", "k[b]")
+
+
+@pytest.mark.parametrize(
+    "name", ["größe", "µ", "体重", "a b", "it's", "1st", "lambda", "x:z", "a+b", "x[T.b]"]
+)
+@pytest.mark.parametrize(
+    "formula", ["y ~ `{}`", "y ~ log(`{}`)", "y ~ .", "`{}` ~ y", "y ~ center(`{}`) + center(y)"]
+)
+def test_columns_of_any_name(make, name, formula):
+    values = [1.0, 2.0, 5.0]
+    design, source = read_formula(formula.format(name), make({"y": [3.0, 4.0, 6.0], name: values}))
+    block = next(source.blocks())
+    first = block.y[:, 0] if formula.endswith("~ y") else block.X[:, 0]
+    expected = np.log(values) if "log" in formula else np.array(values)
+    np.testing.assert_allclose(first, expected - np.mean(expected) if "center" in formula else expected)
+    assert any(name in known for known in (*design.names, *design.target_names))
+
+
+def test_names_of_other_scripts_need_no_quotes():
+    _, source = read_formula(
+        "y ~ log(größe) + größe**2", pd.DataFrame({"y": [1.0, 2.0], "größe": [3.0, 4.0]})
+    )
+    np.testing.assert_allclose(next(source.blocks()).X, [[np.log(3), 9], [np.log(4), 16]])
 
 
 def test_a_column_named_like_a_function_is_a_column():

@@ -135,7 +135,9 @@ def test_order_of_levels(values, order):
     design, matrix, _ = learn_table(frame)
     assert design.columns[0].levels == order
     texts = [str(value) for value in values.to_pylist()] if frame is None else None
-    texts = texts or [str(value) for value in (values.to_pylist() if hasattr(values, "to_pylist") else values)]
+    texts = texts or [
+        str(value) for value in (values.to_pylist() if hasattr(values, "to_pylist") else values)
+    ]
     np.testing.assert_array_equal(matrix, [[float(text == level) for level in order[1:]] for text in texts])
 
 

@@ -161,7 +161,7 @@ def _refuse_not_finite(matrix: np.ndarray, names: list[str]) -> None:
 def _readable(names: list[str]) -> tuple[str, ...]:
     """The columns' own names, `kind[b]` for formulaic's `kind[T.b]` where that leaves them different."""
     own = [unalias(name) for name in names]
-    short = [name.replace("[T.", "[") for name in own]
+    short = [unalias(name.replace("[T.", "[")) for name in names]
     chosen = short if len(set(short)) == len(short) else own
     if len(set(chosen)) < len(chosen):
         repeated = next(name for name in chosen if chosen.count(name) > 1)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
+from unicodedata import normalize
 
 from betahat.errors import FormulaError
 
@@ -77,7 +78,7 @@ class Parsed:
 
 def alias(name: str) -> str:
     """A Python identifier for a column of any name; itself where it is one (formulaic mangles the rest)."""
-    plain = name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+    plain = name.isidentifier() and normalize("NFKC", name) == name and not keyword.iskeyword(name)
     return name if plain else f"_column_{name.encode().hex()}_"
 
 
@@ -162,7 +163,7 @@ def _examine(
 
 
 def _plain_names(text: str, tokens: list[Any]) -> str:
-    """The formula with an alias for every name formulaic would stumble over, such as Sepal.Length or class."""
+    """The formula with an alias for every name formulaic stumbles over, such as Sepal.Length or class."""
     for token in reversed([token for token in tokens if token.kind.value == "name" and token.token != "."]):
         text = text[: token.source_start] + alias(token.token) + text[token.source_end + 1 :]
     return text

@@ -38,7 +38,7 @@ def all_complete(values: Mapping[str, np.ndarray]) -> bool:
 
 def missing_rows(values: np.ndarray) -> np.ndarray:
     """(n,) bool: NaN in a float column, −1 in a column of level codes."""
-    return np.isnan(values) if values.dtype.kind == "f" else values < 0
+    return np.isnan(values) if values.dtype.kind == "f" else values == -1
 
 
 def counts_of_missing(values: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -51,6 +51,7 @@ def _design_blocks(
 
     def read() -> Iterator[np.ndarray]:
         for values, _ in reader.batches():
+            reader.refuse_unseen(values)
             rows = len(next(iter(values.values())))
             for part in slices(rows, at_most):
                 block = {name: values[name][part] for name in design.input_names}

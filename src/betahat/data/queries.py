@@ -256,8 +256,10 @@ class QuerySource(Source):
                 rows = int(np.count_nonzero(keep))
                 if not rows:
                     return None, found
+            self._reader.refuse_unseen(values)
             refuse_infinite(values)
         else:
+            self._reader.refuse_unseen(values)
             inputs = {name: values[name] for name in self.design.input_names}
             if self.design.missing == "mean":
                 inputs = self.design.complete(inputs)

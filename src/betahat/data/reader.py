@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, pairwise
 from typing import Any, final
 
@@ -22,7 +22,7 @@ _BLOCK_BYTES, _MOST_ROWS, _FEWEST_ROWS = 16 * 2**20, 65_536, 1_024
 @final
 class Reader:
     """Reads columns in the order of the rows: numbers as float64 (NaN: missing), categories as int32 codes
-    (−1: missing), groups as codes from 0.
+    (−1: missing, −2: a level that the column does not list), groups as codes from 0.
 
     table : where from. columns : what. groups : columns whose values are numbered, whatever their type.
     """
@@ -50,15 +50,15 @@ class Reader:
                 return
             arrays = [_array(child) for child in batch.children]
             values = {column.name: array for column, array in zip(self.columns, arrays, strict=False)}
-            self._check(values)
+            for column in self.columns:
+                if column.levels is None and self.table.whole(column.name):
+                    refuse_inexact(column.name, values[column.name])
             yield values or {"": arrays[0]}, arrays[len(self.columns) :]
 
-    def _check(self, values: dict[str, np.ndarray]) -> None:
+    def refuse_unseen(self, values: Mapping[str, np.ndarray]) -> None:
+        """An UnseenLevelError where a row that is used has a level the design does not know."""
         for column in self.columns:
-            if column.levels is None:
-                if self.table.whole(column.name):
-                    refuse_inexact(column.name, values[column.name])
-            elif values[column.name].min(initial=0) == _UNSEEN:
+            if column.levels is not None and values[column.name].min(initial=0) == _UNSEEN:
                 self._refuse_unseen(column)
 
     def _refuse_unseen(self, column: Column) -> None:
@@ -79,26 +79,35 @@ class Reader:
                     f"column {column.name!r} must be a number and is {self.table.types[column.name]} in "
                     f"{self.table.described}. Usual cause: text among its values"
                 )
-            return f"CAST({name} AS DOUBLE)"
+            return number(self.table, column.name)
         if not column.levels:
             return f"CASE WHEN {name} IS NULL THEN {_MISSING} ELSE {_UNSEEN} END::INTEGER"
-        code = self._enum(name, f"({', '.join(map(literal, column.levels))})")
+        code = self._enum(f"CAST({name} AS VARCHAR)", f"({', '.join(map(literal, column.levels))})")
         return f"CASE WHEN {name} IS NULL THEN {_MISSING} ELSE coalesce({code}, {_UNSEEN}) END::INTEGER"
 
     def _group(self, name: str) -> str:
         self.table.sql_type(name)
-        text = f"CAST({quoted(name)} AS VARCHAR)"
-        present = self.table.rows("1", f"{text} IS NOT NULL LIMIT 1")
-        labels = f"(SELECT DISTINCT {text} FROM {self.table.expression} WHERE {text} IS NOT NULL ORDER BY 1)"
-        code = self._enum(quoted(name), labels) if present else f"{_MISSING}"
+        # not CAST AS VARCHAR, which a CSV reader may carry out as the text of the file
+        text = f"CASE WHEN {quoted(name)} IS NOT NULL THEN concat({quoted(name)}) END"
+        present = self.table.rows("1", f"{quoted(name)} IS NOT NULL LIMIT 1")
+        among = f"FROM {self.table.expression} WHERE {quoted(name)} IS NOT NULL"
+        labels = f"(SELECT DISTINCT {text} {among} ORDER BY 1)"
+        code = self._enum(text, labels) if present else f"{_MISSING}"
         return f"coalesce({code}, {_MISSING})::INTEGER"
 
-    def _enum(self, name: str, labels: str) -> str:
-        """The code of a value by an enum of its own: DuckDB's fastest look-up, by hash."""
+    def _enum(self, text: str, labels: str) -> str:
+        """The code of a text by an enum of its own: DuckDB's fastest look-up, by hash."""
         kind = f"betahat_levels_{next(_serial)}"
         with wrapped(self.table.described):
             self.table.connection.execute(f"CREATE TYPE {kind} AS ENUM {labels}")
-        return f"enum_code(TRY_CAST(CAST({name} AS VARCHAR) AS {kind}))"
+        return f"enum_code(TRY_CAST({text} AS {kind}))"
+
+
+def number(table: Table, name: str) -> str:
+    """A number column as DOUBLE. (DuckDB lets its CSV reader carry out a cast, and that knows no "false".)"""
+    if table.types[name] == "BOOLEAN":
+        return f"CASE {quoted(name)} WHEN true THEN 1.0::DOUBLE WHEN false THEN 0.0::DOUBLE END"
+    return f"CAST({quoted(name)} AS DOUBLE)"
 
 
 def _array(column: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from betahat.data.design import Column
 from betahat.data.duck import Table, quoted
 from betahat.data.levels import refuse_identifier
 from betahat.data.missing import Missing
+from betahat.data.reader import number
 from betahat.errors import DataError
 
 _SAMPLE = 20_000
@@ -43,10 +44,8 @@ def survey(
     complete = [_present(table, name) for name in (*names, *beside)] if missing == "drop" else []
     select = ["count(*)"]
     select += [f"list(DISTINCT CAST({quoted(name)} AS VARCHAR))" for name in categories]
-    select += [f"list(DISTINCT CAST({quoted(name)} AS DOUBLE))" for name in coded]
-    select += [
-        f"favg(CAST({quoted(name)} AS DOUBLE)) FILTER (WHERE {_present(table, name)})" for name in averaged
-    ]
+    select += [f"list(DISTINCT {number(table, name)})" for name in coded]
+    select += [f"favg({number(table, name)}) FILTER (WHERE {_present(table, name)})" for name in averaged]
     rows, *found = table.rows(", ".join(select), " AND ".join(complete))[0]
     answers = iter(found)
     levels = {name: _ordered(table, name, next(answers)) for name in categories}

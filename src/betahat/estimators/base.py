@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -48,6 +48,9 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     maxlags: int | None
     collinear: str
     missing: str
+
+    _stored: ClassVar[tuple[str, ...]] = ()
+    """Names of further fitted attributes, plain values or arrays, that a model file must hold."""
 
     coef_: np.ndarray
     intercept_: Any
@@ -102,11 +105,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             refuse_beside_source(
                 X, y=y, sample_weight=sample_weight, frequency_weight=frequency_weight, groups=groups
             )
-            self.design_ = getattr(X, "design", None)
-            self._single_target = len(X.target_names) == 1
-            self.n_features_in_ = len(self.design_.input_names if self.design_ is not None else X.names)
-            if self.design_ is not None:
-                self.feature_names_in_ = np.asarray(self.design_.input_names, dtype=object)
+            self._describe(X, getattr(X, "design", None))
             return X
         if y is None:
             raise ValueError(
@@ -136,6 +135,14 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         self._single_target = np.ndim(y) == 1 if not hasattr(y, "columns") else False
         return source
 
+    def _describe(self, source: Source, design: Any) -> None:
+        """Take down what columns a source has and which design made them, if one did."""
+        self.design_ = design
+        self._single_target = len(source.target_names) == 1
+        self.n_features_in_ = len(source.names if design is None else design.input_names)
+        if design is not None:
+            self.feature_names_in_ = np.asarray(design.input_names, dtype=object)
+
     def _fit_source(self, source: Source) -> None:
         has_intercept = bool(self.fit_intercept)
         if self.design_ is not None and self.design_.kind == "formula":
@@ -146,6 +153,14 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         self._store(result)
 
     def _store(self, result: LinearResult) -> None:
+        self._show(result)
+        if result.remarks:
+            self._warn_collinear(result)
+        if not result.certificate.converged:
+            warnings.warn(f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=5)
+
+    def _show(self, result: LinearResult) -> None:
+        """Put a result, just made or loaded, where users look for it."""
         single = self._single_target
         self.coef_ = result.coef[0] if single else result.coef
         self.intercept_ = float(result.intercept[0]) if single else result.intercept
@@ -153,10 +168,6 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         self.rank_ = result.statistics.rank - int(result.statistics.has_intercept)
         self.solver_ = result.solver
         self._result = result
-        if result.remarks:
-            self._warn_collinear(result)
-        if not result.certificate.converged:
-            warnings.warn(f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=5)
 
     def _warn_collinear(self, result: LinearResult) -> None:
         shown = "; ".join(result.remarks[:8]) + (
@@ -187,11 +198,14 @@ class BaseLinear(RegressorMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """β₀ + Xβ for new rows: (n,), or (n, t) for t targets. A row's value is the same whatever rows come with it."""
-        matrix = self._matrix(X)
+        values = self._predict_rows(self._matrix(X))
+        return values[:, 0] if self._single_target else values
+
+    def _predict_rows(self, matrix: Any) -> np.ndarray:
+        """Predictions (n, t) for rows that are numbers already."""
         if not hasattr(matrix, "tocsr"):
             matrix = np.asarray(matrix, np.float64)
-        values = predict(matrix, self._result.coef, self._result.intercept)
-        return values[:, 0] if self._single_target else values
+        return predict(matrix, self._result.coef, self._result.intercept)
 
     def prediction_interval(self, X: Any, level: float = 0.95, kind: str = "prediction") -> np.ndarray:
         """Intervals around the predictions: (n, 2), or (n, t, 2) for t targets.
@@ -200,12 +214,15 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         ŷ ± t √(x₀ᵀVx₀), with V the covariance of `cov_type` and t the quantile of Student's distribution.
         """
         check_choice("kind", kind, ("prediction", "confidence"))
-        matrix = self._matrix(X)
-        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
-        centre = predict(matrix, self._result.coef, self._result.intercept)
-        half = self.inference_.half_width(matrix, level, observation=kind == "prediction")
-        bounds = np.stack([centre - half, centre + half], axis=-1)
+        bounds = self._bound_rows(self._matrix(X), level, kind == "prediction")
         return bounds[:, 0] if self._single_target else bounds
+
+    def _bound_rows(self, matrix: Any, level: float, observation: bool) -> np.ndarray:
+        """Intervals (n, t, 2) for rows that are numbers already."""
+        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        centre = self._predict_rows(matrix)
+        half = self.inference_.half_width(matrix, level, observation)
+        return np.stack([centre - half, centre + half], axis=-1)
 
     # --- results ------------------------------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ def _compiled(
         high, low = np.zeros((padded, padded), centre.dtype), np.zeros((padded, padded), centre.dtype)
         _wide(rows_from, n, padded, lanes, centre, weight is not None, high, low)
     q = p + t + 1
-    return _symmetric(high[:q, :q]), _symmetric(low[:q, :q])
+    return mirror_upper(high[:q, :q]), mirror_upper(low[:q, :q])
 
 
 def _wide(
@@ -137,5 +137,12 @@ def _wide(
         )
 
 
-def _symmetric(upper: np.ndarray) -> np.ndarray:
-    return np.triu(upper) + np.triu(upper, 1).T
+def mirror_upper(matrix: np.ndarray) -> np.ndarray:
+    """Copy the upper triangle onto the lower one, in place and in blocks that stay in cache; returns the matrix."""
+    n, block = len(matrix), 128
+    for a in range(0, n, block):
+        b = min(a + block, n)
+        corner = np.triu(matrix[a:b, a:b])
+        matrix[a:b, a:b] = corner + np.triu(corner, 1).T
+        matrix[b:, a:b] = matrix[a:b, b:].T
+    return matrix

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from scipy.linalg import lapack
 
+from betahat.kernels.gram import mirror_upper
 from betahat.solvers.factor import EPS, Factor
 
 _EIGENVALUES_UP_TO = 256  # columns up to which the condition number is computed rather than estimated
@@ -33,8 +34,7 @@ class CholeskyFactor(Factor):
     def inverse(self) -> np.ndarray:
         if not self.rank:
             return self._triangle
-        upper = lapack.dpotri(self._triangle, lower=0)[0]
-        return np.triu(upper) + np.triu(upper, 1).T
+        return mirror_upper(np.ascontiguousarray(lapack.dpotri(self._triangle, lower=0)[0]))
 
 
 def cholesky(H: np.ndarray, largest_condition: float) -> CholeskyFactor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -38,91 +38,135 @@ def _rows(source: Source) -> int:
 
 
 @final
+class _CentredRows:
+    """√W (X − x̄) without making it: products with X less products with the means.
+
+    Where the means are so large that this would cancel, X is centred explicitly.
+    """
+
+    def __init__(self, X: Any, w: np.ndarray | None, total: float, intercept: bool) -> None:
+        n, p = X.shape
+        sparse = hasattr(X, "tocsr")
+        mean = (X.T @ (np.ones(n) if w is None else w)) / total if intercept else np.zeros(p)
+        square = X.multiply(X) if sparse else None
+        if w is None:
+            sums = np.einsum("ij,ij->j", X, X) if square is None else np.asarray(square.sum(axis=0)).ravel()
+        else:
+            sums = np.einsum("ij,ij,i->j", X, X, w) if square is None else square.T @ w
+        self.mean, self.squares = mean, sums
+        self._root = None if w is None else np.sqrt(w)[:, None]
+        self._X, self._offset = X, mean if intercept else None
+        self.spread = np.maximum(sums - total * mean**2, 0.0)
+        if intercept and not sums.sum() <= 100 * self.spread.sum():
+            self._X, self._offset = (X.toarray() if sparse else X) - mean, None
+            self.spread = np.einsum("ij,ij->j", self._X, self._X if w is None else self._X * w[:, None])
+
+    def times(self, B: np.ndarray) -> np.ndarray:
+        """(p, t) → (n, t)."""
+        result = self._X @ B
+        if self._offset is not None:
+            result = result - self._offset @ B
+        return result if self._root is None else result * self._root
+
+    def transposed_times(self, A: np.ndarray) -> np.ndarray:
+        """(n, t) → (p, t)."""
+        A = A if self._root is None else A * self._root
+        result = self._X.T @ A
+        return result if self._offset is None else result - np.outer(self._offset, A.sum(axis=0))
+
+    def gram(self) -> np.ndarray:
+        """The n × n matrix of products of rows."""
+        if hasattr(self._X, "tocsr"):
+            K = (self._X @ self._X.T).toarray()
+        else:
+            high, low = gram(self._X.T, np.zeros((self._X.shape[1], 0)))
+            K = (high + low)[:-1, :-1]
+        if self._offset is not None:
+            shift = (self._X @ self._offset)[:, None]
+            K = K - shift - shift.T + self._offset @ self._offset
+        return K if self._root is None else K * self._root * self._root.T
+
+    def triangle(self) -> np.ndarray:
+        """R of the QR factorisation of the transpose."""
+        X = self._X.toarray() if hasattr(self._X, "tocsr") else self._X
+        X = X if self._offset is None else X - self._offset
+        return np.linalg.qr((X if self._root is None else X * self._root).T, mode="r")
+
+
+@final
 @dataclass(slots=True)
-class _Rows:
-    """What solves with the n × n Gram matrix of √W (X − x̄)."""
+class _Kernel:
+    """What solves with the n × n Gram matrix of the rows."""
 
     solve: Callable[[np.ndarray], np.ndarray]
     rank: int
     condition: float
 
 
-def solve_dual(
-    objective: LinearObjective, p: int, t: int, collinear: str, trace: Trace
-) -> LinearFit | None:
+def solve_dual(objective: LinearObjective, p: int, t: int, collinear: str, trace: Trace) -> LinearFit | None:
     """β̂ for p ≥ n, of smallest norm without a penalty; None where squares leave the range of double precision."""
     (block,) = tuple(objective.source.blocks())
     assert block.y is not None
     counts = Counts()
     counts.update(block)
-    X = block.X.toarray() if hasattr(block.X, "toarray") else np.asarray(block.X, np.float64)
-    weight = combined_weight(block)
-    w = np.ones(len(X)) if weight is None else weight
-    total = counts.weight
-    intercepts = objective.fit_intercept
+    X = block.X.tocsr() if hasattr(block.X, "tocsr") else np.asarray(block.X, np.float64)
+    w = combined_weight(block)
+    n, total, intercepts = X.shape[0], counts.weight, objective.fit_intercept
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = w @ X / total if intercepts else np.zeros(p)
-        level = w @ block.y / total if intercepts else np.zeros(t)
-        root = np.sqrt(w)[:, None]
-        centred = (X - mean) * root
-        target = (block.y - level) * root
-        spread = np.einsum("ij,ij->j", centred, centred)
+        rows = _CentredRows(X, w, total, intercepts)
+        weights = np.ones(n) if w is None else w
+        level = weights @ block.y / total if intercepts else np.zeros(t)
+        target = (block.y - level) * np.sqrt(weights)[:, None]
         total_ss = np.einsum("ij,ij->j", target, target)
-    reach = np.concatenate([spread, total_ss])
-    if not (np.isfinite(reach).all() and ((reach == 0) | ((reach > 1e-220) & (reach < 1e220))).all()):
+        reach = np.concatenate([rows.squares, total_ss])
+    if not (np.isfinite(reach.sum()) and ((reach == 0) | ((reach > 1e-220) & (reach < 1e220))).all()):
         return None
     objective.use_weight(total)
-    curvature = objective.penalty.curvature
+    curvature, mean = objective.penalty.curvature, rows.mean
     if not curvature and collinear != "minimum_norm":
         raise CollinearityError(
-            f"{len(X)} rows cannot determine {p} coefficients, so that collinear={collinear!r} would leave almost no "
+            f"{n} rows cannot determine {p} coefficients, so that collinear={collinear!r} would leave almost no "
             'columns; use collinear="minimum_norm" or a penalty (alpha > 0)'
         )
-    rows = _penalised(centred, curvature * total) if curvature else _smallest_norm(centred)
+    kernel = _penalised(rows, curvature * total, p) if curvature else _smallest_norm(rows)
 
     def correct(slopes: np.ndarray, constant: np.ndarray) -> Correction:
         if curvature:
-            coef = (slopes - (centred.T @ rows.solve(centred @ slopes.T)).T) / (curvature * total)
+            explained = rows.transposed_times(kernel.solve(rows.times(slopes.T)))
+            coef = (slopes - explained.T) / (curvature * total)
         else:
-            coef = (centred.T @ rows.solve(rows.solve(centred @ slopes.T))).T
+            coef = rows.transposed_times(kernel.solve(kernel.solve(rows.times(slopes.T)))).T
         return Correction(coef, constant / total - coef @ mean if intercepts else np.zeros(t))
 
-    coef = (centred.T @ rows.solve(target)).T
+    coef = rows.transposed_times(kernel.solve(target)).T
     start = Correction(coef, level - coef @ mean if intercepts else np.zeros(t))
-    size = np.sqrt(spread + curvature * total)
+    size = np.sqrt(rows.spread + curvature * total)
     refined = refine(objective, start, correct, mean, total, size, counts.rows * p, False, True, trace)
-    remarks = [] if curvature else [f"{len(X)} rows cannot determine {p} coefficients"]
-    squares = np.concatenate([spread + total * mean**2, total_ss + total * level**2])
+    remarks = [] if curvature else [f"{n} rows cannot determine {p} coefficients"]
+    squares = np.concatenate([rows.squares, total_ss + total * level**2])
     active = np.flatnonzero(size > 0)
     why = "there are more columns than rows, so the n × n equations are the smaller ones"
     return LinearFit(
-        refined, counts, mean, level, squares, total_ss, active, size[active], rows.rank, rows.condition,
-        40 * len(X) * EPS * rows.condition**2, None, np.zeros((p, 0)), np.full(p, bool(curvature)), curvature, trace,
+        refined, counts, mean, level, squares, total_ss, active, size[active], kernel.rank, kernel.condition,
+        40 * n * EPS * kernel.condition**2, None, np.zeros((p, 0)), np.full(p, bool(curvature)), curvature, trace,
         "dual", why, remarks,
     )  # fmt: skip
 
 
-def _kernel(centred: np.ndarray) -> np.ndarray:
-    high, low = gram(centred.T, np.zeros((centred.shape[1], 0)))
-    return (high + low)[:-1, :-1]
-
-
-def _penalised(centred: np.ndarray, penalty: float) -> _Rows:
-    K = _kernel(centred)
+def _penalised(rows: _CentredRows, penalty: float, p: int) -> _Kernel:
+    K = rows.gram()
     largest = float(np.linalg.eigvalsh(K)[-1]) if len(K) <= 300 else float(np.abs(K).sum(axis=0).max())
-    K[np.diag_indices(len(K))] += penalty
-    scale = np.sqrt(np.diag(K))
-    factor = cholesky(K / np.outer(scale, scale), 1e12)
-    condition = float(np.sqrt((largest + penalty) / penalty))
+    K.flat[:: len(K) + 1] += penalty
+    scale = np.sqrt(K.diagonal())[:, None]
+    factor = cholesky(K / (scale * scale.T), 1e12)
     if factor is None:
-        return _smallest_norm(centred)
-    return _Rows(lambda z: factor.solve(z / scale[:, None]) / scale[:, None], centred.shape[1], condition)
+        return _smallest_norm(rows)
+    return _Kernel(lambda z: factor.solve(z / scale) / scale, p, float(np.sqrt((largest + penalty) / penalty)))
 
 
-def _smallest_norm(centred: np.ndarray) -> _Rows:
-    R = np.linalg.qr(centred.T, mode="r")
-    _, singular, Vt = np.linalg.svd(R)
+def _smallest_norm(rows: _CentredRows) -> _Kernel:
+    _, singular, Vt = np.linalg.svd(rows.triangle())
     kept = singular > 64 * EPS * np.sqrt(len(singular)) * singular[:1].max(initial=0)
     V, squares = Vt[kept].T, singular[kept][:, None] ** 2
     condition = float(singular[0] / singular[kept][-1]) if kept.any() else 1.0
-    return _Rows(lambda z: V @ ((V.T @ z) / squares), int(kept.sum()), condition)
+    return _Kernel(lambda z: V @ ((V.T @ z) / squares), int(kept.sum()), condition)

@@ -1,0 +1,204 @@
+"""Saving fitted estimators and building them again from what a file holds, each value checked."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import betahat
+from betahat.certificate import STATUSES, Certificate
+from betahat.data.design import Design, design_from_dict
+from betahat.errors import StorageError
+from betahat.estimators.linear_fit import LinearResult
+from betahat.inference import LinearStatistics, check_cov_type
+from betahat.solvers.trace import STOP_REASONS, Trace
+from betahat.storage import Fields, read, write
+
+if TYPE_CHECKING:
+    from betahat.estimators.base import BaseLinear
+
+_MODULES = {
+    "LinearRegression": "linear_regression",
+    "PolynomialRegression": "polynomial_regression",
+    "Ridge": "ridge",
+}
+"""Every class that a file may name; nothing else is ever looked up."""
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to the file `path`, exactly so named; an estimator's `save` method calls this.
+
+    One safetensors file with JSON metadata and a checksum: parameters, coefficients, certificate, trace and the sums
+    that inference needs; no rows of the training data. The file is replaced only once the new one is complete.
+
+    Raises NotFittedError before `fit`, TypeError for other objects, StorageError where the file cannot be written.
+
+    >>> import numpy as np, betahat as bh, tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "line.safetensors"
+    >>> model = bh.LinearRegression().fit(np.array([[1.0], [2.0], [3.0]]), [1.0, 2.0, 4.0])
+    >>> model.save(path)
+    >>> bh.load(path).predict([[10.0]]) == model.predict([[10.0]])
+    array([ True])
+    >>> folder.cleanup()
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    name = type(estimator).__name__
+    if name not in _MODULES or type(estimator) is not _class(name):
+        raise TypeError(f"estimator (={estimator!r}) is not one of {', '.join(_MODULES)}, which can be saved")
+    check_is_fitted(estimator, "_result")
+    names = getattr(estimator, "feature_names_in_", None)
+    write(path, {
+        "betahat": betahat.__version__,
+        "class": name,
+        "parameters": estimator.get_params(deep=False),
+        "n_features_in": estimator.n_features_in_,
+        "feature_names_in": None if names is None else [str(each) for each in names],
+        "single_target": estimator._single_target,
+        "design": None if estimator.design_ is None else estimator.design_.to_dict(),
+        "result": _result_to_dict(estimator._result),
+        "further": {each: getattr(estimator, each) for each in estimator._stored},
+    })  # fmt: skip
+
+
+def load(path: str | os.PathLike[str]) -> BaseLinear:
+    """The fitted estimator that `save` wrote: it predicts, explains and infers with the same bits.
+
+    Nothing is unpickled or evaluated, so a file from a stranger can at worst hold wrong numbers.
+
+    Raises StorageError naming the file and what is wrong with it: missing, damaged (any changed value is found by a
+    checksum), of another kind, of a newer betahat, or with values that no fit produces.
+    """
+    document = read(path)
+    try:
+        return _build(Fields(document, "model"))
+    except StorageError as error:
+        reason: Exception = error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        reason = error  # a value of the right type that no estimator would have written
+    raise StorageError(
+        f"{os.fsdecode(path)!r} cannot be loaded: {reason}. Its checksum is right, so it was written by another "
+        "version of betahat or altered on purpose"
+    ) from reason
+
+
+def _class(name: str) -> type[BaseLinear]:
+    return getattr(import_module(f"betahat.estimators.{_MODULES[name]}"), name)
+
+
+def _build(model: Fields) -> BaseLinear:
+    kind = _class(model.text("class", tuple(_MODULES)))
+    parameters = model.inner("parameters").values
+    expected = set(kind().get_params(deep=False))
+    if set(parameters) != expected:
+        raise StorageError(f"`model.parameters` are {sorted(parameters)}; {sorted(expected)} are expected")
+    estimator = kind(**parameters)
+    estimator._check_parameters()
+    result = _read_result(model.inner("result"))
+    estimator.n_features_in_ = model.whole("n_features_in")
+    stored = model.raw("design")
+    estimator.design_ = None if stored is None else design_from_dict(stored)
+    if model.raw("feature_names_in") is not None:
+        estimator.feature_names_in_ = np.array(model.texts("feature_names_in"), dtype=object)
+    estimator._single_target = model.flag("single_target")
+    further = model.inner("further")
+    if set(further.values) != set(kind._stored):
+        raise StorageError(f"`model.further` holds {sorted(further.values)}; {sorted(kind._stored)} are expected")
+    for name, value in further.values.items():
+        setattr(estimator, name, value)
+    estimator._show(result)
+    _check_widths(estimator, result)
+    return estimator
+
+
+def _check_widths(estimator: BaseLinear, result: LinearResult) -> None:
+    """That all parts speak of as many columns and targets, by predicting one row."""
+    t = len(result.statistics.target_names)
+    names = getattr(estimator, "feature_names_in_", None)
+    design: Design | None = estimator.design_
+    known = estimator.n_features_in_ if design is None else len(design.input_names)
+    if estimator.n_features_in_ != known or (names is not None and len(names) != known):
+        raise StorageError(f"the model has {estimator.n_features_in_} features and its table {known} columns")
+    if estimator._single_target and t != 1:
+        raise StorageError(f"a model of one target has {t} of them")
+    width = known if design is None else len(design.names)
+    shape = estimator._predict_rows(np.zeros((1, width))).shape
+    if shape != (1, t):
+        raise StorageError(f"a prediction has shape {shape}; {(1, t)} is expected")
+
+
+def _result_to_dict(result: LinearResult) -> dict[str, Any]:
+    return {
+        "coef": result.coef,
+        "intercept": result.intercept,
+        "certificate": result.certificate.to_dict(),
+        "trace": result.trace.to_dict(),
+        "stop_reason": result.stop_reason,
+        "solver": result.solver,
+        "why": result.why,
+        "remarks": list(result.remarks),
+        "statistics": result.statistics.to_dict(),
+        "alpha": result.alpha,
+    }
+
+
+def _read_result(stored: Fields) -> LinearResult:
+    statistics = _read_statistics(stored.inner("statistics"))
+    t, m = statistics.estimate.shape
+    return LinearResult(
+        coef=stored.array("coef", (t, m - int(statistics.has_intercept)), finite=True),
+        intercept=stored.array("intercept", (t,), finite=True),
+        certificate=_read_certificate(stored.inner("certificate"), t, m),
+        trace=Trace.from_dict({"rows": stored.inner("trace").array("rows", (None, 4))}),
+        stop_reason=stored.text("stop_reason", STOP_REASONS),
+        solver=stored.text("solver"),
+        why=stored.text("why"),
+        remarks=stored.texts("remarks"),
+        statistics=statistics,
+        alpha=stored.number("alpha", finite=True),
+    )
+
+
+def _read_statistics(stored: Fields) -> LinearStatistics:
+    for name in ("names", "target_names"):
+        stored.texts(name)
+    for name in ("has_intercept", "penalised"):
+        stored.flag(name)
+    for name in ("certificate_line", "method"):
+        stored.text(name)
+    if check_cov_type(stored.text("cov_type")) != stored.text("cov_type"):
+        raise StorageError(f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name")
+    options = stored.inner("cov_options")
+    if "maxlags" in options.values:
+        options.whole("maxlags")
+    groups = options.values.get("n_groups", [])
+    if not isinstance(groups, list) or not all(type(count) is int and count > 0 for count in groups):
+        raise StorageError(f"`{options.where}.n_groups` is {groups!r}; a list of counts is expected")
+    statistics = LinearStatistics.from_dict(stored.values)
+    if not statistics.target_names:
+        raise StorageError(f"`{stored.where}.target_names` is empty")
+    return statistics
+
+
+def _read_certificate(stored: Fields, t: int, m: int) -> Certificate:
+    shape = (m,) if t == 1 else (t, m)
+    gap = stored.raw("duality_gap")
+    return Certificate(
+        status=stored.text("status", STATUSES),
+        converged=stored.flag("converged"),
+        loss=stored.number("loss"),
+        gradient=stored.array("gradient", shape),
+        tolerances=stored.array("tolerances", shape),
+        gradient_norm=stored.number("gradient_norm"),
+        tolerance=stored.number("tolerance"),
+        condition_number=stored.number("condition_number"),
+        error_bound=stored.array("error_bound", shape),
+        error_bound_kind=stored.text("error_bound_kind", ("bound", "estimate")),
+        readings=stored.whole("readings"),
+        message=stored.text("message"),
+        duality_gap=None if gap is None else stored.number("duality_gap"),
+    )
