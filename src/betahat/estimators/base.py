@@ -16,7 +16,7 @@ from betahat.data.source import Source
 from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError
 from betahat.estimators.inputs import array_source, is_frame, refuse_beside_source
 from betahat.estimators.linear_fit import LinearResult, fit_linear
-from betahat.inference import Inference, Summary, check_cov_type
+from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
 from betahat.models.linear import predict
 from betahat.penalties import Penalty
 from betahat.solvers.direct import COLLINEAR
@@ -58,6 +58,9 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     trace_: Trace
     stop_reason_: str
     n_features_in_: int
+
+    _extended = False
+    """Whether coefficients are kept in two doubles."""
 
     @abstractmethod
     def _penalty(self, weight: float) -> Penalty:
@@ -148,7 +151,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         if self.design_ is not None and self.design_.kind == "formula":
             has_intercept = self.design_.has_intercept
         result = fit_linear(
-            source, self._penalty, has_intercept, self.collinear, self.cov_type, self.maxlags
+            source, self._penalty, has_intercept, self.collinear, self.cov_type, self.maxlags, self._extended
         )
         self._store(result)
 
@@ -221,7 +224,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         """Intervals (n, t, 2) for rows that are numbers already."""
         matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
         centre = self._predict_rows(matrix)
-        half = self.inference_.half_width(matrix, level, observation)
+        half = Inference(self._result.statistics).half_width(matrix, level, observation)
         return np.stack([centre - half, centre + half], axis=-1)
 
     # --- results ------------------------------------------------------------------------------------------------
@@ -233,8 +236,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         if self._result.refusal is not None:
             raise InferenceError(self._result.refusal)
         if self._result.inference is None:
-            self._result.inference = Inference(self._result.statistics)
+            self._result.inference = Inference(self._statistics())
         return self._result.inference
+
+    def _statistics(self) -> LinearStatistics:
+        """What inference is made of, in terms of `coef_`."""
+        return self._result.statistics
 
     def summary(self, level: float = 0.95) -> Summary:
         """The table of coefficients with standard errors, tests, fit statistics and the certificate's line."""

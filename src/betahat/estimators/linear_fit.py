@@ -19,6 +19,7 @@ from betahat.objective import LinearObjective
 from betahat.penalties import Penalty
 from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
+from betahat.solvers.refine import Correction
 from betahat.solvers.trace import Trace
 
 
@@ -39,17 +40,19 @@ class LinearResult:
     alpha: float
     refusal: str | None = None
     """Why there are no standard errors although the covariance type was asked for."""
+    lows: Correction | None = None
+    """Second halves of the coefficients, where they are kept in two doubles."""
     inference: Inference | None = field(default=None)
 
 
 def fit_linear(
     source: Source, penalty: Callable[[float], Penalty], fit_intercept: bool, collinear: str, cov_type: str,
-    maxlags: int | None,
+    maxlags: int | None, extended: bool = False,
 ) -> LinearResult:  # fmt: skip
     """Solve, certify, and sum what the covariance needs. `penalty` is called with Σw, see :class:`DeferredPenalty`."""
     p, t = len(source.names), len(source.target_names)
     objective = LinearObjective(source, SquaredError(), penalty, fit_intercept)
-    fit = solve(objective, p, t, source.names, collinear)
+    fit = solve(objective, p, t, source.names, collinear, extended)
     penalised = fit.curvature > 0
     certificate = certify_linear(
         gradient=fit.gradient, coef=fit.coef, intercept=fit.intercept, weight=fit.counts.weight, squares=fit.squares,
@@ -61,7 +64,7 @@ def fit_linear(
     statistics, refusal = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear)
     return LinearResult(
         fit.coef, fit.intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks, statistics,
-        fit.curvature, refusal,
+        fit.curvature, refusal, fit.refined.lows,
     )  # fmt: skip
 
 

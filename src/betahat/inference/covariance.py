@@ -100,12 +100,12 @@ def covariance(s: LinearStatistics) -> Covariance:
         return Covariance(np.broadcast_to(np.nan, (t, m, m)), np.ones(t), ())
     if s.cov_type == "nonrobust" or s.df_resid <= 0:
         return Covariance(np.broadcast_to(s.inverse, (t, m, m)), residual_variance(s), ())
-    if s.meat is None:
+    if s.meat is None and s.sandwich is None:
         raise InferenceError(
             f"cov_type={s.cov_type!r} needs the meat of its sandwich, which this fit does not hold"
         )
     factor = {"HC1": s.n_obs / s.df_resid, "cluster": (s.n_obs - 1) / s.df_resid}.get(s.cov_type, 1.0)
-    matrix = s.uncentred(factor * s.centred_sandwich)
+    matrix = factor * (s.uncentred(s.centred_sandwich) if s.sandwich is None else s.sandwich)
     notes: tuple[str, ...] = ()
     if s.cov_type == "cluster" and len(s.cov_options["n_groups"]) > 1:
         unit = np.sqrt(np.diag(s.inverse))

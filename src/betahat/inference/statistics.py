@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, final
 
 import numpy as np
@@ -48,7 +48,9 @@ class LinearStatistics:
     meat : (t, m, m) from :class:`betahat.inference.Meat`, None for the nonrobust covariance.
     cov_type, cov_options : the covariance and its numbers, such as {"maxlags": 4} or {"n_groups": (30, 12)}.
     condition_number, certificate_line, method : for the summary.
-    centre : (m − 1,) or (m,) column means, and weight : Σw; the meat is of the design [1 | X − centre]. None: centre 0.
+    centre : (m − 1,) or (m,) column means, and weight : Σw; the meat is of the design
+        [1 | X − centre]. None: centre 0.
+    sandwich : (t, m, m) A · meat · A itself where it was made elsewhere, instead of a meat.
     penalised : whether the estimates are shrunk by a penalty, which leaves standard errors undefined.
     """
 
@@ -73,6 +75,22 @@ class LinearStatistics:
     penalised: bool
     centre: np.ndarray | None = None
     weight: float = 0.0
+    sandwich: np.ndarray | None = None
+
+    def in_basis(self, back: np.ndarray, estimate: np.ndarray) -> LinearStatistics:
+        """The same fit with parameters β = back · γ, `back` (m, m), and `estimate` (t, m) the β themselves."""
+        null = back @ self.null_space
+        size = np.sqrt((back**2 @ self.null_space**2).sum(axis=1))
+        return replace(
+            self,
+            estimate=estimate,
+            inverse=None if self.inverse is None else back @ self.inverse @ back.T,
+            null_space=null,
+            estimable=~(np.abs(null).sum(axis=1) > 1e-7 * size) if null.size else self.estimable,
+            meat=None,
+            centre=None,
+            sandwich=None if self.meat is None else back @ self.uncentred(self.centred_sandwich) @ back.T,
+        )
 
     @property
     def centred_inverse(self) -> np.ndarray:
@@ -131,7 +149,7 @@ class LinearStatistics:
             parts = dict(values)
             parts["names"] = tuple(str(name) for name in values["names"])
             parts["target_names"] = tuple(str(name) for name in values["target_names"])
-            for name in (*_ARRAYS, "inverse", "meat", "centre"):
+            for name in (*_ARRAYS, "inverse", "meat", "centre", "sandwich"):
                 if values[name] is None and name not in _ARRAYS:
                     continue
                 parts[name] = np.asarray(values[name], dtype=bool if name == "estimable" else np.float64)
@@ -160,6 +178,7 @@ class LinearStatistics:
             "residual_ss": (t,),
             "total_ss": (t,),
             "meat": (t, m, m),
+            "sandwich": (t, m, m),
             "centre": (m - int(parts["has_intercept"]),),
         }
         for name, shape in shapes.items():

@@ -1,0 +1,261 @@
+"""One fit explained: what was minimised, the equation that solves it, how it was solved, and what proves it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, Protocol
+
+import numpy as np
+
+from betahat.certificate import RELATIVE_TOLERANCE, Certificate
+from betahat.inference import Inference, LinearStatistics
+from betahat.inference.text import cell, number, table
+from betahat.solvers.trace import Trace
+
+_WIDTH = 79
+_SHOWN = 12  # steps or remarks listed in full
+
+_ROBUST = {
+    "HC0": "with Ω the squared residuals (White 1980)",
+    "HC1": "with Ω the squared residuals, times n/(n − rank) (MacKinnon & White 1985)",
+    "HC2": "with Ω the squared residuals over 1 − leverage (MacKinnon & White 1985)",
+    "HC3": "with Ω the squared residuals over (1 − leverage)² (MacKinnon & White 1985)",
+    "HAC": "with the products of residuals of neighbouring rows in it too (Newey & West 1987)",
+    "cluster": "with the products of residuals within a cluster in it too (Cameron, Gelbach & Miller 2011)",
+}
+_HOW = {
+    "Cholesky": "The matrix was factorised as LLᵀ (Cholesky)",
+    "QR": "The columns themselves were factorised as QR, Q orthogonal and R triangular",
+    "SVD": "The singular value decomposition of the columns was taken (SVD)",
+}
+
+
+class LinearResultLike(Protocol):
+    """What a linear fit must show to be explained."""
+
+    @property
+    def coef(self) -> np.ndarray: ...
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def trace(self) -> Trace: ...
+    @property
+    def stop_reason(self) -> str: ...
+    @property
+    def solver(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def remarks(self) -> list[str]: ...
+    @property
+    def statistics(self) -> LinearStatistics: ...
+    @property
+    def alpha(self) -> float: ...
+
+
+def explain_linear(result: LinearResultLike, objective_words: str) -> str:
+    """A linear least-squares fit in words and mathematics, for a terminal of 80 columns.
+
+    objective_words : the objective J(β) as a line of mathematics.
+    """
+    parts = [
+        ("What was minimised", _objective(result, objective_words)),
+        ("Where its derivative vanishes", _equations(result)),
+        ("How the equations were solved", _solution(result)),
+        ("Refinement", _refinement(result)),
+        ("Collinear columns", _collinear(result)),
+        ("Is it the minimum?", _proof(result)),
+        ("What the standard errors rest on", _errors(result)),
+    ]
+    return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts if body)
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _formula(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent="      ", subsequent_indent="          ", break_on_hyphens=False)
+
+
+def _plural(count: float, word: str) -> str:
+    return f"{count:,.15g} {word}{'' if count == 1 else 's'}"
+
+
+def _objective(result: LinearResultLike, objective_words: str) -> str:
+    s = result.statistics
+    p, t = result.coef.shape[1], len(s.target_names)
+    targets = ", ".join(cell(name) for name in s.target_names[:4]) + (", …" if t > 4 else "")
+    columns = f"p = {_plural(p, 'column')}{' and an intercept' if s.has_intercept else ', without an intercept'}"
+    if s.weight == s.n_obs or not s.weight:
+        weights = "Every row has the weight wᵢ = 1"
+    else:
+        weights = f"The weights wᵢ sum to {number(s.weight)}"
+    return "\n".join([
+        _formula(objective_words),
+        "",
+        _wrap(
+            f"over n = {_plural(s.n_obs, 'row')}, {columns}, for {_plural(t, 'target')} ({targets}). {weights}. At the "
+            f"coefficients found J is {number(result.certificate.loss)}{' (summed over targets)' if t > 1 else ''}."
+        ),
+    ])  # fmt: skip
+
+
+def _equations(result: LinearResultLike) -> str:
+    matrix = "(XᵀWX + αΣw I) β = XᵀWy" if result.alpha else "XᵀWX β = XᵀWy"
+    gradient = "∂J/∂β = −(1/Σw) Xᵀ W (y − Xβ)" + (" + αβ" if result.alpha else "")
+    note = ""
+    if result.alpha:
+        note = f"Here α = {number(result.alpha)} on the mean loss" + (
+            ", and the intercept is not penalised, so its row has no α. " if result.statistics.has_intercept else ". "
+        )
+    ones = "X has a first column of ones for the intercept, and " if result.statistics.has_intercept else ""
+    return "\n".join([
+        _wrap(f"{ones}W is the diagonal matrix of the weights. The partial derivatives are"),
+        _formula(gradient),
+        _wrap("and setting them to zero gives the normal equations"),
+        _formula(matrix),
+        _wrap(
+            f"{note}J is convex: a quadratic whose second derivative, XᵀWX/Σw{' + αI' if result.alpha else ''}, is "
+            "nowhere negative. So β where the derivatives vanish is a minimum, and no other is lower."
+        ),
+    ])  # fmt: skip
+
+
+def _solution(result: LinearResultLike) -> str:
+    c = result.certificate
+    how = _HOW.get(result.solver, f"The method was {result.solver}")
+    return "\n".join([
+        _wrap(
+            f"Columns were {'centred at their means and ' if result.statistics.has_intercept else ''}divided by their "
+            "lengths first, so that no unit of measurement can decide anything. The condition number of the columns, "
+            f"then, is {c.condition_number:.3g}: {_lost_digits(c.condition_number)} of the 16 digits of double precision "
+            "would be lost without refinement."
+        ),
+        _wrap(f"{how}, because {result.why}."),
+        _wrap(f"The rows were read {_times(c.readings)} in all, the reading for the certificate included."),
+    ])  # fmt: skip
+
+
+def _lost_digits(condition: float) -> str:
+    lost = np.log10(condition) if condition > 0 else np.inf
+    return f"about {lost:.0f}" if 0.5 < lost < 16 else "hardly any" if lost <= 0.5 else "all"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _refinement(result: LinearResultLike) -> str:
+    trace = result.trace
+    if not len(trace):
+        return ""
+    scale = [number(v) for v in trace.loss]
+    rows = [
+        [str(i + 1), scale[i], f"{trace.gradient_norm[i]:.2e}", f"{trace.step[i]:.2e}"] for i in range(len(trace))
+    ]
+    if len(rows) > _SHOWN:
+        rows = [*rows[: _SHOWN // 2], ["…"] * 4, *rows[-_SHOWN // 2 :]]
+    body = table(["step", "mean loss", "largest |∂J/∂β|", "correction asked for"], rows, rule="─")
+    return "\n".join([
+        _wrap(
+            "The derivatives at the solution were summed again over all rows in double-double arithmetic (32 digits), "
+            "and the equations solved for the correction that they ask for, relative to the coefficients:"
+        ),
+        "",
+        textwrap.indent(body, "    "),
+        "",
+        _wrap(f"{_STOPPED.get(result.stop_reason, f'It stopped: {result.stop_reason}')}."),
+    ])  # fmt: skip
+
+
+_STOPPED = {
+    "converged": "The last correction is at the level of rounding, so it was not made and refinement stopped",
+    "budget spent": "It stopped because the readings allowed for refinement were spent",
+    "no progress": "It stopped because a further correction was no smaller than the one before",
+    "diverged": "It stopped because the corrections ceased to be finite",
+}
+
+
+def _collinear(result: LinearResultLike) -> str:
+    if not result.remarks:
+        return ""
+    shown = [_bullet(remark) for remark in result.remarks[:_SHOWN]]
+    more = len(result.remarks) - len(shown)
+    if more:
+        shown.append(_bullet(f"and {more} more"))
+    s = result.statistics
+    told = (
+        f"The rank is {s.rank} with {len(s.names)} coefficients, so the data leave {len(s.names) - s.rank} of their "
+        "combinations open; predictions do not depend on them. Coefficients that are not determined have no standard "
+        "error."
+    )
+    return "\n".join([*shown, "", _wrap(told)])
+
+
+def _bullet(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent="  • ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _proof(result: LinearResultLike) -> str:
+    c = result.certificate
+    lines = [
+        _wrap(
+            f"{c.status[0].upper()}{c.status[1:]}: {c.message}. The largest derivative, |∂J/∂β| = "
+            f"{c.gradient_norm:.2g}, was recomputed from the data and not taken from the solver. A derivative counts "
+            f"as zero up to {RELATIVE_TOLERANCE:g} of the mean size of its terms |wᵢ xᵢⱼ (yᵢ − ŷᵢ)|, and up to what "
+            f"rounding β̂ to double precision makes unavoidable; the closest to its tolerance may be {c.tolerance:.2g}."
+        )
+    ]
+    finite = c.error_bound[np.isfinite(c.error_bound)]
+    if c.converged and finite.size:
+        kind = (
+            "This is a bound: it holds whatever the rounding errors of the solver were"
+            if c.error_bound_kind == "bound"
+            else "This is an estimate, not a bound, because the columns are too nearly collinear for a proof"
+        )
+        lines.append(_wrap(
+            f"From it follows how far β̂ can be from the exact solution β* of the equations for these numbers: "
+            f"|β̂ − β*| ≤ {finite.max():.2g} for every coefficient. {kind}."
+        ))  # fmt: skip
+    return "\n".join(lines)
+
+
+def _errors(result: LinearResultLike) -> str:
+    s = result.statistics
+    if s.penalised:
+        return _wrap(Inference(s).message)
+    if s.df_resid <= 0:
+        return _wrap(
+            f"There are none: {_plural(s.n_obs, 'row')} and rank {s.rank} leave no degrees of freedom for a variance."
+        )
+    if s.cov_type == "nonrobust":
+        variance = ", ".join(number(v) for v in s.residual_ss[:4] / s.df_resid) + (" …" if len(s.residual_ss) > 4 else "")
+        return "\n".join([
+            _wrap("The covariance of β̂ is"),
+            _formula(f"V = s² (XᵀWX)⁻¹,   s² = Σ wᵢ (yᵢ − ŷᵢ)² / (n − rank) = {variance}"),
+            _wrap(
+                f"with n − rank = {_plural(s.df_resid, 'degree')} of freedom. It presumes errors that are "
+                "independent and of one variance (over wᵢ); where they are not, cov_type=\"HC3\" or \"cluster\" is "
+                "safer."
+            ),
+        ])  # fmt: skip
+    return "\n".join([
+        _wrap(f"The covariance of β̂ ({s.cov_type}) is the sandwich"),
+        _formula("V = (XᵀWX)⁻¹ · XᵀWΩWX · (XᵀWX)⁻¹"),
+        _wrap(f"{_ROBUST[s.cov_type]}{_options_text(s.cov_options)}. {_presumes(s.cov_type)}."),
+    ])  # fmt: skip
+
+
+def _presumes(cov_type: str) -> str:
+    if cov_type == "cluster":
+        return "It presumes independence between clusters only, and enough of them (say 30)"
+    if cov_type == "HAC":
+        return "It presumes rows in order of time, and no correlation beyond the lags"
+    return "It presumes independent errors, but not that they have one variance"
+
+
+def _options_text(options: dict[str, Any]) -> str:
+    if "n_groups" in options:
+        return f"; {' × '.join(f'{count:,}' for count in options['n_groups'])} clusters"
+    return f"; {options['maxlags']} lags" if "maxlags" in options else ""
