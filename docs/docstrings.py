@@ -1,7 +1,7 @@
-"""Griffe extension: reads docstrings as this package writes them.
+"""Griffe extension: reads docstrings as this package writes them, for the reference pages.
 
-`name : what it is` at the start of a line, outside NumPy's sections, becomes an item of a list, and roles such as
-:class:`betahat.Ridge` become code.
+Outside NumPy's sections, `name : what it is` at the start of a line becomes an item of a list and an example becomes a
+code block. Roles such as :class:`betahat.Ridge` become code.
 """
 
 from __future__ import annotations
@@ -16,27 +16,35 @@ _ITEM = re.compile(r"^(?P<names>[A-Za-z_]\w*(?:, [A-Za-z_]\w*)*) : (?P<text>.+)$
 
 
 def readable(text: str) -> str:
-    """The docstring as Markdown with lists.
+    """The docstring as Markdown.
 
-    >>> print(readable("Fit.\\n\\nX : an array,\\n    or a list.\\ny : numbers. See :class:`Ridge`."))
+    >>> print(readable("Fit.\\n\\nX : an array,\\n    or a list.\\ny : see :class:`Ridge`.\\n\\n>>> 1 + 1\\n2"))
     Fit.
     <BLANKLINE>
-    - **X** — an array,
+    - **X** : an array,
         or a list.
-    - **y** — numbers. See `Ridge`.
+    - **y** : see `Ridge`.
+    <BLANKLINE>
+    ```pycon
+    >>> 1 + 1
+    2
+    ```
     """
     lines = _ROLE.sub(r"`\1`", text).split("\n")
-    in_section = False
     result: list[str] = []
+    in_example = False
     for i, line in enumerate(lines):
-        underlined = i + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[i + 1].strip())
-        in_section = in_section or bool(underlined)
-        item = None if in_section else _ITEM.match(line)
-        if item:
-            result.append(f"- **{item['names']}** — {item['text']}")
-        else:
-            result.append(line)
-    return "\n".join(result)
+        if re.fullmatch(r"-{3,}", "".join(lines[i + 1 : i + 2]).strip()):
+            return "\n".join([*result, *lines[i:]])  # NumPy's sections begin, which griffe reads itself
+        if line.startswith(">>> ") and not in_example:
+            result.append("```pycon")
+            in_example = True
+        elif in_example and not line.strip():
+            result.append("```")
+            in_example = False
+        item = None if in_example else _ITEM.match(line)
+        result.append(f"- **{item['names']}** : {item['text']}" if item else line)
+    return "\n".join([*result, "```"] if in_example else result)
 
 
 class Readable(griffe.Extension):

@@ -24,11 +24,11 @@ def summary_picture() -> str:
     from sklearn.datasets import load_diabetes
 
     patients = load_diabetes(as_frame=True, scaled=False).frame
-    m = bh.LinearRegression(cov_type="HC3").fit(patients[["age", "bmi", "bp", "s5"]], patients["target"])
-    command = '>>> bh.LinearRegression(cov_type="HC3").fit(patients, progression).summary()'
+    m = bh.fit("target ~ age + bmi + bp + s5", patients, cov_type="HC3")
+    command = '>>> bh.fit("target ~ age + bmi + bp + s5", patients, cov_type="HC3").summary()'
     text = Text(f"{command}\n{m.summary()}")
     text.highlight_regex(r"^>>> .*", "bold cyan")
-    text.highlight_regex(r"^global minimum:.*", "bold green")
+    text.highlight_regex(r"(?m)^global minimum:.*", "bold green")
     width = max(map(len, text.plain.splitlines()))
     console = Console(record=True, width=width, file=io.StringIO())
     console.print(text)

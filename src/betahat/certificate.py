@@ -73,7 +73,7 @@ def certify_linear(
     *, gradient: Gradient, coef: np.ndarray, intercept: np.ndarray, weight: float, squares: np.ndarray,
     mean: np.ndarray, curvature: float, scale: np.ndarray, active: np.ndarray, contraction: float,
     condition_number: float, correction: np.ndarray, correction_intercept: np.ndarray, unique: bool,
-    fit_intercept: bool, readings: int,
+    fit_intercept: bool, readings: int, carried: bool = False,
 ) -> Certificate:  # fmt: skip
     """The certificate of a linear least-squares fit.
 
@@ -111,6 +111,10 @@ def certify_linear(
         message = "all derivatives vanish and the objective is convex, so no β has a smaller loss"
         if not unique:
             message += "; other coefficients reach the same loss, because columns are collinear"
+    if carried:
+        message += (
+            "; the rows were read once: their derivatives were summed at a β close by and carried to β̂ by the Hessian"
+        )
     squeeze = (lambda a: a[0]) if len(coef) == 1 else (lambda a: a)
     return Certificate(
         status, converged, loss, squeeze(derivative), squeeze(tolerances),

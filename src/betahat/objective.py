@@ -14,6 +14,7 @@ from betahat.losses.base import Loss
 from betahat.models.linear import (
     GradientStatistic,
     GramStatistic,
+    PilotStatistic,
     RangeStatistic,
     TriangleStatistic,
 )
@@ -42,6 +43,14 @@ class LinearObjective:
         """
         statistic = fold(self.source, GramStatistic(centre, self.fit_intercept))
         self.use_weight(statistic.counts.weight)
+        return statistic
+
+    def both_orders(
+        self, rows: int, pilot: Callable[[GramStatistic], tuple[np.ndarray, np.ndarray]]
+    ) -> PilotStatistic:
+        """Second order, and first order at a β that `pilot` finds from the first rows, in one reading."""
+        statistic = fold(self.source, PilotStatistic(self.fit_intercept, rows, pilot))
+        self.use_weight(statistic.second.counts.weight)
         return statistic
 
     def use_weight(self, weight: float) -> None:

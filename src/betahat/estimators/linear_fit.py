@@ -59,7 +59,7 @@ def fit_linear(
         mean=fit.mean, curvature=fit.curvature, scale=fit.scale, active=fit.active,
         contraction=fit.contraction, condition_number=fit.condition_number, correction=fit.refined.correction.coef,
         correction_intercept=fit.refined.correction.intercept, unique=penalised or fit.rank == p,
-        fit_intercept=fit_intercept, readings=source.readings,
+        fit_intercept=fit_intercept, readings=source.readings, carried=fit.refined.carried,
     )  # fmt: skip
     statistics, refusal = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear)
     return LinearResult(

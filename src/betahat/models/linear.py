@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self, final
 
 import numpy as np
@@ -172,6 +173,48 @@ class GradientStatistic(Statistic):
 
     def total(self) -> Gradient:
         return self.parts[0]
+
+
+@final
+class PilotStatistic(Statistic):
+    """Second and first order in one reading, for rows that are costly to read again.
+
+    Once `rows` rows are in, `pilot` turns their Gram matrix into a β near the solution; the gradient at that β is
+    summed over all rows, those already read included.
+    """
+
+    def __init__(
+        self, intercept: bool, rows: int, pilot: Callable[[GramStatistic], tuple[np.ndarray, np.ndarray]]
+    ) -> None:
+        self.second = GramStatistic(None, intercept)
+        self.first: GradientStatistic | None = None
+        self._rows, self._pilot = rows, pilot
+        self._waiting: list[Block] = []
+
+    def update(self, block: Block) -> None:
+        self.second.update(block)
+        if self.first is not None:
+            self.first.update(block)
+            return
+        self._waiting.append(block)
+        if self.second.counts.rows >= self._rows:
+            self.finish()
+
+    def finish(self) -> GradientStatistic:
+        """The gradient's statistic, begun if there were too few rows before."""
+        if self.first is None:
+            self.first = GradientStatistic(*self._pilot(self.second))
+            for block in self._waiting:
+                self.first.update(block)
+            self._waiting = []
+        return self.first
+
+    def merge(self, other: Self) -> None:
+        first, second = self.finish(), other.finish()
+        if not (np.array_equal(first.beta, second.beta) and np.array_equal(first.intercept, second.intercept)):
+            raise ValueError("gradients at different β do not add; give all parts the same pilot")
+        self.second.merge(other.second)
+        first.merge(second)
 
 
 @final

@@ -27,6 +27,7 @@ _HOW = {
     "Cholesky": "The matrix was factorised as LLᵀ (Cholesky)",
     "QR": "The columns themselves were factorised as QR, Q orthogonal and R triangular",
     "SVD": "The singular value decomposition of the columns was taken (SVD)",
+    "dual": "As many equations as rows were solved instead, for a with β = Xᵀa",
 }
 
 

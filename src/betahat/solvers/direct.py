@@ -7,12 +7,13 @@ from betahat.objective import LinearObjective
 from betahat.solvers.dual import is_wide, solve_dual
 from betahat.solvers.equations import is_representable, normal_equations
 from betahat.solvers.fit import LinearFit
-from betahat.solvers.primal import solve_primal
+from betahat.solvers.primal import pilot, solve_primal
 from betahat.solvers.range import rescaled, unscale
 from betahat.solvers.trace import Trace
 
 COLLINEAR = ("minimum_norm", "drop", "error")
 _MOST_COLUMNS = 30_000
+_PILOT_ROWS = 50_000  # rows of a file from which a point near the solution is found
 
 
 def solve(
@@ -35,12 +36,19 @@ def solve(
             "out, or hash or bin the categories that made them"
         )
     else:
-        statistic = objective.second_order()
+        first = None
+        if objective.source.in_memory:
+            statistic = objective.second_order()
+        else:
+            both = objective.both_orders(
+                max(_PILOT_ROWS, 20 * p), lambda early: pilot(objective, p, early)
+            )
+            statistic, first = both.second, both.finish() if both.second.counts.rows else None
         if statistic.counts.rows == 0:
             raise DataError("the data have no rows (0 samples); nothing can be fitted")
         if is_representable(statistic):
             fit = solve_primal(
-                objective, normal_equations(objective, statistic, p), t, names, collinear, extended, trace
+                objective, normal_equations(objective, statistic, p), t, names, collinear, extended, trace, first
             )
     if fit is None:  # squares left the range of double precision, or values are not finite
         scaled, x_scale, y_scale = rescaled(objective, p, t, names)

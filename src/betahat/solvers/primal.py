@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from betahat.models.linear import GradientStatistic, GramStatistic
 from betahat.objective import LinearObjective
 from betahat.solvers.cholesky import cholesky
 from betahat.solvers.collinear import describe, independent_columns, kept_directions
@@ -15,7 +16,7 @@ from betahat.solvers.factor import Factor
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.inverse import exact_moments, refined_inverse, with_intercept
 from betahat.solvers.qr import TriangularFactor
-from betahat.solvers.refine import Correction, refine
+from betahat.solvers.refine import Correction, Known, refine
 from betahat.solvers.svd import SingularFactor
 from betahat.solvers.trace import Trace
 
@@ -40,9 +41,9 @@ class _Factored:
 
 def solve_primal(
     objective: LinearObjective, equations: NormalEquations, t: int, names: tuple[str, ...], collinear: str,
-    extended: bool, trace: Trace,
+    extended: bool, trace: Trace, first: GradientStatistic | None = None,
 ) -> LinearFit:  # fmt: skip
-    """Factorise, solve, refine and invert."""
+    """Factorise, solve, refine and invert. `first` is a gradient that was summed with the equations."""
     p, weight = equations.p, equations.weight
     found = _factorise(objective, equations, names, collinear)
     factor, active, scale = found.factor, found.active, found.scale
@@ -64,7 +65,11 @@ def solve_primal(
     size = np.sqrt(np.maximum(np.diag(equations.moments)[:p], 0))
     elements = equations.counts.rows * p
     precise = extended or factor.method != "Cholesky"
-    refined = refine(objective, start, correct, mean, weight, size, elements, extended, precise, trace)
+    known = None
+    if first is not None and not basis.size:
+        start = Correction(first.beta, first.intercept)
+        known = Known(first.total(), equations.hessian, factor.contraction)
+    refined = refine(objective, start, correct, mean, weight, size, elements, extended, precise, trace, known)
     curvature = objective.penalty.curvature
     inverse = None if curvature else _inverse(objective, equations, factor, active, scale)
     return LinearFit(
@@ -72,6 +77,28 @@ def solve_primal(
         factor.rank, factor.condition_number, factor.contraction, inverse, found.null_space,
         _estimable(found.null_space), curvature, trace, factor.method, found.why, found.remarks,
     )  # fmt: skip
+
+
+def pilot(objective: LinearObjective, p: int, statistic: GramStatistic) -> tuple[np.ndarray, np.ndarray]:
+    """Roughly the solution from the first rows, by a slightly penalised Cholesky: a place to sum the gradient at."""
+    total = statistic.high + statistic.low
+    t = len(total) - p - 1
+    nowhere = np.zeros((t, p)), np.zeros(t)
+    if not np.isfinite(total).all():
+        return nowhere
+    weight, centre = statistic.counts.weight, statistic.centre
+    assert centre is not None
+    offset = total[:-1, -1] / weight if objective.fit_intercept else np.zeros(p + t)
+    moments = total[:-1, :-1] - weight * np.outer(offset, offset)
+    scale = np.sqrt(np.maximum(moments.diagonal()[:p], 0))
+    scale[scale == 0] = 1.0
+    hessian = moments[:p, :p] / np.outer(scale, scale) + 1e-8 * np.eye(p)
+    factor = cholesky(hessian, 1e12)
+    if factor is None:
+        return nowhere
+    coef = (factor.solve(moments[:p, p:] / scale[:, None]) / scale[:, None]).T
+    mean = centre + offset
+    return coef, mean[p:] - coef @ mean[:p] if objective.fit_intercept else np.zeros(t)
 
 
 def _factorise(

@@ -33,6 +33,8 @@ class Refined(NamedTuple):
     gradient: Gradient
     correction: Correction
     stop_reason: str
+    carried: bool = False
+    """Whether the gradient was summed at a nearby β and carried here by the Hessian."""
     lows: Correction | None = None
     """What double precision leaves off the coefficients, where they are kept in two doubles."""
 
@@ -58,6 +60,31 @@ def penalised_gradient(
     return (high - constant * mean) + low, constant[:, 0]
 
 
+class Known(NamedTuple):
+    """A gradient that came with the second-order sums; the centred Hessian (p, p); how far one step can miss."""
+
+    gradient: Gradient
+    hessian: np.ndarray
+    contraction: float
+
+
+def _carry(
+    here: Refined, slopes: np.ndarray, constant: np.ndarray, correct: Correct, known: Known, mean: np.ndarray,
+    weight: float, curvature: float,
+) -> Refined:  # fmt: skip
+    """Take the step and the gradient with it: J is quadratic, so ∇J(β + δ) = ∇J(β) + Hδ, and δ is small."""
+    step = here.correction
+    beta, intercept = here.coef + step.coef, here.intercept + step.intercept
+    made, moved = beta - here.coef, intercept - here.intercept  # as rounded
+    left = slopes - made @ known.hessian - curvature * made
+    rest = constant - weight * (moved + made @ mean) if constant.any() else constant
+    old = here.gradient
+    high = np.column_stack([rest, left + curvature * beta + rest[:, None] * mean])
+    loss = old.loss - ((slopes + left) * made).sum(axis=1) - (constant + rest) * (moved + made @ mean)
+    gradient = Gradient(high, np.zeros_like(high), old.magnitude, np.maximum(loss, 0.0))
+    return Refined(beta, intercept, gradient, correct(left, rest), "converged", carried=True)
+
+
 def _within(step: np.ndarray, value: np.ndarray) -> bool:
     """Whether every correction is within two units in the last place."""
     return bool((np.abs(step) <= 2 * EPS * np.abs(value)).all())
@@ -74,12 +101,13 @@ def refine(
     extended: bool,
     precise: bool,
     trace: Trace,
+    known: Known | None = None,
 ) -> Refined:
     """Repeat β ← β + H⁻¹(−∇) while that still improves β.
 
     `size` (p,) is each column's root sum of squares, the scale on which corrections are compared. With `extended`
     the coefficients are kept in two doubles and refined to that precision; `precise` asks for gradients with all
-    the digits that nearly collinear columns need.
+    the digits that nearly collinear columns need. `known` is the gradient at the start, if it has been summed already.
     """
     beta, intercept = start.coef.copy(), start.intercept.copy()
     lows = Correction(np.zeros_like(beta), np.zeros_like(intercept)) if extended else None
@@ -88,14 +116,17 @@ def refine(
     previous = np.inf
     kept: Refined | None = None
     for reading in range(1, _READINGS + 1):
-        gradient = objective.first_order(beta, intercept, lows, precise)
+        if known is not None and reading == 1:
+            gradient = known.gradient
+        else:
+            gradient = objective.first_order(beta, intercept, lows, precise)
         slopes, constant = penalised_gradient(gradient, beta, curvature, mean * intercepts)
         step = correct(slopes, constant * intercepts)
         largest = np.maximum(np.abs(beta * size).max(axis=1, initial=0), np.sqrt(np.finfo(float).tiny))
         relative = float((np.abs(step.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
         norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
         trace.add(float(gradient.loss.sum()) / (2 * weight), float(norm), relative)
-        here = Refined(beta, intercept, gradient, step, "converged", lows)
+        here = Refined(beta, intercept, gradient, step, "converged", lows=lows)
         if not np.isfinite(relative):
             return (kept or here)._replace(stop_reason="diverged")
         if relative > 0.5 * previous:  # as good as this arithmetic gets: keep the better of the last two
@@ -109,6 +140,8 @@ def refine(
             done = relative <= (4 * EPS if objective.source.in_memory else _FILE_TOLERANCE)
         if done:
             return here
+        if known is not None and reading == 1 and known.contraction * relative <= _FILE_TOLERANCE:
+            return _carry(here, slopes, constant * intercepts, correct, known, mean * intercepts, weight, curvature)
         if reading == _READINGS:
             return here._replace(stop_reason="budget spent")
         kept, previous = here, relative

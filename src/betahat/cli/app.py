@@ -1,0 +1,230 @@
+"""The commands and their options; what they do stands in the other files of this folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="betahat",
+    help="β̂ with proof: exact, certified least squares on files, databases and SQL of any size.",
+    epilog="Exit codes: 0 done, 1 the fit is not certified as a minimum, 2 wrong usage or data, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A CSV, Parquet or JSON file, a pattern such as 'part-*.parquet', file.duckdb::table, or SQL text.",
+        show_default=False,
+    ),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that save() or --out wrote.", show_default=False)]
+Level = Annotated[float, typer.Option(help="Level of the confidence intervals.")]
+Table = Annotated[str | None, typer.Option(metavar="NAME", help="The table of a .duckdb file.", show_default=False)]
+Memory = Annotated[
+    str | None, typer.Option("--memory-limit", metavar="SIZE", help="Memory for DuckDB, such as 1GB.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text; undefined is null.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import betahat
+
+        typer.echo(f"betahat {betahat.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _betahat(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("fit")
+def fit(
+    data: Data,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-y", metavar="NAME", help="The column to predict (or several: a,b).")
+    ] = None,
+    formula: Annotated[
+        str | None, typer.Option("--formula", "-f", metavar="TEXT", help="Instead of --target: \"y ~ x + C(kind)\", as in R.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="The columns of X (all others where not given).")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="NAME", help="Column with importance weights.")] = None,
+    frequency: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for.")
+    ] = None,
+    groups: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Ridge penalty α/2 ‖β‖² on the mean loss.")] = 0.0,
+    cov: Annotated[
+        str, typer.Option(metavar="NAME", help="Standard errors: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC.")
+    ] = "nonrobust",
+    lags: Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)] = None,
+    collinear: Annotated[
+        str, typer.Option(metavar="NAME", help="Where columns are combinations of others: minimum_norm, drop or error.")
+    ] = "minimum_norm",
+    intercept: Annotated[bool, typer.Option("--intercept/--no-intercept", help="Whether there is a β₀.")] = True,
+    missing: Annotated[
+        str, typer.Option(metavar="NAME", help="Rows with missing values: drop, error, or mean (fill numbers with it).")
+    ] = "drop",
+    table: Table = None,
+    memory_limit: Memory = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the fitted model to this file.")] = None,
+    level: Level = 0.95,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a linear regression and print its summary and certificate.
+
+    The data are read in blocks, so they may be larger than memory. Text columns are coded as categories.
+
+    Example: betahat fit flights.parquet --formula "arr_delay ~ dep_delay + C(carrier)" --cov HC3 --out delays
+    """
+    from betahat.cli.output import reporting
+
+    with reporting(debug, as_json) as report:
+        from betahat.cli.fitting import fit_command, names_in
+
+        code = fit_command(
+            report,
+            data,
+            formula=formula,
+            roles={
+                "target": names_in(target),
+                "columns": names_in(columns),
+                "weights": weights,
+                "frequency": frequency,
+                "groups": names_in(groups),
+            },
+            options={"table": table, "memory_limit": memory_limit},
+            parameters={
+                "alpha": alpha,
+                "fit_intercept": intercept,
+                "cov_type": cov,
+                "maxlags": lags,
+                "collinear": collinear,
+                "missing": missing,
+            },
+            out=out,
+            level=level,
+        )
+    raise typer.Exit(code)
+
+
+@app.command("predict")
+def predict(
+    model: Model,
+    data: Data,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The .parquet or .csv file to write: all columns and the predictions.")
+    ],
+    interval: Annotated[
+        float | None, typer.Option(help="Add prediction intervals of this level, such as 0.95.", show_default=False)
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="For a model fitted on an array: its columns, in order.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the new column; intervals get _low and _high behind it.")] = (
+        "prediction"
+    ),
+    table: Table = None,
+    memory_limit: Memory = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Predict for every row of a file or query, in blocks; the output is replaced only when complete."""
+    from betahat.cli.output import reporting
+
+    with reporting(debug, as_json) as report:
+        from betahat.cli.fitting import names_in
+        from betahat.cli.predicting import predict_command
+
+        predict_command(
+            report,
+            model,
+            data,
+            out,
+            interval=interval,
+            columns=names_in(columns),
+            name=name,
+            options={"table": table, "memory_limit": memory_limit},
+        )
+
+
+@app.command("show")
+def show(
+    model: Model,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which equation was solved, how, and why.")] = False,
+    level: Level = 0.95,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Print the summary and certificate of a saved model."""
+    from betahat.cli.output import reporting
+
+    with reporting(debug, as_json) as report:
+        from betahat.cli.showing import show_command
+
+        show_command(report, model, explain=explain, level=level)
+
+
+@app.command("warmup")
+def warmup(as_json: Json = False, debug: Debug = False) -> None:
+    """Compile all kernels for this processor now, so that no later fit waits for the compiler."""
+    from betahat.cli.output import reporting
+
+    with reporting(debug, as_json) as report:
+        from betahat.cli.warmup import warmup_command
+
+        warmup_command(report)
+
+
+@app.command("demo")
+def demo(debug: Debug = False) -> None:
+    """Fit real tables, with summaries, certificates, and what other tools give for the same data."""
+    from betahat.cli.output import reporting
+
+    with reporting(debug) as report:
+        from betahat.cli.demo import demo_command
+
+        demo_command(report)
+
+
+@app.command("versions")
+def versions(as_json: Json = False, debug: Debug = False) -> None:
+    """Print versions, processor, threads and the cache of kernels, for reports of bugs."""
+    from betahat.cli.output import reporting
+
+    with reporting(debug, as_json) as report:
+        from betahat.report.versions import show_versions
+        from betahat.report.versions import versions as found
+
+        if as_json:
+            report.result(found())
+        else:
+            show_versions()
+
+
+def run() -> None:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # β̂ must not end a command where the encoding lacks it
+            stream.reconfigure(errors="replace")
+    app()

@@ -1,0 +1,79 @@
+"""`betahat predict`: predictions for a file of any size, in blocks, beside its own columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from betahat.cli.output import Report
+from betahat.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from betahat.data.design import Design
+    from betahat.estimators.base import BaseLinear
+
+
+def predict_command(
+    report: Report,
+    path: Path,
+    data: str,
+    out: Path,
+    *,
+    interval: float | None,
+    columns: list[str] | None,
+    name: str,
+    options: dict[str, Any],
+) -> None:
+    """Write `data` with predictions (and intervals) to `out`."""
+    from betahat.data import write_predictions
+    from betahat.estimators.storing import load
+    from betahat.inference.distributions import check_level
+
+    if interval is not None:
+        check_level(interval)
+    model = load(path)
+    if not model.certificate_.converged:
+        report.warn(f"{str(path)!r} was saved without a certificate: {model.certificate_.message}")
+    targets = model.inference_.target_names
+    names = [name] if len(targets) == 1 else [f"{name}_{target}" for target in targets]
+    rows = 0
+
+    with Progress("predicting", enabled=not report.as_json) as progress:
+
+        def predict(X: np.ndarray) -> dict[str, np.ndarray]:
+            nonlocal rows
+            made = dict(zip(names, model._predict_rows(X).T, strict=True))
+            if interval is not None:
+                bounds = model._bound_rows(X, interval, observation=True)
+                for k, each in enumerate(names):
+                    made[f"{each}_low"], made[f"{each}_high"] = bounds[:, k, 0], bounds[:, k, 1]
+            rows += len(X)
+            progress.say(f"predicting: {rows:,} rows")
+            return made
+
+        written = write_predictions(data, _design(model, columns), predict, out, **options)
+    if report.as_json:
+        report.result({"rows": written, "out": str(out), "columns": names, "interval": interval})
+    else:
+        report.note(f"{written:,} rows written to {out}")
+
+
+def _design(model: BaseLinear, columns: list[str] | None) -> Design:
+    """How the table becomes X: as in training, or by the names given for a model that was fitted on an array."""
+    design: Design | None = model.design_
+    if design is not None:
+        if columns is not None:
+            raise ValueError(f"--columns is for models fitted on arrays; this one needs {list(design.input_names)}")
+        return design
+    from betahat.data import Column, TableDesign
+
+    p = model.n_features_in_
+    if columns is None or len(columns) != p:
+        given = "none are" if columns is None else f"{len(columns)} are"
+        raise ValueError(
+            f"the model was fitted on an array of {p} columns without names, so --columns must name them in that order; "
+            f"{given} given"
+        )
+    return TableDesign(tuple(Column(each) for each in columns))

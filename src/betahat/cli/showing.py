@@ -1,0 +1,57 @@
+"""`betahat show`, and how every command prints a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from betahat.cli.output import Report
+
+if TYPE_CHECKING:
+    from betahat.estimators.base import BaseLinear
+
+
+def show_command(report: Report, path: Path, *, explain: bool, level: float) -> None:
+    """Print what a model file holds."""
+    from betahat.estimators.storing import load
+
+    model = load(path)
+    if report.as_json:
+        words = {"explanation": model.explain()} if explain else {}
+        report.result({**model_values(model, level), **words})
+        return
+    print_summary(report, model, level)
+    if explain:
+        report.out.print()
+        report.out.print(model.explain())
+
+
+def print_summary(report: Report, model: BaseLinear, level: float) -> None:
+    """The summary with its certificate; coloured on a terminal, the same text anywhere else."""
+    from rich.text import Text
+
+    text = Text(str(model.summary(level)))
+    text.highlight_regex(r"^[^\n]+", "bold")
+    text.highlight_regex(r"(?m)^-{8,}$", "dim")
+    start = text.plain.rfind("\n" + model.certificate_.line())
+    if start >= 0:
+        style = "green" if model.certificate_.converged else "bold red"
+        text.stylize(style, start, start + 1 + len(model.certificate_.line()))
+    report.out.print(text)
+
+
+def model_values(model: BaseLinear, level: float) -> dict[str, Any]:
+    """Everything `--json` says of a fitted model."""
+    import betahat
+
+    trace = model.trace_
+    return {
+        "betahat": betahat.__version__,
+        "class": type(model).__name__,
+        "parameters": model.get_params(deep=False),
+        "summary": model.summary(level).to_dict(),
+        "certificate": {**model.certificate_.to_dict(), "line": model.certificate_.line()},
+        "solver": model.solver_,
+        "stop_reason": model.stop_reason_,
+        "trace": {name: getattr(trace, name) for name in ("loss", "gradient_norm", "step", "seconds")},
+    }

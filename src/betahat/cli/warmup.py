@@ -1,0 +1,55 @@
+"""`betahat warmup`: every kernel compiled ahead, for images, CI and the first fit of a session."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from betahat.cli.output import Report
+from betahat.cli.progress import Progress
+
+_WIDE = 400  # columns beyond which Gram matrices take their other path
+
+
+def warmup_command(report: Report) -> None:
+    """Compile, and say how long it took and where the result lies."""
+    from betahat.report.versions import versions
+
+    start = time.perf_counter()
+    with Progress("compiling kernels", enabled=not report.as_json):
+        compile_kernels()
+    seconds = time.perf_counter() - start
+    cache = versions()["cache"]
+    if report.as_json:
+        report.result({"seconds": seconds, "cache": cache})
+    elif cache["folder"] is None:
+        report.warn(
+            "no writable cache folder, so every process compiles anew; set BETAHAT_CACHE_DIR to a folder that is"
+        )
+    else:
+        report.out.print(
+            f"kernels ready in {seconds:.1f} s: {cache['files']} files, {cache['bytes'] / 1e6:.1f} MB in "
+            f"{cache['folder']}"
+        )
+
+
+def compile_kernels() -> None:
+    """Run each compiled kernel on data of every kind it tells apart, just large enough not to stay in NumPy."""
+    from betahat.kernels.gradient import gradient
+    from betahat.kernels.gram import COMPILED_FROM, gram
+
+    for columns in (8, _WIDE):
+        rows = COMPILED_FROM // columns + 1
+        for X in _layouts(rows, columns):
+            y = np.ones((rows, 1))
+            for weight in (None, np.ones(rows)):
+                for dtype in (np.float64, np.float32):
+                    gram(X, y, weight, dtype=dtype)
+                gradient(X, y, np.zeros((1, columns)), np.zeros(1), weight)
+
+
+def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:
+    ramp = np.arange(rows * columns, dtype=np.float64).reshape(rows, columns) % 7
+    return [np.asarray(ramp, dtype, order=order) for dtype in (np.float64, np.float32) for order in ("C", "F")]
