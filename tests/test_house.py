@@ -77,7 +77,7 @@ def run_console(snippet: Snippet) -> None:
         done = subprocess.run([sys.executable, "-c", start, *arguments], capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         assert not re.search("warning|error", done.stderr, re.IGNORECASE), f"{line}\n{done.stderr}"
-        assert done.stdout.strip(), f"{line} printed nothing"
+        assert (done.stdout + done.stderr).strip(), f"{line} printed nothing"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,6 +1,7 @@
 """The command line: `betahat fit`, `predict`, `show`, `warmup`, `demo`, `versions`.
 
-Options in, calls of the library, text or JSON out; no arithmetic lives here. Heavy imports stand inside commands.
+Options in, calls of the library, text or JSON out; no arithmetic lives here. Heavy imports stand
+inside commands.
 """
 
 from __future__ import annotations

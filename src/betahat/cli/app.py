@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 app = typer.Typer(
     name="betahat",
     help="β̂ with proof: exact, certified least squares on files, databases and SQL of any size.",
-    epilog="Exit codes: 0 done, 1 the fit is not certified as a minimum, 2 wrong usage or data, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 the fit is not certified as a minimum, 2 wrong usage or data, 130 Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,17 +23,26 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A CSV, Parquet or JSON file, a pattern such as 'part-*.parquet', file.duckdb::table, or SQL text.",
+        help="A CSV, Parquet or JSON file, a pattern ('part-*.parquet'), file.duckdb::table, or SQL text.",
         show_default=False,
     ),
 ]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that save() or --out wrote.", show_default=False)]
-Level = Annotated[float, typer.Option(help="Level of the confidence intervals.")]
-Table = Annotated[str | None, typer.Option(metavar="NAME", help="The table of a .duckdb file.", show_default=False)]
-Memory = Annotated[
-    str | None, typer.Option("--memory-limit", metavar="SIZE", help="Memory for DuckDB, such as 1GB.", show_default=False)
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file that save() or --out wrote.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text; undefined is null.")]
+Level = Annotated[float, typer.Option(help="Level of the confidence intervals.")]
+Table = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The table of a .duckdb file.", show_default=False)
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit", metavar="SIZE", help="Memory for DuckDB, such as 1GB.", show_default=False
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of text; undefined is null.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -57,36 +67,57 @@ def _betahat(
 def fit(
     data: Data,
     target: Annotated[
-        list[str] | None, typer.Option("--target", "-y", metavar="NAME", help="The column to predict (or several: a,b).")
+        list[str] | None,
+        typer.Option("--target", "-y", metavar="NAME", help="The column to predict (or several: a,b)."),
     ] = None,
     formula: Annotated[
-        str | None, typer.Option("--formula", "-f", metavar="TEXT", help="Instead of --target: \"y ~ x + C(kind)\", as in R.")
+        str | None,
+        typer.Option(
+            "--formula", "-f", metavar="TEXT", help='Instead of --target: "y ~ x + C(kind)", as in R.'
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="The columns of X (all others where not given).")
     ] = None,
-    weights: Annotated[str | None, typer.Option(metavar="NAME", help="Column with importance weights.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column with importance weights.")
+    ] = None,
     frequency: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for.")
+        str | None,
+        typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for."),
     ] = None,
     groups: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster.")
+        list[str] | None,
+        typer.Option(
+            metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster."
+        ),
     ] = None,
     alpha: Annotated[float, typer.Option(help="Ridge penalty α/2 ‖β‖² on the mean loss.")] = 0.0,
     cov: Annotated[
-        str, typer.Option(metavar="NAME", help="Standard errors: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC.")
+        str,
+        typer.Option(metavar="NAME", help="Standard errors: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC."),
     ] = "nonrobust",
     lags: Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)] = None,
     collinear: Annotated[
-        str, typer.Option(metavar="NAME", help="Where columns are combinations of others: minimum_norm, drop or error.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Where columns are combinations of others: minimum_norm, drop or error."
+        ),
     ] = "minimum_norm",
-    intercept: Annotated[bool, typer.Option("--intercept/--no-intercept", help="Whether there is a β₀.")] = True,
+    intercept: Annotated[
+        bool, typer.Option("--intercept/--no-intercept", help="Whether there is a β₀.")
+    ] = True,
     missing: Annotated[
-        str, typer.Option(metavar="NAME", help="Rows with missing values: drop, error, or mean (fill numbers with it).")
+        str,
+        typer.Option(
+            metavar="NAME", help="Rows with missing values: drop, error, or mean (fill numbers with it)."
+        ),
     ] = "drop",
     table: Table = None,
     memory_limit: Memory = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the fitted model to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the fitted model to this file.")
+    ] = None,
     level: Level = 0.95,
     as_json: Json = False,
     debug: Debug = False,
@@ -133,17 +164,25 @@ def predict(
     model: Model,
     data: Data,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The .parquet or .csv file to write: all columns and the predictions.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The .parquet or .csv file to write: all columns and the predictions.",
+        ),
     ],
     interval: Annotated[
-        float | None, typer.Option(help="Add prediction intervals of this level, such as 0.95.", show_default=False)
+        float | None,
+        typer.Option(help="Add prediction intervals of this level, such as 0.95.", show_default=False),
     ] = None,
     columns: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="For a model fitted on an array: its columns, in order.")
+        list[str] | None,
+        typer.Option(metavar="A,B", help="For a model fitted on an array: its columns, in order."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the new column; intervals get _low and _high behind it.")] = (
-        "prediction"
-    ),
+    name: Annotated[
+        str, typer.Option(help="Name of the new column; intervals get _low and _high behind it.")
+    ] = ("prediction"),
     table: Table = None,
     memory_limit: Memory = None,
     as_json: Json = False,
@@ -171,7 +210,9 @@ def predict(
 @app.command("show")
 def show(
     model: Model,
-    explain: Annotated[bool, typer.Option("--explain", help="Say which equation was solved, how, and why.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which equation was solved, how, and why.")
+    ] = False,
     level: Level = 0.95,
     as_json: Json = False,
     debug: Debug = False,
@@ -225,6 +266,6 @@ def versions(as_json: Json = False, debug: Debug = False) -> None:
 def run() -> None:
     """Run the command line of this process."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # β̂ must not end a command where the encoding lacks it
+        if isinstance(stream, TextIOWrapper):  # β̂ must not end a command where the encoding lacks it
             stream.reconfigure(errors="replace")
     app()

@@ -24,7 +24,7 @@ def fit_command(
     out: Path | None,
     level: float,
 ) -> int:
-    """Fit, print, save; the exit code. `roles` are the columns, `options` the rest of :func:`betahat.data.query`."""
+    """Fit, print, save; the exit code. `roles` and `options` go to :func:`betahat.data.query`."""
     from betahat.data import query
     from betahat.estimators.linear_regression import LinearRegression
     from betahat.inference.distributions import check_level

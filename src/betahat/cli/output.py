@@ -1,4 +1,4 @@
-"""What a command says: results to standard output, everything else to standard error, errors without a traceback."""
+"""What a command says: results to standard output, all else to standard error, errors without a traceback."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOT_CERTIFIED, WRONG, BUG, INTERRUPTED, NO_READER = 1, 2, 70, 130, 141
-"""Exit codes beside 0: of a fit that is not certified; wrong usage or data; a defect of betahat; Ctrl-C; a closed pipe."""
+"""Exit codes beside 0: fit not certified; wrong usage or data; a defect of betahat; Ctrl-C; a closed pipe."""
 
 _TOLD = (UserWarning, RuntimeWarning)
 
 
 @final
 class Report:
-    """What one command has to say. With `as_json`, one object on standard output and warnings as a list in it."""
+    """What one command has to say. With `as_json`, one object on standard output, warnings in it."""
 
     def __init__(self, as_json: bool) -> None:
         from rich.console import Console
@@ -69,7 +69,7 @@ def line(word: str, style: str, text: str, console: Console) -> None:
 
 @contextmanager
 def reporting(debug: bool = False, as_json: bool = False) -> Iterator[Report]:
-    """Run a command: warnings become lines, errors one block and an exit code; a traceback only with `debug`."""
+    """Run a command: warnings become lines, errors one block and an exit code; `debug` adds a traceback."""
     import typer
 
     report = Report(as_json)
@@ -110,7 +110,8 @@ def _fail(error: Exception, code: int, debug: bool, report: Report) -> int:
         text = f"not enough memory. {error} A file or query is read in blocks and needs little"
     if code == BUG:
         text = (
-            f"{type(error).__name__}: {text}. This is a defect of betahat, not of your data; please report it with "
+            f"{type(error).__name__}: {text}. This is a defect of betahat, not of your data; please "
+            "report it with "
             "what --debug and `betahat versions` print"
         )
     if debug:

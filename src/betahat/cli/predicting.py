@@ -28,7 +28,7 @@ def predict_command(
 ) -> None:
     """Write `data` with predictions (and intervals) to `out`."""
     from betahat.data import write_predictions
-    from betahat.estimators.storing import load
+    from betahat.estimators.storing import load, solver_rows
     from betahat.inference.distributions import check_level
 
     if interval is not None:
@@ -36,7 +36,7 @@ def predict_command(
     model = load(path)
     if not model.certificate_.converged:
         report.warn(f"{str(path)!r} was saved without a certificate: {model.certificate_.message}")
-    targets = model.inference_.target_names
+    targets = model._result.statistics.target_names
     names = [name] if len(targets) == 1 else [f"{name}_{target}" for target in targets]
     rows = 0
 
@@ -44,9 +44,10 @@ def predict_command(
 
         def predict(X: np.ndarray) -> dict[str, np.ndarray]:
             nonlocal rows
-            made = dict(zip(names, model._predict_rows(X).T, strict=True))
+            matrix = solver_rows(model, X)
+            made = dict(zip(names, model._predict_rows(matrix).T, strict=True))
             if interval is not None:
-                bounds = model._bound_rows(X, interval, observation=True)
+                bounds = model._bound_rows(matrix, interval, observation=True)
                 for k, each in enumerate(names):
                     made[f"{each}_low"], made[f"{each}_high"] = bounds[:, k, 0], bounds[:, k, 1]
             rows += len(X)
@@ -61,11 +62,13 @@ def predict_command(
 
 
 def _design(model: BaseLinear, columns: list[str] | None) -> Design:
-    """How the table becomes X: as in training, or by the names given for a model that was fitted on an array."""
+    """How the table becomes X: as in training, or by the names given for a model fitted on an array."""
     design: Design | None = model.design_
     if design is not None:
         if columns is not None:
-            raise ValueError(f"--columns is for models fitted on arrays; this one needs {list(design.input_names)}")
+            raise ValueError(
+                f"--columns is for models fitted on arrays; this one needs {list(design.input_names)}"
+            )
         return design
     from betahat.data import Column, TableDesign
 
@@ -73,7 +76,8 @@ def _design(model: BaseLinear, columns: list[str] | None) -> Design:
     if columns is None or len(columns) != p:
         given = "none are" if columns is None else f"{len(columns)} are"
         raise ValueError(
-            f"the model was fitted on an array of {p} columns without names, so --columns must name them in that order; "
+            f"the model was fitted on an array of {p} columns without names, so --columns must name them in "
+            "that order; "
             f"{given} given"
         )
     return TableDesign(tuple(Column(each) for each in columns))

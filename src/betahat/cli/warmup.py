@@ -26,7 +26,7 @@ def warmup_command(report: Report) -> None:
         report.result({"seconds": seconds, "cache": cache})
     elif cache["folder"] is None:
         report.warn(
-            "no writable cache folder, so every process compiles anew; set BETAHAT_CACHE_DIR to a folder that is"
+            "no writable cache folder, so every process compiles anew; set BETAHAT_CACHE_DIR to one that is"
         )
     else:
         report.out.print(
@@ -36,7 +36,7 @@ def warmup_command(report: Report) -> None:
 
 
 def compile_kernels() -> None:
-    """Run each compiled kernel on data of every kind it tells apart, just large enough not to stay in NumPy."""
+    """Run each compiled kernel on data of every kind it tells apart, just too large to stay in NumPy."""
     from betahat.kernels.gradient import gradient
     from betahat.kernels.gram import COMPILED_FROM, gram
 
@@ -52,4 +52,6 @@ def compile_kernels() -> None:
 
 def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:
     ramp = np.arange(rows * columns, dtype=np.float64).reshape(rows, columns) % 7
-    return [np.asarray(ramp, dtype, order=order) for dtype in (np.float64, np.float32) for order in ("C", "F")]
+    return [
+        np.asarray(ramp, dtype, order=order) for dtype in (np.float64, np.float32) for order in ("C", "F")
+    ]

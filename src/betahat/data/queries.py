@@ -30,6 +30,7 @@ from betahat.data.source import Block, Source
 from betahat.data.survey import survey
 from betahat.data.table import TableDesign
 from betahat.errors import DataError, MissingValueError
+from betahat.kernels.columns import Columns
 
 
 def query(
@@ -276,8 +277,13 @@ class QuerySource(Source):
             y = self.design.assemble_targets(values, rows)
         else:
             y = np.column_stack([values[column.name] for column in self._targets])
+        numbers = isinstance(self.design, TableDesign) and all(c.levels is None for c in self.design.columns)
+        if numbers:
+            X: Any = Columns([values[name] for name in self.design.input_names])
+        else:
+            X = self.design.assemble(values, rows)
         return Block(
-            self.design.assemble(values, rows),
+            X,
             y,
             None if self._weights is None else np.array(values[self._weights]),
             None if self._frequency is None else np.array(values[self._frequency]),

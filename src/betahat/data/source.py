@@ -14,7 +14,8 @@ import numpy as np
 class Block:
     """Some consecutive rows.
 
-    X : (k, p) numeric array of any strides and dtype, or a scipy.sparse CSR/CSC matrix or array.
+    X : (k, p) numeric array of any strides and dtype, a scipy.sparse CSR/CSC matrix or
+        array, or :class:`betahat.kernels.columns.Columns`.
     y : (k, t) float64 array, or None where there is no target (prediction).
     weight : (k,) float64 importance weights, or None for ones.
     frequency : (k,) float64 whole numbers, how many equal rows each row stands for, or None for ones.
@@ -116,6 +117,6 @@ class ScaledSource(Source):
                 X = block.X.tocsr().astype(np.float64)
                 X.data *= self.x_scale[X.indices]
             else:
-                X = block.X * self.x_scale
+                X = np.asarray(block.X) * self.x_scale
             low = None if block.X_low is None else block.X_low * self.x_scale
             yield replace(block, X=X, y=None if block.y is None else block.y * self.y_scale, X_low=low)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -48,9 +48,6 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     maxlags: int | None
     collinear: str
     missing: str
-
-    _stored: ClassVar[tuple[str, ...]] = ()
-    """Names of further fitted attributes, plain values or arrays, that a model file must hold."""
 
     coef_: np.ndarray
     intercept_: Any

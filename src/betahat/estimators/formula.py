@@ -28,22 +28,25 @@ def fit(
 ) -> LinearRegression:
     """Fit `formula` to `data` by least squares: minimise (1/Σw) Σᵢ wᵢ ½ (yᵢ − β₀ − xᵢᵀβ)² + α/2 ‖β‖².
 
-    formula : such as ``"arr_delay ~ dep_delay + distance + C(carrier)"``; as in R, with an intercept unless it says
-        ``- 1``; several targets as ``y1 + y2 ~ x``.
+    formula : such as ``"arr_delay ~ dep_delay + distance + C(carrier)"``; as in R, with an intercept unless
+        it says ``- 1``; several targets as ``y1 + y2 ~ x``.
     data : a pandas, polars or pyarrow table; or the path or pattern of CSV, Parquet or JSON files,
         ``file.duckdb::table``, or SQL text, which are read in blocks and never held in memory.
     model : "linear", which None means.
-    sample_weight : importance weights ≥ 0, (n,) numbers or the name of a column (a name where data is a file or SQL).
+    sample_weight : importance weights ≥ 0: (n,) numbers, or the name of a column (always a name where data is
+        a file or SQL).
     frequency_weight : whole numbers, how many equal rows each row stands for; given like sample_weight.
-    groups : labels of clusters for ``cov_type="cluster"``: (n,) or (n, 2) labels, or the names of one or two columns.
-    missing : "drop" leaves incomplete rows out with a MissingRowsWarning, "error" refuses them, "mean" fills numbers.
+    groups : labels of clusters for ``cov_type="cluster"``: (n,) or (n, 2) labels, or the names of one or two
+        columns.
+    missing : "drop" leaves incomplete rows out with a MissingRowsWarning, "error" refuses them, "mean" fills
+        numbers.
     alpha, cov_type, params : of :class:`betahat.LinearRegression` (maxlags, collinear).
 
-    Returns the fitted LinearRegression: its predict takes tables with the formula's columns, its summary names the
-    formula's terms.
+    Returns the fitted LinearRegression: its predict takes tables with the formula's columns, its summary
+    names the formula's terms.
 
-    Raises FormulaError where the formula cannot be read or does not fit the columns, MissingValueError or DataError for
-    values that cannot be used, TypeError or ValueError for wrong arguments.
+    Raises FormulaError where the formula cannot be read or does not fit the columns, MissingValueError or
+    DataError for values that cannot be used, TypeError or ValueError for wrong arguments.
 
     >>> import pandas as pd, betahat as bh
     >>> data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 5.0], "x": [1.0, 2.0, 3.0, 4.0], "kind": list("abab")})
@@ -58,7 +61,9 @@ def fit(
     if not isinstance(formula, str):
         raise TypeError(f"formula (={formula!r}) must be a string such as 'y ~ x1 + C(kind)'")
     if model is not None and model not in _MODELS:
-        raise ValueError(f"model (={model!r}) must be one of {', '.join(map(repr, _MODELS))}, or None for 'linear'")
+        raise ValueError(
+            f"model (={model!r}) must be one of {', '.join(map(repr, _MODELS))}, or None for 'linear'"
+        )
     _check_names(params)
     estimator = LinearRegression(alpha, cov_type=cov_type, missing=missing, **params)
     estimator._check_parameters()
@@ -86,9 +91,7 @@ def fit(
 
 def _check_names(params: dict[str, Any]) -> None:
     if "fit_intercept" in params:
-        raise TypeError(
-            f"fit_intercept (={params['fit_intercept']!r}) is said by the formula: write '- 1' in it for no intercept"
-        )
+        raise TypeError("fit_intercept is said by the formula: '- 1' in it means no intercept")
     known = sorted(set(LinearRegression().get_params(deep=False)) - {"fit_intercept"})
     for name in params:
         if name not in known:
@@ -101,8 +104,8 @@ def _column(argument: str, value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise TypeError(
-        f"{argument} is a {type(value).__name__}, but data is a file or SQL text, whose rows are read in blocks: give "
-        f"the name of the column that holds it"
+        f"{argument} is a {type(value).__name__}, but data is a file or SQL text, whose rows are read in "
+        "blocks: give the name of the column that holds it"
     )
 
 

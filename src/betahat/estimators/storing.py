@@ -13,7 +13,10 @@ from betahat.certificate import STATUSES, Certificate
 from betahat.data.design import Design, design_from_dict
 from betahat.errors import StorageError
 from betahat.estimators.linear_fit import LinearResult
+from betahat.estimators.polynomial_regression import PolynomialRegression
 from betahat.inference import LinearStatistics, check_cov_type
+from betahat.models.polynomial import PolynomialBasis
+from betahat.solvers.refine import Correction
 from betahat.solvers.trace import STOP_REASONS, Trace
 from betahat.storage import Fields, read, write
 
@@ -31,10 +34,12 @@ _MODULES = {
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to the file `path`, exactly so named; an estimator's `save` method calls this.
 
-    One safetensors file with JSON metadata and a checksum: parameters, coefficients, certificate, trace and the sums
-    that inference needs; no rows of the training data. The file is replaced only once the new one is complete.
+    One safetensors file with JSON metadata and a checksum: parameters, coefficients, certificate, trace and
+    the sums that inference needs; no rows of the training data. The file is replaced only once the new one
+    is complete.
 
-    Raises NotFittedError before `fit`, TypeError for other objects, StorageError where the file cannot be written.
+    Raises NotFittedError before `fit`, TypeError for other objects, StorageError where the file cannot be
+    written.
 
     >>> import numpy as np, betahat as bh, tempfile, pathlib
     >>> folder = tempfile.TemporaryDirectory()
@@ -61,7 +66,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         "single_target": estimator._single_target,
         "design": None if estimator.design_ is None else estimator.design_.to_dict(),
         "result": _result_to_dict(estimator._result),
-        "further": {each: getattr(estimator, each) for each in estimator._stored},
+        "polynomial": _polynomial_to_dict(estimator),
     })  # fmt: skip
 
 
@@ -70,8 +75,8 @@ def load(path: str | os.PathLike[str]) -> BaseLinear:
 
     Nothing is unpickled or evaluated, so a file from a stranger can at worst hold wrong numbers.
 
-    Raises StorageError naming the file and what is wrong with it: missing, damaged (any changed value is found by a
-    checksum), of another kind, of a newer betahat, or with values that no fit produces.
+    Raises StorageError naming the file and what is wrong with it: missing, damaged (any changed value is
+    found by a checksum), of another kind, of a newer betahat, or with values that no fit produces.
     """
     document = read(path)
     try:
@@ -81,7 +86,8 @@ def load(path: str | os.PathLike[str]) -> BaseLinear:
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         reason = error  # a value of the right type that no estimator would have written
     raise StorageError(
-        f"{os.fsdecode(path)!r} cannot be loaded: {reason}. Its checksum is right, so it was written by another "
+        f"{os.fsdecode(path)!r} cannot be loaded: {reason}. Its checksum is right, so it was written by "
+        "another "
         "version of betahat or altered on purpose"
     ) from reason
 
@@ -105,12 +111,9 @@ def _build(model: Fields) -> BaseLinear:
     if model.raw("feature_names_in") is not None:
         estimator.feature_names_in_ = np.array(model.texts("feature_names_in"), dtype=object)
     estimator._single_target = model.flag("single_target")
-    further = model.inner("further")
-    if set(further.values) != set(kind._stored):
-        raise StorageError(f"`model.further` holds {sorted(further.values)}; {sorted(kind._stored)} are expected")
-    for name, value in further.values.items():
-        setattr(estimator, name, value)
     estimator._show(result)
+    if isinstance(estimator, PolynomialRegression):
+        _restore_polynomial(estimator, model.inner("polynomial"))
     _check_widths(estimator, result)
     return estimator
 
@@ -126,9 +129,43 @@ def _check_widths(estimator: BaseLinear, result: LinearResult) -> None:
     if estimator._single_target and t != 1:
         raise StorageError(f"a model of one target has {t} of them")
     width = known if design is None else len(design.names)
-    shape = estimator._predict_rows(np.zeros((1, width))).shape
+    shape = estimator._predict_rows(solver_rows(estimator, np.zeros((1, width)))).shape
     if shape != (1, t):
         raise StorageError(f"a prediction has shape {shape}; {(1, t)} is expected")
+
+
+def solver_rows(estimator: BaseLinear, X: np.ndarray) -> np.ndarray:
+    """Rows of a design, (n, p), as the columns that were solved for: themselves, or a basis evaluated there."""
+    return estimator._basis.evaluate(X) if isinstance(estimator, PolynomialRegression) else X
+
+
+def _polynomial_to_dict(estimator: BaseLinear) -> dict[str, Any] | None:
+    if not isinstance(estimator, PolynomialRegression):
+        return None
+    return {
+        "basis": estimator._basis.to_dict(),
+        "term_names": list(estimator.term_names_),
+        "powers": estimator.powers_.astype(np.float64),
+        "statistics": estimator._raw_statistics.to_dict(),
+    }
+
+
+def _restore_polynomial(estimator: PolynomialRegression, stored: Fields) -> None:
+    """The orthogonal basis, and what is told of raw powers."""
+    p, n = estimator._result.coef.shape[1], estimator.n_features_in_
+    raw = _read_statistics(stored.inner("statistics"))
+    names, powers = stored.texts("term_names"), stored.array("powers", (p, n), finite=True)
+    basis = PolynomialBasis.from_dict(stored.inner("basis").values)
+    if raw.estimate.shape != estimator._result.statistics.estimate.shape or len(names) != p:
+        raise StorageError(f"`{stored.where}` does not speak of {p} terms")
+    if len(basis.recurrences) != n or not np.array_equal(powers, np.array(basis.exponents)):
+        raise StorageError(f"`{stored.where}.basis` does not belong to {n} inputs and these powers")
+    estimator._basis, estimator._raw_statistics = basis, raw
+    estimator.term_names_, estimator.powers_ = tuple(names), np.array(basis.exponents)
+    first = int(raw.has_intercept)
+    coef, intercept = raw.estimate[:, first:], raw.estimate[:, 0] * first
+    estimator.coef_ = coef[0] if estimator._single_target else coef
+    estimator.intercept_ = float(intercept[0]) if estimator._single_target else intercept
 
 
 def _result_to_dict(result: LinearResult) -> dict[str, Any]:
@@ -143,14 +180,18 @@ def _result_to_dict(result: LinearResult) -> dict[str, Any]:
         "remarks": list(result.remarks),
         "statistics": result.statistics.to_dict(),
         "alpha": result.alpha,
+        "refusal": result.refusal,
+        "lows": None if result.lows is None else result.lows._asdict(),
     }
 
 
 def _read_result(stored: Fields) -> LinearResult:
     statistics = _read_statistics(stored.inner("statistics"))
     t, m = statistics.estimate.shape
+    p = m - int(statistics.has_intercept)
+    lows = None if stored.raw("lows") is None else stored.inner("lows")
     return LinearResult(
-        coef=stored.array("coef", (t, m - int(statistics.has_intercept)), finite=True),
+        coef=stored.array("coef", (t, p), finite=True),
         intercept=stored.array("intercept", (t,), finite=True),
         certificate=_read_certificate(stored.inner("certificate"), t, m),
         trace=Trace.from_dict({"rows": stored.inner("trace").array("rows", (None, 4))}),
@@ -160,6 +201,8 @@ def _read_result(stored: Fields) -> LinearResult:
         remarks=stored.texts("remarks"),
         statistics=statistics,
         alpha=stored.number("alpha", finite=True),
+        refusal=None if stored.raw("refusal") is None else stored.text("refusal"),
+        lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
     )
 
 
@@ -171,7 +214,9 @@ def _read_statistics(stored: Fields) -> LinearStatistics:
     for name in ("certificate_line", "method"):
         stored.text(name)
     if check_cov_type(stored.text("cov_type")) != stored.text("cov_type"):
-        raise StorageError(f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name")
+        raise StorageError(
+            f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name"
+        )
     options = stored.inner("cov_options")
     if "maxlags" in options.values:
         options.whole("maxlags")

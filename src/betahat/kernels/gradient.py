@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from betahat.kernels import reference
-from betahat.kernels.gram import _CONVERTED_ROWS, COMPILED_FROM, is_native_float, slab_edges
+from betahat.kernels.columns import is_native_float, layout
+from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, slab_edges
 from betahat.kernels.reference import Gradient, add_gradients
 
 
@@ -17,7 +18,7 @@ def gradient(
 ) -> Gradient:  # fmt: skip
     """Σᵢ wᵢ rᵢ xᵢ, Σᵢ |wᵢ rᵢ xᵢ| and Σᵢ wᵢ rᵢ² of the residuals r = y − β₀ − Xβ of every target.
 
-    X : (n, p) array of any dtype and strides, or a scipy.sparse matrix; Y : (n, t) float64; beta : (t, p);
+    X : (n, p) array of any dtype and strides, Columns, or a scipy.sparse matrix; Y : (n, t) float64; beta : (t, p);
     intercept : (t,); weight : (n,) or None; memo : a dictionary kept with a small X between calls. The sums over rows are as good as in twice double precision.
 
     >>> import numpy as np
@@ -33,15 +34,15 @@ def gradient(
         return reference.gradient(np.asarray(X, np.float64), Y, beta, intercept, weight, precise, memo)
     if not is_native_float(X):
         return add_gradients([
-            _compiled(X[a : a + _CONVERTED_ROWS].astype(np.float64), Y[a : a + _CONVERTED_ROWS], beta, intercept,
-                      None if weight is None else weight[a : a + _CONVERTED_ROWS])
-            for a in range(0, n, _CONVERTED_ROWS)
+            _compiled(X[a : a + CONVERTED_ROWS].astype(np.float64), Y[a : a + CONVERTED_ROWS], beta, intercept,
+                      None if weight is None else weight[a : a + CONVERTED_ROWS])
+            for a in range(0, n, CONVERTED_ROWS)
         ])  # fmt: skip
     return _compiled(X, Y, beta, intercept, weight)
 
 
 def _compiled(
-    X: np.ndarray, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None
+    X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None
 ) -> Gradient:
     from betahat.kernels import gradient_compiled, team
 
@@ -53,6 +54,7 @@ def _compiled(
     intercept = np.ascontiguousarray(intercept, np.float64)
     Y = np.ascontiguousarray(Y, np.float64)
     weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
+    at, row_stride, column_stride, single, table = layout(X)
     edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // max(p, 1))))
     count = len(edges) - 1
     sums, scalars = np.zeros((count, t, 3, coefficients.shape[1])), np.zeros((count, t, 5))
@@ -60,7 +62,7 @@ def _compiled(
         gradient_compiled.gradient_slab,
         [
             (
-                X.ctypes.data + a * X.strides[0], X.strides[0], X.strides[1], X.dtype == np.float32,
+                at + a * row_stride, row_stride, column_stride, single, table,
                 Y.ctypes.data + a * t * 8, 0 if weight is None else weight.ctypes.data + a * 8, b - a, p, t,
                 coefficients, intercept, 64, sums[i], scalars[i],
             )

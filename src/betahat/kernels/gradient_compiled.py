@@ -55,7 +55,9 @@ def weigh(y, t, k, weights, weighted, intercept, rows, high, low):  # type: igno
 
 
 @compiled
-def gradient_slab(x, row_stride, column_stride, single, y, w, rows, p, t, beta, intercept, block, sums, scalars):  # type: ignore[no-untyped-def]
+def gradient_slab(  # type: ignore[no-untyped-def]
+    x, row_stride, column_stride, single, table, y, w, rows, p, t, beta, intercept, block, sums, scalars
+):
     """Σ xᵢⱼ wᵢ rᵢ of consecutive rows for each target.
 
     beta : (t, padded p); sums : (t, 3, padded p) sums, errors, magnitudes; scalars : (t, 5) the same three for the
@@ -65,7 +67,8 @@ def gradient_slab(x, row_stride, column_stride, single, y, w, rows, p, t, beta, 
     whole = p // LANES
     rest = p - whole * LANES
     high, low = np.empty(block + LANES), np.empty(block + LANES)
-    direct = column_stride == 8 and not single
+    direct = table.size == 0 and column_stride == 8 and not single
+    no_table = np.empty(0, np.int64)
     scratch = np.empty(0 if direct else (block + LANES) * p)
     last_rows = np.zeros(LANES * p)
     hi_at, lo_at = high.ctypes.data, low.ctypes.data
@@ -74,11 +77,11 @@ def gradient_slab(x, row_stride, column_stride, single, y, w, rows, p, t, beta, 
         count = min(block, rows - start)
         at, stride = x + start * row_stride, row_stride
         if not direct:
-            read_rows(at, row_stride, column_stride, single, count, p, scratch)
+            read_rows(at, row_stride, column_stride, single, table, count, p, scratch)
             at, stride = scratch.ctypes.data, p * 8
         complete = count // LANES * LANES
         if complete < count:
-            read_rows(at + complete * stride, stride, 8, False, count - complete, p, last_rows)
+            read_rows(at + complete * stride, stride, 8, False, no_table, count - complete, p, last_rows)
         for k in range(t):
             coefficients = beta.ctypes.data + k * padded * 8
             for i in range(0, complete, LANES):

@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 
 from betahat.kernels import reference
+from betahat.kernels.columns import is_native_float, layout
 
 COMPILED_FROM = 1 << 17
 """Elements of X from which compiled kernels pay for being loaded."""
 
 _NARROW = 384  # columns up to which each slab of rows has a Gram matrix of its own
-_CONVERTED_ROWS = 1 << 15  # rows converted at a time where X is not a native float array
-
-
-def is_native_float(X: np.ndarray) -> bool:
-    """Whether compiled kernels can read X where it lies."""
-    return X.dtype in (np.float64, np.float32) and X.dtype.isnative and bool(X.flags.aligned)
+CONVERTED_ROWS = 1 << 15  # rows converted at a time where X is not a native float array
 
 
 def slab_edges(rows: int, smallest: int = 1 << 14, most: int = 64) -> list[int]:
@@ -38,7 +34,7 @@ def gram(
 ) -> tuple[np.ndarray, np.ndarray]:
     """ZᵀWZ as a sum `high` + `low`, both (p + t + 1, p + t + 1).
 
-    X : (n, p) array of any dtype and strides; Y : (n, t) float64; weight : (n,) float64 or None; centre : (p + t,)
+    X : (n, p) array of any dtype and strides, or Columns; Y : (n, t) float64; weight : (n,) float64 or None; centre : (p + t,)
     or None for zeros. `dtype` is what the sums are computed in, float64 or float32.
 
     >>> import numpy as np
@@ -55,8 +51,8 @@ def gram(
         return reference.gram(np.asarray(X, dtype), Y, weight, centre)
     if not is_native_float(X):
         high, low = np.zeros((p + t + 1, p + t + 1), dtype), np.zeros((p + t + 1, p + t + 1), dtype)
-        for start in range(0, n, _CONVERTED_ROWS):
-            rows = slice(start, start + _CONVERTED_ROWS)
+        for start in range(0, n, CONVERTED_ROWS):
+            rows = slice(start, start + CONVERTED_ROWS)
             part = _compiled(X[rows].astype(dtype), Y[rows], None if weight is None else weight[rows], centre)
             high, lost = reference.two_sum(high, part[0])
             low += lost + part[1]
@@ -65,7 +61,7 @@ def gram(
 
 
 def _compiled(
-    X: np.ndarray, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray
+    X: Any, Y: np.ndarray, weight: np.ndarray | None, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     from betahat.kernels import gram_compiled, team
 
@@ -75,11 +71,11 @@ def _compiled(
     weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
     lanes = gram_compiled.SHAPE.lanes * (8 // centre.itemsize)
     padded = (p + t + lanes) // lanes * lanes
-    single = X.dtype == np.float32
+    at, row_stride, column_stride, single, table = layout(X)
 
     def rows_from(start: int, stop: int) -> tuple[Any, ...]:
         return (
-            X.ctypes.data + start * X.strides[0], X.strides[0], X.strides[1], single,
+            at + start * row_stride, row_stride, column_stride, single, table,
             Y.ctypes.data + start * t * 8, 0 if weight is None else weight.ctypes.data + start * 8,
             stop - start, p, t, centre, lanes,
         )  # fmt: skip

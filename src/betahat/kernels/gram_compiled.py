@@ -116,21 +116,23 @@ def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, lin
 
 @compiled
 def read_and_pack(  # type: ignore[no-untyped-def]
-    x, row_stride, column_stride, single, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left
+    x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left
 ):
     """Pack rows of any layout; returns where the rows that follow lie and 64, or 0 if they need not be fetched."""
     size = centre.itemsize
-    if column_stride == size and single == (size == 4):
+    if table.size == 0 and column_stride == size and single == (size == 4):
         pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
         return x + rows * row_stride, 64
     scratch = np.empty(rows * p, centre.dtype)
-    read_rows(x, row_stride, column_stride, single, rows, p, scratch)
+    read_rows(x, row_stride, column_stride, single, table, rows, p, scratch)
     pack(scratch.ctypes.data, p * size, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
     return scratch.ctypes.data, 0
 
 
 @compiled
-def gram_slab(x, row_stride, column_stride, single, y, w, rows, p, t, centre, lanes, block, sums, errors):  # type: ignore[no-untyped-def]
+def gram_slab(  # type: ignore[no-untyped-def]
+    x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, block, sums, errors
+):
     """ZᵀWZ of consecutive rows, block by block, added to sums + errors."""
     padded = (p + t + lanes) // lanes * lanes
     right = np.zeros(padded * block, centre.dtype)
@@ -138,7 +140,7 @@ def gram_slab(x, row_stride, column_stride, single, y, w, rows, p, t, centre, la
     for start in range(0, rows, block):
         count = min(block, rows - start)
         ahead, line = read_and_pack(
-            x + start * row_stride, row_stride, column_stride, single, y + start * t * 8,
+            x + start * row_stride, row_stride, column_stride, single, table, y + start * t * 8,
             w + start * 8 if w != 0 else 0, count, p, t, centre, lanes, block, 0, right, left,
         )  # fmt: skip
         multiply(right, left, count, padded, lanes, block, 0, padded, ahead, line, sums, errors)

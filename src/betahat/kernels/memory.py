@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from betahat.kernels.compiled import compiled
+from betahat.kernels.tile import SHAPE
+from betahat.kernels.vector import I64, Vectors
+
+LANES = SHAPE.lanes
 
 
 def _pointer(element: Any) -> Any:
@@ -36,16 +41,51 @@ def like_array(typingctx: Any, address: Any, array: Any):
     return types.CPointer(array.dtype)(types.int64, array), _pointer(array.dtype)
 
 
+@intrinsic
+def transpose_square(typingctx: Any, table: Any, offset: Any, target: Any, stride: Any):
+    """Rows of `lanes` columns, whose addresses stand in `table`, to rows of the target: lanes × lanes doubles."""
+    signature = types.void(types.int64, types.int64, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table, offset, target, stride = args
+        v = Vectors(builder, SHAPE.lanes, True, SHAPE.fused)
+        columns = []
+        for j in range(v.lanes):
+            address = builder.load(v.pointer(v.at(table, 8 * j), I64))
+            columns.append(v.load(v.at(address, offset)))
+        for i, row in enumerate(v.transpose(columns)):
+            v.store(row, v.at(target, builder.mul(stride, ir.Constant(I64, i))))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @compiled
-def read_rows(x, row_stride, column_stride, single, rows, columns, out):  # type: ignore[no-untyped-def]
-    """Copy rows × columns from any strides (bytes), float64 or float32, into the C-ordered `out`."""
+def read_columns(table, offset, rows, columns, out):  # type: ignore[no-untyped-def]
+    """Rows of contiguous float64 columns, from `offset` bytes on, into the C-ordered float64 `out`."""
+    whole = columns // LANES * LANES
+    squares = rows // LANES * LANES
+    to = out.ctypes.data
+    for j in range(0, whole, LANES):
+        for i in range(0, squares, LANES):
+            transpose_square(table.ctypes.data + 8 * j, offset + 8 * i, to + 8 * (i * columns + j), 8 * columns)
     for j in range(columns):
-        start = x + j * column_stride
+        values = carray(doubles(table[j] + offset), rows)
+        for i in range(squares if j < whole else 0, rows):
+            out[i * columns + j] = values[i]
+
+
+@compiled
+def read_rows(x, row_stride, column_stride, single, table, rows, columns, out):  # type: ignore[no-untyped-def]
+    """Copy rows × columns from any layout, float64 or float32, into the C-ordered `out`."""
+    if table.size > 0 and out.itemsize == 8:
+        read_columns(table, x, rows, columns, out)
+        return
+    for j in range(columns):
+        start = table[j] + x if table.size > 0 else x + j * column_stride
         if single:
             for i in range(rows):
                 out[i * columns + j] = carray(floats(start + i * row_stride), 1)[0]
         else:
             for i in range(rows):
                 out[i * columns + j] = carray(doubles(start + i * row_stride), 1)[0]
-
-

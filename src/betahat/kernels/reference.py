@@ -69,7 +69,7 @@ def slices(high: np.ndarray, low: np.ndarray | None, bits: int, most: int = 118)
         rest = rest - part
         if low is not None and told > 53:
             rest, low = rest + low, None
-        if told >= most or (told >= 53 - bits and not rest.any()):
+        if told >= most or (low is None and told >= 53 - bits and not rest.any()):
             return parts
         unit *= 2.0**-bits
 
@@ -111,6 +111,7 @@ class _DenseSlices:
         self.count = len(parts)
         self.stack = np.stack(parts, axis=1) if len(parts) > 1 else parts[0][:, None, :]
         self.n, _, self.p = self.stack.shape
+        self._absolute = np.abs(X)
 
     def times(self, B: np.ndarray) -> np.ndarray:
         """(p, k) → (slices, n, k)."""
@@ -121,7 +122,7 @@ class _DenseSlices:
         return (self.stack.reshape(self.n, -1).T @ U).reshape(self.count, self.p, -1)
 
     def magnitude(self, U: np.ndarray) -> np.ndarray:
-        return (np.abs(self.stack[:, 0]).T @ U) * self.scale[:, None]
+        return self._absolute.T @ U
 
 
 class _SparseSlices:
@@ -132,6 +133,7 @@ class _SparseSlices:
         data = X.data / scale[X.indices]
         self.parts = [type(X)((part, X.indices, X.indptr), shape=X.shape) for part in slices(data, None, bits)]
         self.count = len(self.parts)
+        self._absolute = abs(X)
 
     def times(self, B: np.ndarray) -> np.ndarray:
         return np.stack([part @ B for part in self.parts])
@@ -140,7 +142,7 @@ class _SparseSlices:
         return np.stack([part.T @ U for part in self.parts])
 
     def magnitude(self, U: np.ndarray) -> np.ndarray:
-        return (abs(self.parts[0]).T @ U) * self.scale[:, None]
+        return self._absolute.T @ U
 
 
 def _split_columns(

@@ -68,7 +68,7 @@ def provisional_centre(block: Block, intercept: bool) -> np.ndarray:
         if hasattr(block.X, "tocsr"):
             return np.concatenate([np.zeros(p), block.y.mean(axis=0)])
         if n * p < COMPILED_FROM:
-            return np.concatenate([block.X.mean(axis=0, dtype=np.float64), block.y.mean(axis=0)])
+            return np.concatenate([np.asarray(block.X).mean(axis=0, dtype=np.float64), block.y.mean(axis=0)])
         rows = np.linspace(0, n - 1, 15).astype(np.intp)
         sample = np.concatenate([np.asarray(block.X[rows], np.float64), block.y[rows]], axis=1)
         return np.sort(sample, axis=0)[7]

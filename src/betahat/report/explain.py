@@ -1,4 +1,4 @@
-"""One fit explained: what was minimised, the equation that solves it, how it was solved, and what proves it."""
+"""One fit explained: what was minimised, which equation solves it, how it was solved, what proves it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def _wrap(text: str) -> str:
 
 
 def _formula(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent="      ", subsequent_indent="          ", break_on_hyphens=False)
+    return textwrap.fill(
+        text, _WIDTH, initial_indent="      ", subsequent_indent="          ", break_on_hyphens=False
+    )
 
 
 def _plural(count: float, word: str) -> str:
@@ -87,19 +89,19 @@ def _objective(result: LinearResultLike, objective_words: str) -> str:
     s = result.statistics
     p, t = result.coef.shape[1], len(s.target_names)
     targets = ", ".join(cell(name) for name in s.target_names[:4]) + (", …" if t > 4 else "")
-    columns = f"p = {_plural(p, 'column')}{' and an intercept' if s.has_intercept else ', without an intercept'}"
+    columns = (
+        f"p = {_plural(p, 'column')}{' and an intercept' if s.has_intercept else ', without an intercept'}"
+    )
     if s.weight == s.n_obs or not s.weight:
         weights = "Every row has the weight wᵢ = 1"
     else:
         weights = f"The weights wᵢ sum to {number(s.weight)}"
-    return "\n".join([
-        _formula(objective_words),
-        "",
-        _wrap(
-            f"over n = {_plural(s.n_obs, 'row')}, {columns}, for {_plural(t, 'target')} ({targets}). {weights}. At the "
-            f"coefficients found J is {number(result.certificate.loss)}{' (summed over targets)' if t > 1 else ''}."
-        ),
-    ])  # fmt: skip
+    found = f"{number(result.certificate.loss)}{' (summed over targets)' if t > 1 else ''}"
+    text = _wrap(
+        f"over n = {_plural(s.n_obs, 'row')}, {columns}, for {_plural(t, 'target')} ({targets}). {weights}. "
+        f"At the coefficients found J is {found}."
+    )
+    return f"{_formula(objective_words)}\n\n{text}"
 
 
 def _equations(result: LinearResultLike) -> str:
@@ -108,8 +110,11 @@ def _equations(result: LinearResultLike) -> str:
     note = ""
     if result.alpha:
         note = f"Here α = {number(result.alpha)} on the mean loss" + (
-            ", and the intercept is not penalised, so its row has no α. " if result.statistics.has_intercept else ". "
+            ", and the intercept is not penalised, so its row has no α. "
+            if result.statistics.has_intercept
+            else ". "
         )
+    curvature = "XᵀWX/Σw" + (" + αI" if result.alpha else "")
     ones = "X has a first column of ones for the intercept, and " if result.statistics.has_intercept else ""
     return "\n".join([
         _wrap(f"{ones}W is the diagonal matrix of the weights. The partial derivatives are"),
@@ -117,8 +122,8 @@ def _equations(result: LinearResultLike) -> str:
         _wrap("and setting them to zero gives the normal equations"),
         _formula(matrix),
         _wrap(
-            f"{note}J is convex: a quadratic whose second derivative, XᵀWX/Σw{' + αI' if result.alpha else ''}, is "
-            "nowhere negative. So β where the derivatives vanish is a minimum, and no other is lower."
+            f"{note}J is convex: a quadratic whose second derivative, {curvature}, is nowhere negative. So β "
+            "where the derivatives vanish is a minimum, and no other is lower."
         ),
     ])  # fmt: skip
 
@@ -126,12 +131,13 @@ def _equations(result: LinearResultLike) -> str:
 def _solution(result: LinearResultLike) -> str:
     c = result.certificate
     how = _HOW.get(result.solver, f"The method was {result.solver}")
+    centred = "centred at their means and " if result.statistics.has_intercept else ""
     return "\n".join([
         _wrap(
-            f"Columns were {'centred at their means and ' if result.statistics.has_intercept else ''}divided by their "
-            "lengths first, so that no unit of measurement can decide anything. The condition number of the columns, "
-            f"then, is {c.condition_number:.3g}: {_lost_digits(c.condition_number)} of the 16 digits of double precision "
-            "would be lost without refinement."
+            f"Columns were {centred}divided by their lengths first, so that no unit of measurement decides "
+            f"anything. The condition number of the columns, then, is {c.condition_number:.3g}: "
+            f"{_lost_digits(c.condition_number)} of the 16 digits of double precision would be lost without "
+            "refinement."
         ),
         _wrap(f"{how}, because {result.why}."),
         _wrap(f"The rows were read {_times(c.readings)} in all, the reading for the certificate included."),
@@ -151,17 +157,19 @@ def _refinement(result: LinearResultLike) -> str:
     trace = result.trace
     if not len(trace):
         return ""
-    scale = [number(v) for v in trace.loss]
+    columns = zip(trace.loss, trace.gradient_norm, trace.step, strict=True)
     rows = [
-        [str(i + 1), scale[i], f"{trace.gradient_norm[i]:.2e}", f"{trace.step[i]:.2e}"] for i in range(len(trace))
+        [str(i), number(loss), f"{norm:.2e}", f"{step:.2e}"]
+        for i, (loss, norm, step) in enumerate(columns, 1)
     ]
     if len(rows) > _SHOWN:
         rows = [*rows[: _SHOWN // 2], ["…"] * 4, *rows[-_SHOWN // 2 :]]
     body = table(["step", "mean loss", "largest |∂J/∂β|", "correction asked for"], rows, rule="─")
     return "\n".join([
         _wrap(
-            "The derivatives at the solution were summed again over all rows in double-double arithmetic (32 digits), "
-            "and the equations solved for the correction that they ask for, relative to the coefficients:"
+            "The derivatives at the solution were summed again over all rows in double-double arithmetic (32 "
+            "digits), and the equations solved for the correction that they ask for, relative to the "
+            "coefficients:"
         ),
         "",
         textwrap.indent(body, "    "),
@@ -171,7 +179,7 @@ def _refinement(result: LinearResultLike) -> str:
 
 
 _STOPPED = {
-    "converged": "The last correction is at the level of rounding, so it was not made and refinement stopped",
+    "converged": "The last correction is at the level of rounding, so refinement stopped",
     "budget spent": "It stopped because the readings allowed for refinement were spent",
     "no progress": "It stopped because a further correction was no smaller than the one before",
     "diverged": "It stopped because the corrections ceased to be finite",
@@ -187,15 +195,17 @@ def _collinear(result: LinearResultLike) -> str:
         shown.append(_bullet(f"and {more} more"))
     s = result.statistics
     told = (
-        f"The rank is {s.rank} with {len(s.names)} coefficients, so the data leave {len(s.names) - s.rank} of their "
-        "combinations open; predictions do not depend on them. Coefficients that are not determined have no standard "
-        "error."
+        f"The rank is {s.rank} with {len(s.names)} coefficients, so the data leave {len(s.names) - s.rank} "
+        "of their combinations open; predictions do not depend on them. Coefficients that are not determined "
+        "have no standard error."
     )
     return "\n".join([*shown, "", _wrap(told)])
 
 
 def _bullet(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent="  • ", subsequent_indent="    ", break_on_hyphens=False)
+    return textwrap.fill(
+        text, _WIDTH, initial_indent="  • ", subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def _proof(result: LinearResultLike) -> str:
@@ -203,9 +213,10 @@ def _proof(result: LinearResultLike) -> str:
     lines = [
         _wrap(
             f"{c.status[0].upper()}{c.status[1:]}: {c.message}. The largest derivative, |∂J/∂β| = "
-            f"{c.gradient_norm:.2g}, was recomputed from the data and not taken from the solver. A derivative counts "
-            f"as zero up to {RELATIVE_TOLERANCE:g} of the mean size of its terms |wᵢ xᵢⱼ (yᵢ − ŷᵢ)|, and up to what "
-            f"rounding β̂ to double precision makes unavoidable; the closest to its tolerance may be {c.tolerance:.2g}."
+            f"{c.gradient_norm:.2g}, was recomputed from the data and not taken from the solver. A "
+            f"derivative counts as zero up to {RELATIVE_TOLERANCE:g} of the mean size of its terms "
+            "|wᵢ xᵢⱼ (yᵢ − ŷᵢ)|, and up to what rounding β̂ to double precision makes unavoidable; the "
+            f"closest to its tolerance may be {c.tolerance:.2g}."
         )
     ]
     finite = c.error_bound[np.isfinite(c.error_bound)]
@@ -216,7 +227,7 @@ def _proof(result: LinearResultLike) -> str:
             else "This is an estimate, not a bound, because the columns are too nearly collinear for a proof"
         )
         lines.append(_wrap(
-            f"From it follows how far β̂ can be from the exact solution β* of the equations for these numbers: "
+            "From it follows how far β̂ can be from the exact solution β* of the equations for these data: "
             f"|β̂ − β*| ≤ {finite.max():.2g} for every coefficient. {kind}."
         ))  # fmt: skip
     return "\n".join(lines)
@@ -228,17 +239,20 @@ def _errors(result: LinearResultLike) -> str:
         return _wrap(Inference(s).message)
     if s.df_resid <= 0:
         return _wrap(
-            f"There are none: {_plural(s.n_obs, 'row')} and rank {s.rank} leave no degrees of freedom for a variance."
+            f"There are none: {_plural(s.n_obs, 'row')} and rank {s.rank} leave no degrees of freedom for "
+            "a variance."
         )
     if s.cov_type == "nonrobust":
-        variance = ", ".join(number(v) for v in s.residual_ss[:4] / s.df_resid) + (" …" if len(s.residual_ss) > 4 else "")
+        variance = ", ".join(number(v) for v in s.residual_ss[:4] / s.df_resid) + (
+            " …" if len(s.residual_ss) > 4 else ""
+        )
         return "\n".join([
             _wrap("The covariance of β̂ is"),
             _formula(f"V = s² (XᵀWX)⁻¹,   s² = Σ wᵢ (yᵢ − ŷᵢ)² / (n − rank) = {variance}"),
             _wrap(
                 f"with n − rank = {_plural(s.df_resid, 'degree')} of freedom. It presumes errors that are "
-                "independent and of one variance (over wᵢ); where they are not, cov_type=\"HC3\" or \"cluster\" is "
-                "safer."
+                "independent and of one variance (over wᵢ); where they are not, cov_type 'HC3' or 'cluster' "
+                "is safer."
             ),
         ])  # fmt: skip
     return "\n".join([

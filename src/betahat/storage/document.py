@@ -18,7 +18,8 @@ _DTYPES = frozenset("?bhilqBHILQefd")
 def split(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The document as JSON values, and the C-contiguous arrays it refers to by their path in the document.
 
-    document : dicts with string keys, lists, tuples (which come back as lists), None, bools, numbers, strings and
+    document : dicts with string keys, lists, tuples (which come back as lists), None, bools, numbers,
+    strings and
         arrays of bools, integers or floats. A TypeError names the path of anything else.
 
     >>> encoded, arrays = split({"rank": 2, "fit": {"coef": np.array([1.0, 2.0]), "limit": float("inf")}})
@@ -104,4 +105,3 @@ def _decode(value: Any, left: dict[str, np.ndarray]) -> Any:
                 raise StorageError(f"its description has the unknown mark {odd[0]!r}")
             return {key.removeprefix("$"): _decode(inner, left) for key, inner in value.items()}
     return value
-

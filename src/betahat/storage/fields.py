@@ -1,4 +1,4 @@
-"""Values taken out of a stored document with their types checked, so that a strange file gives a clear error."""
+"""Values taken out of a stored document, their types checked, so that a strange file gives a clear error."""
 
 from __future__ import annotations
 

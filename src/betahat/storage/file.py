@@ -48,8 +48,8 @@ def write(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The document of a file that :func:`write` made.
 
-    Any change of a stored value is found by the checksum. Raises StorageError naming the file and what is wrong with it
-    where it is missing, damaged, of another kind or of a newer format.
+    Any change of a stored value is found by the checksum. Raises StorageError naming the file and what is
+    wrong with it where it is missing, damaged, of another kind or of a newer format.
     """
     source = _as_path(path)
     try:
@@ -117,9 +117,7 @@ def _diagnosis(path: Path) -> str:
             return words
     header = int.from_bytes(start, "little")
     if len(start) < 8 or header + 8 > size:
-        return (
-            f"it has {size:,} bytes, fewer than its first eight say its header has, so it is cut off or no model file"
-        )
+        return f"it has {size:,} bytes, fewer than its header is said to have: cut off, or no model file"
     return ""
 
 
@@ -139,7 +137,8 @@ def _check_version(found: Any) -> None:
         return
     if type(found) is int and found > VERSION:
         raise StorageError(
-            f"it has format version {found} and this betahat reads {VERSION}: it was saved by a newer betahat; "
+            f"it has format version {found} and this betahat reads {VERSION}: it was saved by a newer "
+            "betahat; "
             "upgrade (pip install -U betahat)"
         )
     raise StorageError(f"its format version is {found!r} and not a known one. {_CAUSE}")
