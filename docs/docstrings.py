@@ -1,7 +1,7 @@
 """Griffe extension: reads docstrings as this package writes them, for the reference pages.
 
-Outside NumPy's sections, `name : what it is` at the start of a line becomes an item of a list and an example becomes a
-code block. Roles such as :class:`betahat.Ridge` become code.
+Outside NumPy's sections, `name : what it is` at the start of a line becomes an item of a list and an example
+becomes a code block. Roles such as :class:`betahat.Ridge` become code.
 """
 
 from __future__ import annotations
@@ -16,20 +16,7 @@ _ITEM = re.compile(r"^(?P<names>[A-Za-z_]\w*(?:, [A-Za-z_]\w*)*) : (?P<text>.+)$
 
 
 def readable(text: str) -> str:
-    """The docstring as Markdown.
-
-    >>> print(readable("Fit.\\n\\nX : an array,\\n    or a list.\\ny : see :class:`Ridge`.\\n\\n>>> 1 + 1\\n2"))
-    Fit.
-    <BLANKLINE>
-    - **X** : an array,
-        or a list.
-    - **y** : see `Ridge`.
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    """
+    """The docstring as Markdown."""
     lines = _ROLE.sub(r"`\1`", text).split("\n")
     result: list[str] = []
     in_example = False

@@ -1,4 +1,4 @@
-"""MkDocs hook: formulas become MathML when the pages are built, so that reading needs neither network nor script."""
+"""MkDocs hooks: formulas become MathML at build time, so that reading needs neither network nor script."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def _mathml(match: re.Match[str]) -> str:
     display = match["kind"] == "["
     math = convert(html.unescape(match["tex"]).strip(), display="block" if display else "inline")
     return f'<div class="formula">{math}</div>' if display else math
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """doctest's mark for an empty line of output is not for readers."""
+    return re.sub(r"^<BLANKLINE>$", "", markdown, flags=re.MULTILINE)
 
 
 def on_page_content(content: str, **_: Any) -> str:

@@ -37,10 +37,11 @@ with tempfile.TemporaryDirectory() as folder:
     source = bh.data.query(trips, formula="fare ~ km + kind")
     model = bh.LinearRegression().fit(source)
     print(model.summary())
-    print(f"\n{source.n_rows:,} rows were read {source.readings} times.")
+    print(f"\n{source.n_rows:,} rows, read {source.readings} time(s).")
 
     # Predictions are streamed, too; the columns of the input are kept.
     bh.data.write_predictions(
         trips, model.design_, lambda X: {"expected": X @ model.coef_ + model.intercept_}, predicted
     )
-    duckdb.sql(f"SELECT kind, avg(fare) AS fare, avg(expected) AS expected FROM '{predicted}' GROUP BY ALL").show()
+    by_kind = "kind, avg(fare) AS fare, avg(expected) AS expected"
+    duckdb.sql(f"SELECT {by_kind} FROM '{predicted}' GROUP BY ALL ORDER BY kind").show()

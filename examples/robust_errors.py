@@ -1,6 +1,7 @@
 """Standard errors when the textbook's assumptions fail: unequal variances, clusters, time series.
 
-Each time, 200 samples are drawn from a model whose slope is 1, and the share of 95 % intervals that contain 1 is printed.
+Each time, 200 samples are drawn from a model whose slope is 1. What is printed is the share of 95 % intervals that
+contain it.
 """
 
 from __future__ import annotations
@@ -53,4 +54,5 @@ for draw, parameters in (
     (clusters, {"cov_type": "cluster"}),
     (series, {"cov_type": "HAC", "maxlags": 30}),
 ):
-    print(f"{draw.__name__:10} nonrobust {coverage(draw):4.0%}   {parameters['cov_type']} {coverage(draw, **parameters):4.0%}")
+    plain, robust = coverage(draw), coverage(draw, **parameters)
+    print(f"{draw.__name__:10} nonrobust {plain:4.0%}   {parameters['cov_type']} {robust:4.0%}")

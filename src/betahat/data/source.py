@@ -38,6 +38,8 @@ class Source(ABC):
     """Whether a reading costs memory bandwidth only, or a file must be read and decoded again."""
     readings: int = 0
     """How many times the rows have been read."""
+    n_rows: int | None = None
+    """How many rows there are, None until a first reading tells."""
 
     @property
     @abstractmethod
@@ -77,7 +79,8 @@ class ArraySource(Source):
     ) -> None:
         y = y.reshape(-1, 1) if y.ndim == 1 else y
         self._block = Block(X, y, weight, frequency, groups, X_low)
-        self._columns, self._targets = X.shape[1], y.shape[1]
+        self.n_rows, self._columns = X.shape
+        self._targets = y.shape[1]
         self._names, self._target_names = names, target_names
         self.readings = 0
 
@@ -101,7 +104,7 @@ class ScaledSource(Source):
 
     def __init__(self, source: Source, x_scale: np.ndarray, y_scale: np.ndarray) -> None:
         self._source, self.x_scale, self.y_scale = source, x_scale, y_scale
-        self.in_memory = source.in_memory
+        self.in_memory, self.n_rows = source.in_memory, source.n_rows
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import final
 
@@ -14,6 +15,7 @@ from betahat.errors import DataError, InferenceError
 from betahat.inference import Inference, LinearStatistics, check_cov_type, meat_for
 from betahat.inference.statistics import centred_inverse
 from betahat.inference.scores import sum_scores
+from betahat.kernels.team import steady_blas
 from betahat.losses.squared import SquaredError
 from betahat.objective import LinearObjective
 from betahat.penalties import Penalty
@@ -21,6 +23,9 @@ from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.refine import Correction
 from betahat.solvers.trace import Trace
+
+
+_ONE_THREAD_ANYWAY = 2000  # numbers up to which BLAS uses no second thread
 
 
 @final
@@ -49,7 +54,16 @@ def fit_linear(
     source: Source, penalty: Callable[[float], Penalty], fit_intercept: bool, collinear: str, cov_type: str,
     maxlags: int | None, extended: bool = False,
 ) -> LinearResult:  # fmt: skip
-    """Solve, certify, and sum what the covariance needs. `penalty` is called with Σw, see :class:`DeferredPenalty`."""
+    """Solve, certify, and sum what the covariance needs. `penalty` is called with Σw once that is known."""
+    small = source.n_rows is not None and source.n_rows * len(source.names) <= _ONE_THREAD_ANYWAY
+    with nullcontext() if small else steady_blas():
+        return _fit(source, penalty, fit_intercept, collinear, cov_type, maxlags, extended)
+
+
+def _fit(
+    source: Source, penalty: Callable[[float], Penalty], fit_intercept: bool, collinear: str, cov_type: str,
+    maxlags: int | None, extended: bool,
+) -> LinearResult:  # fmt: skip
     p, t = len(source.names), len(source.target_names)
     objective = LinearObjective(source, SquaredError(), penalty, fit_intercept)
     fit = solve(objective, p, t, source.names, collinear, extended)

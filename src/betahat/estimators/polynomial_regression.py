@@ -88,11 +88,6 @@ class PolynomialRegression(BaseLinear):
     def _penalty(self, weight: float) -> Penalty:
         return NoPenalty()
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        return tags
-
     def _fit_source(self, source: Source) -> None:
         if not isinstance(source, ArraySource):
             raise TypeError(
@@ -134,7 +129,8 @@ class PolynomialRegression(BaseLinear):
         self.intercept_ = float(intercept[0]) if self._single_target else intercept
 
     def _matrix(self, X: Any) -> Any:
-        return self._basis.evaluate(np.asarray(super()._matrix(X), np.float64))
+        inputs = _dense(super()._matrix(X))  # checks first that there is a basis
+        return self._basis.evaluate(inputs)
 
     def _statistics(self) -> LinearStatistics:
         return self._raw_statistics
@@ -143,8 +139,13 @@ class PolynomialRegression(BaseLinear):
         return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − p(xᵢ))², p of degree {self.degree} in a basis orthogonal on the data"
 
 
+def _dense(X: Any) -> np.ndarray:
+    """Inputs as a float64 array: the basis is dense even where the inputs are not."""
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
+
+
 def _finite(block: Block, names: tuple[str, ...]) -> np.ndarray:
-    X = np.asarray(block.X.toarray() if hasattr(block.X, "toarray") else block.X, np.float64)
+    X = _dense(block.X)
     bad = ~np.isfinite(X)
     if bad.any():
         row, column = (int(i[0]) for i in np.nonzero(bad))

@@ -119,7 +119,7 @@ def _build(model: Fields) -> BaseLinear:
 
 
 def _check_widths(estimator: BaseLinear, result: LinearResult) -> None:
-    """That all parts speak of as many columns and targets, by predicting one row."""
+    """That all parts speak of as many columns and targets, lastly by predicting one row."""
     t = len(result.statistics.target_names)
     names = getattr(estimator, "feature_names_in_", None)
     design: Design | None = estimator.design_
@@ -129,13 +129,14 @@ def _check_widths(estimator: BaseLinear, result: LinearResult) -> None:
     if estimator._single_target and t != 1:
         raise StorageError(f"a model of one target has {t} of them")
     width = known if design is None else len(design.names)
-    shape = estimator._predict_rows(solver_rows(estimator, np.zeros((1, width)))).shape
-    if shape != (1, t):
-        raise StorageError(f"a prediction has shape {shape}; {(1, t)} is expected")
+    rows, p = solver_rows(estimator, np.zeros((1, width))), result.coef.shape[1]
+    if rows.shape[1] != p:
+        raise StorageError(f"the table gives {rows.shape[1]} columns, and the model has {p} coefficients")
+    estimator._predict_rows(rows)
 
 
 def solver_rows(estimator: BaseLinear, X: np.ndarray) -> np.ndarray:
-    """Rows of a design, (n, p), as the columns that were solved for: themselves, or a basis evaluated there."""
+    """Rows of a design, (n, p), as the columns that were solved for: themselves, or a basis at them."""
     return estimator._basis.evaluate(X) if isinstance(estimator, PolynomialRegression) else X
 
 
@@ -155,7 +156,7 @@ def _restore_polynomial(estimator: PolynomialRegression, stored: Fields) -> None
     p, n = estimator._result.coef.shape[1], estimator.n_features_in_
     raw = _read_statistics(stored.inner("statistics"))
     names, powers = stored.texts("term_names"), stored.array("powers", (p, n), finite=True)
-    basis = PolynomialBasis.from_dict(stored.inner("basis").values)
+    basis = PolynomialBasis.from_dict(dict(stored.inner("basis").values))
     if raw.estimate.shape != estimator._result.statistics.estimate.shape or len(names) != p:
         raise StorageError(f"`{stored.where}` does not speak of {p} terms")
     if len(basis.recurrences) != n or not np.array_equal(powers, np.array(basis.exponents)):
@@ -213,6 +214,10 @@ def _read_statistics(stored: Fields) -> LinearStatistics:
         stored.flag(name)
     for name in ("certificate_line", "method"):
         stored.text(name)
+    for name in ("n_obs", "sum_log_weight", "weight", "rank"):
+        stored.number(name, finite=True)
+    if stored.number("n_obs") <= 0 or stored.number("weight") <= 0:
+        raise StorageError(f"`{stored.where}` speaks of no rows or no weight")
     if check_cov_type(stored.text("cov_type")) != stored.text("cov_type"):
         raise StorageError(
             f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name"
@@ -220,9 +225,11 @@ def _read_statistics(stored: Fields) -> LinearStatistics:
     options = stored.inner("cov_options")
     if "maxlags" in options.values:
         options.whole("maxlags")
-    groups = options.values.get("n_groups", [])
-    if not isinstance(groups, list) or not all(type(count) is int and count > 0 for count in groups):
-        raise StorageError(f"`{options.where}.n_groups` is {groups!r}; a list of counts is expected")
+    if stored.text("cov_type") == "cluster":
+        groups = options.raw("n_groups")
+        counts = isinstance(groups, list) and all(type(count) is int and count > 0 for count in groups)
+        if not counts or len(groups) not in (1, 2):
+            raise StorageError(f"`{options.where}.n_groups` is {groups!r}; one or two counts are expected")
     statistics = LinearStatistics.from_dict(stored.values)
     if not statistics.target_names:
         raise StorageError(f"`{stored.where}.target_names` is empty")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -19,12 +20,18 @@ from betahat.kernels.processor import cores
 
 _lock = Lock()
 _pool: ThreadPoolExecutor | None = None
+_held: list[int] = []  # BLAS threads to be put back
+_holders = 0
 
 
 def _forget() -> None:
     """A forked child has none of its parent's threads: make the pool and its lock anew."""
-    global _pool, _lock
-    _pool, _lock = None, Lock()
+    global _pool, _lock, _holders
+    if _holders:
+        for library, threads in zip(_blas(), _held, strict=True):
+            library.set_num_threads(threads)
+    _pool, _lock, _holders = None, Lock(), 0
+    _held.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -57,8 +64,34 @@ def number_of_threads() -> int:
     omp = _positive("OMP_NUM_THREADS")
     if omp:
         limits.append(omp)
-    limits += [max(1, n) for n in (library.num_threads for library in _blas()) if n]
+    with _lock:
+        blas = _held if _held else [library.num_threads for library in _blas()]
+    limits += [max(1, n) for n in blas if n]
     return min(limits)
+
+
+@contextmanager
+def steady_blas() -> Iterator[None]:
+    """BLAS and LAPACK on one thread meanwhile, since their sums depend on how many there are; our kernels' do not.
+
+    The setting is the process's: it is put back when the last of several fits that run at once is done.
+    """
+    global _held, _holders
+    with _lock:
+        if _holders == 0:
+            _held = [library.num_threads for library in _blas()]
+            for library in _blas():
+                library.set_num_threads(1)
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                for library, threads in zip(_blas(), _held, strict=True):
+                    library.set_num_threads(threads)
+                _held = []
 
 
 def _submit(work: Callable[[], None], copies: int) -> list[Future[None]]:

@@ -52,6 +52,8 @@ class LinearResultLike(Protocol):
     def statistics(self) -> LinearStatistics: ...
     @property
     def alpha(self) -> float: ...
+    @property
+    def refusal(self) -> str | None: ...
 
 
 def explain_linear(result: LinearResultLike, objective_words: str) -> str:
@@ -237,6 +239,8 @@ def _errors(result: LinearResultLike) -> str:
     s = result.statistics
     if s.penalised:
         return _wrap(Inference(s).message)
+    if result.refusal is not None:
+        return _wrap(result.refusal)
     if s.df_resid <= 0:
         return _wrap(
             f"There are none: {_plural(s.n_obs, 'row')} and rank {s.rank} leave no degrees of freedom for "

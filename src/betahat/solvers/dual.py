@@ -25,16 +25,7 @@ _FEWEST_COLUMNS = 300  # below, p × p equations are as quick and say more about
 
 def is_wide(source: Source, p: int) -> bool:
     """Whether the n × n equations are the smaller ones."""
-    if not source.in_memory or p < _FEWEST_COLUMNS:
-        return False
-    return _rows(source) < p
-
-
-def _rows(source: Source) -> int:
-    readings = source.readings
-    n = sum(block.X.shape[0] for block in source.blocks())
-    source.readings = readings  # shapes were looked at, no rows were read
-    return n
+    return source.in_memory and p >= _FEWEST_COLUMNS and source.n_rows is not None and source.n_rows < p
 
 
 @final

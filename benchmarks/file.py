@@ -1,0 +1,94 @@
+"""A Parquet file of 20,000,000 × 20: peak memory, and time beside DuckDB's own sums over the same columns."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROWS, P = 20_000_000, 20
+
+
+def write(path: str) -> None:
+    import duckdb
+
+    normal = "sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())"
+    columns = ", ".join(f"{normal} AS x{j}" for j in range(1, P + 1))
+    duckdb.connect().sql(
+        f"COPY (SELECT *, 3 + x1 + 2 * x2 - x3 + 0.5 * x{P} + {normal} AS y "
+        f"FROM (SELECT {columns} FROM range({ROWS}))) TO '{path}' (FORMAT parquet)"
+    )
+
+
+def task(kind: str, path: str) -> dict[str, object]:
+    """One measurement in a process of its own."""
+    import resource
+
+    import duckdb
+
+    import betahat as bh
+
+    result: dict[str, object] = {}
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        if kind == "sum":
+            sums = ", ".join(f"sum(x{j})" for j in range(1, P + 1))
+            duckdb.connect().sql(f"SELECT {sums}, sum(y) FROM '{path}'").fetchall()
+        elif kind == "fit":
+            source = bh.data.query(path, target="y")
+            model = bh.LinearRegression().fit(source)
+            result = {"coef": [model.intercept_, *model.coef_], "readings": source.readings}
+            result["std_err"] = list(model.inference_.std_err)
+            result["line"] = model.certificate_.line()
+        else:
+            if not seconds:
+                found = duckdb.connect().sql(f"SELECT * FROM '{path}'").fetchnumpy()
+                X = np.column_stack([found[f"x{j}"] for j in range(1, P + 1)])
+                y = np.ascontiguousarray(found["y"])
+                del found
+                bh.LinearRegression().fit(X[:50_000], y[:50_000])
+                start = time.perf_counter()
+            model = bh.LinearRegression().fit(X, y)
+            result = {"coef": [model.intercept_, *model.coef_], "std_err": list(model.inference_.std_err)}
+        seconds.append(time.perf_counter() - start)
+    result["seconds"] = seconds
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return result
+
+
+def run() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "data.parquet")
+        write(path)
+        found: dict[str, list[dict]] = {"sum": [], "fit": [], "memory": []}
+        for _ in range(2):
+            for kind in found:
+                command = [sys.executable, "-m", "benchmarks.file", kind, path]
+                found[kind].append(json.loads(subprocess.check_output(command, text=True)))
+    median = {k: statistics.median(s for run in v for s in run["seconds"]) for k, v in found.items()}
+    fit, memory = found["fit"][0], found["memory"][0]
+    errors = np.array(memory["std_err"])
+    difference = np.abs(np.array(fit["coef"]) - memory["coef"]).max() / np.abs(memory["coef"]).max()
+    beside = np.abs((np.array(fit["coef"]) - memory["coef"]) / errors).max()
+    limit = median["sum"] + median["memory"]
+    return "\n\n".join([
+        f"{ROWS:,} × {P} float64 in Parquet (3.4 GB), each measurement in its own process, three times, twice in turn.",
+        "| what | median | peak memory of the process |\n|---|---|---|\n"
+        f"| DuckDB `SELECT sum(x1), …, sum(y)` | {median['sum']:.2f} s | {found['sum'][0]['peak_mb']:.0f} MB |\n"
+        f"| the arithmetic: betahat on the same rows in memory | {median['memory']:.2f} s | (3.4 GB of data) |\n"
+        f"| betahat from the file | {median['fit']:.2f} s | {fit['peak_mb']:.0f} MB |",
+        f"Ratio to DuckDB's sums plus the arithmetic: {median['fit'] / limit:.2f}. Readings of the file: "
+        f"{fit['readings']}. Largest difference of a coefficient from the fit in memory: {difference:.1e} of the "
+        f"largest coefficient, {beside:.1e} of its standard error. {fit['line']}.",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(task(*sys.argv[1:3]), default=float))

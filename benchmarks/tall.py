@@ -1,0 +1,115 @@
+"""1,000,000 × 50 in memory: the whole fit, standard errors and certificate included, beside the peers' fits."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+from benchmarks.timing import alternate, readable, table
+
+N, P = 1_000_000, 50
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, P))
+    return X, X @ rng.standard_normal(P) + rng.standard_normal(N)
+
+
+def run() -> str:
+    import statsmodels.api as sm
+    from sklearn.linear_model import LinearRegression
+
+    import betahat as bh
+
+    X, y = data()
+
+    def ours() -> bh.LinearRegression:
+        model = bh.LinearRegression().fit(X, y)
+        model.inference_.std_err  # noqa: B018
+        return model
+
+    model = ours()
+    quick = alternate(
+        {
+            "betahat": ours,
+            "numpy solve(XᵀX, Xᵀy)": lambda: np.linalg.solve(X.T @ X, X.T @ y),
+            "reading X once (numpy sum)": X.sum,
+        },
+        15,
+    )
+    slow = alternate(
+        {
+            "betahat": ours,
+            "scikit-learn LinearRegression": lambda: LinearRegression().fit(X, y),
+            "statsmodels OLS": lambda: sm.OLS(y, X).fit().bse,
+            "glum OLS (alpha 0)": _glum(X, y),
+        },
+        3,
+    )
+    certificate = model.certificate_
+    extra = int(subprocess.check_output([sys.executable, "-m", "benchmarks.tall"], text=True))
+    return "\n\n".join([
+        f"{N:,} × {P} float64, intercept; ours with standard errors and certificate.",
+        table(quick),
+        "The slower peers, in turn with ours:",
+        table(slow),
+        f"Readings of X: {certificate.readings} (one for the Gram matrix, one for gradient and certificate in "
+        f"double-double arithmetic). {certificate.line()}. Extra memory: {extra / 1e6:.1f} MB, "
+        f"{100 * extra / X.nbytes:.2f} % of X. {_peak(quick[0].median)}",
+    ])  # fmt: skip
+
+
+def _glum(X: np.ndarray, y: np.ndarray):
+    from glum import GeneralizedLinearRegressor
+
+    model = GeneralizedLinearRegressor(alpha=0, family="gaussian")
+    return lambda: model.fit(X, y)
+
+
+def _peak(fit_seconds: float) -> str:
+    """The tile's share of its own peak in the Gram matrix, and the whole fit's."""
+    from time import perf_counter
+
+    from betahat.kernels.gram import gram
+    from betahat.kernels.team import number_of_threads
+
+    rng = np.random.default_rng(1)
+    block = rng.standard_normal((4096, 383))
+    wide = np.tile(block, (8, 1))
+    Y = np.zeros((len(wide), 0))
+
+    def flops(X: np.ndarray) -> float:
+        gram(X, Y[: len(X)])
+        taken = []
+        for _ in range(7):
+            start = perf_counter()
+            gram(X, Y[: len(X)])
+            taken.append(perf_counter() - start)
+        return len(X) * (X.shape[1] + 1) ** 2 / min(taken) / 1e9
+
+    fast = flops(wide)
+    needed = N * (P + 2) ** 2 / fit_seconds / 1e9
+    return (
+        f"The Gram kernel reaches {fast:.0f} GFLOP/s on 384 columns with {number_of_threads()} threads; this fit's "
+        f"Gram flops over its whole time ({readable(fit_seconds)}) are {needed:.0f} GFLOP/s."
+    )
+
+
+def _extra_memory() -> int:
+    """Bytes by which a fit raises this process's peak, once compiled code and libraries are loaded."""
+    import betahat as bh
+
+    small = np.random.default_rng(0).standard_normal((20_000, P))
+    bh.LinearRegression().fit(small, small[:, 0] + np.arange(20_000.0)).inference_.std_err  # noqa: B018
+    X, y = data()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bh.LinearRegression().fit(X, y).inference_.std_err  # noqa: B018
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+if __name__ == "__main__":
+    print(_extra_memory())

@@ -1,0 +1,54 @@
+"""Honest timing: contestants in turn, one after the other, round after round; medians and ratios of the same run."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    name: str
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def best(self) -> float:
+        return min(self.seconds)
+
+
+def alternate(contestants: dict[str, Callable[[], object]], rounds: int, inner: int = 1) -> list[Timing]:
+    """Each contestant once to warm up, then `rounds` rounds of all in turn; seconds a call."""
+    for run in contestants.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            gc.collect()
+            gc.disable()
+            start = time.perf_counter()
+            for _ in range(inner):
+                run()
+            seconds[name].append((time.perf_counter() - start) / inner)
+            gc.enable()
+    return [Timing(name, taken) for name, taken in seconds.items()]
+
+
+def readable(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def table(timings: list[Timing], ours: str = "betahat") -> str:
+    """A Markdown table; the ratio says how many times as long as ours each takes."""
+    reference = next(timing for timing in timings if timing.name == ours).median
+    lines = ["| contestant | median | best | ratio to betahat |", "|---|---|---|---|"]
+    lines += [
+        f"| {t.name} | {readable(t.median)} | {readable(t.best)} | {t.median / reference:.2f} |" for t in timings
+    ]
+    return "\n".join(lines)

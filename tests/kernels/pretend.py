@@ -1,0 +1,25 @@
+"""Run by test_processors in a process that pretends to be another processor: kernels against their reference."""
+
+import numpy as np
+
+from betahat.kernels import reference
+from betahat.kernels.gradient import gradient
+from betahat.kernels.gram import gram
+from betahat.kernels.processor import tile_shape
+
+print(tile_shape().name)
+rng = np.random.default_rng(0)
+for n, p, order, dtype in ((4_001, 37, "C", np.float64), (4_001, 37, "F", np.float64), (400, 400, "C", np.float64),
+                           (30_000, 5, "C", np.float32)):  # fmt: skip
+    X = np.asarray(rng.standard_normal((n, p)), dtype=dtype, order=order)
+    Y, weight = rng.standard_normal((n, 1)), rng.random(n)
+    dense = X.astype(np.float64)
+    high, low = gram(X, Y, weight)
+    expected, _ = reference.gram(dense, Y, weight, np.zeros(p + 1))
+    unit = np.sqrt(np.outer(expected.diagonal(), expected.diagonal()))
+    assert np.abs((high + low - expected) / unit).max() < 1e-13
+    beta, intercept = rng.standard_normal((1, p)), rng.standard_normal(1)
+    found, truth = gradient(X, Y, beta, intercept), reference.gradient(dense, Y, beta, intercept, None)
+    difference = (found.high - truth.high) + (found.low - truth.low)
+    assert np.abs(difference / truth.magnitude).max() < 1e-26
+print("right")
