@@ -54,7 +54,7 @@ def main(names: list[str]) -> None:
         print(result, flush=True)
         recorded[name] = f"## {TITLES[name]}\n\n{result}"
     order = ["machine", *TITLES]
-    text = "# Benchmarks\n\nMade by `make bench`. Contestants take turns in one run; medians, and ratios of the same run."
+    text = "# Benchmarks\n\nMade by `make bench`. Contestants take turns; medians, and ratios of the same run."
     for name in order:
         if name in recorded:
             text += f"\n\n<!-- {name} -->\n{recorded[name]}"

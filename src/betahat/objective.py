@@ -70,8 +70,8 @@ class LinearObjective:
         `lows` are the second halves of coefficients and intercepts that are kept in two doubles. Without `precise`
         80 bits are enough.
         """
-        low = (None, None) if lows is None else lows
-        return fold(self.source, GradientStatistic(beta, intercept, *low, self._memo, precise)).total()
+        low, rest = (None, None) if lows is None else lows
+        return fold(self.source, GradientStatistic(beta, intercept, low, rest, self._memo, precise)).total()
 
     def ranges(self, p: int, t: int) -> RangeStatistic:
         """The largest magnitude in each column, and where values are not finite."""

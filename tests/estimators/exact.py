@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
 import numpy as np
-from reference_data import exact_least_squares, fractions
 
 
 @dataclass(frozen=True)
@@ -30,39 +30,55 @@ class Truth:
         )
 
 
-def truth(
-    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, intercept: bool = True
-) -> Truth:
+def truth(X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, intercept: bool = True) -> Truth:
     """Least squares of the doubles in X (n, p) and y (n,) or (n, t), taken as they are."""
-    return truth_of_rows(fractions(X, intercept), y, weight)
+    columns = [[float(v).as_integer_ratio() for v in column] for column in np.asarray(X, np.float64).T]
+    return _solve(([[(1, 1)] * len(X)] if intercept else []) + columns, y, weight)
 
 
 def truth_of_rows(rows: list[list[Fraction]], y: np.ndarray, weight: np.ndarray | None = None) -> Truth:
-    """Least squares of rational rows."""
-    w = None if weight is None else [Fraction(float(v)) for v in weight]
-    parts = [
-        exact_least_squares(rows, [Fraction(float(v)) for v in column], w)
-        for column in np.asarray(y, np.float64).reshape(len(rows), -1).T
+    """Least squares of rational rows, an intercept's 1 among them if there is to be one."""
+    return _solve([[v.as_integer_ratio() for v in column] for column in zip(*rows, strict=True)], y, weight)
+
+
+def _whole(column: list[tuple[int, int]]) -> tuple[np.ndarray, int]:
+    """Ratios as Python's whole numbers over one denominator."""
+    unit = lcm(*{denominator for _, denominator in column})
+    return np.array([top * (unit // bottom) for top, bottom in column], dtype=object), unit
+
+
+def _solve(columns: list[list[tuple[int, int]]], y: np.ndarray, weight: np.ndarray | None) -> Truth:
+    """The normal equations in whole numbers, eliminated without fractions (Bareiss 1968)."""
+    whole = [_whole(column) for column in columns]
+    Z, units = np.column_stack([column for column, _ in whole]), [unit for _, unit in whole]
+    targets = [
+        _whole([float(v).as_integer_ratio() for v in target])
+        for target in np.asarray(y, np.float64).reshape(len(Z), -1).T
     ]
-    return Truth([part[0] for part in parts], parts[0][1], [part[2] for part in parts])
-
-
-def truth_of_integers(X: np.ndarray, y: np.ndarray, intercept: bool = True) -> Truth:
-    """The same for many rows of whole numbers, whose sums Python's integers hold exactly."""
-    Z = X.astype(object)
-    if intercept:
-        Z = np.column_stack([np.full(len(X), 1, dtype=object), Z])
-    Y = y.astype(object)
-    G, h, yy = Z.T @ Z, Z.T @ Y, Y @ Y
-    m = len(G)
-    # Least squares of the m rows of G with weights G⁻¹ is what G β = h says: solve it as a square system.
-    beta, _, _ = exact_least_squares([[Fraction(v) for v in row] for row in G], [Fraction(v) for v in h])
+    Y, y_units = np.column_stack([target for target, _ in targets]), [unit for _, unit in targets]
+    w, w_unit = (1, 1) if weight is None else _whole([float(v).as_integer_ratio() for v in weight])
+    WZ = Z if weight is None else Z * w[:, None]
+    m, t = Z.shape[1], Y.shape[1]
+    h = WZ.T @ Y
+    A = np.concatenate([WZ.T @ Z, h, np.array([[int(i == j) for j in range(m)] for i in range(m)], object)], axis=1)
+    before = 1
+    for k in range(m):
+        pivot = A[k, k]  # positive: the matrix is positive definite
+        others = np.arange(m) != k
+        A[others] = (A[others] * pivot - np.outer(A[others, k], A[k])) // before
+        before = pivot
+    beta = [
+        [Fraction(A[j, m + k] * units[j], before * y_units[k]) for j in range(m)] for k in range(t)
+    ]
     inverse = [
-        exact_least_squares([[Fraction(v) for v in row] for row in G], [Fraction(int(i == j)) for i in range(m)])[0]
-        for j in range(m)
+        [Fraction(A[i, m + t + j] * units[i] * units[j] * w_unit, before) for j in range(m)] for i in range(m)
     ]
-    rss = Fraction(yy) - sum((b * Fraction(v) for b, v in zip(beta, h, strict=True)), Fraction(0))
-    return Truth([beta], inverse, [rss])
+    squares = ((Y if weight is None else Y * w[:, None]) * Y).sum(axis=0)
+    explained = (A[:, m : m + t] * h).sum(axis=0)
+    rss = [
+        Fraction(squares[k] * before - explained[k], before * y_units[k] ** 2 * w_unit) for k in range(t)
+    ]
+    return Truth(beta, inverse, rss)
 
 
 def null_space(rows: list[list[Fraction]]) -> list[list[Fraction]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from betahat.data.source import Block, Source
 
@@ -16,8 +16,8 @@ class Statistic(ABC):
         """Add the rows of a block."""
 
     @abstractmethod
-    def merge(self, other: Self) -> None:
-        """Add what another statistic has summed over the rows that follow."""
+    def merge(self, other: Any) -> None:
+        """Add what another statistic of the same kind has summed over the rows that follow."""
 
 
 SomeStatistic = TypeVar("SomeStatistic", bound=Statistic)

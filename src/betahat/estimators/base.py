@@ -35,9 +35,10 @@ def check_number(name: str, value: Any, lowest: float, why: str) -> float:
     """A finite number ≥ lowest."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} (={value!r}) must be a number")
-    if not np.isfinite(value) or value < lowest:
+    number = float(value)
+    if not np.isfinite(number) or number < lowest:
         raise ValueError(f"{name} (={value!r}) must be finite and at least {lowest:g}: {why}")
-    return float(value)
+    return number
 
 
 class BaseLinear(RegressorMixin, BaseEstimator):

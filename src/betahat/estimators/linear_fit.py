@@ -13,8 +13,8 @@ from betahat.certificate import Certificate, certify_linear
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.inference import Inference, LinearStatistics, check_cov_type, meat_for
-from betahat.inference.statistics import centred_inverse
 from betahat.inference.scores import sum_scores
+from betahat.inference.statistics import centred_inverse
 from betahat.kernels.team import steady_blas
 from betahat.losses.squared import SquaredError
 from betahat.objective import LinearObjective
@@ -23,7 +23,6 @@ from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.refine import Correction
 from betahat.solvers.trace import Trace
-
 
 _ONE_THREAD_ANYWAY = 2000  # numbers up to which BLAS uses no second thread
 
@@ -77,8 +76,8 @@ def _fit(
     )  # fmt: skip
     statistics, refusal = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear)
     return LinearResult(
-        fit.coef, fit.intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks, statistics,
-        fit.curvature, refusal, fit.refined.lows,
+        fit.coef, fit.intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks,
+        statistics, fit.curvature, refusal, fit.refined.lows,
     )  # fmt: skip
 
 

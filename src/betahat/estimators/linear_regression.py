@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 from betahat.estimators.base import BaseLinear, check_number
 from betahat.penalties import L2, NoPenalty, Penalty

@@ -156,7 +156,10 @@ def _finite(block: Block, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _in_powers(result: LinearResult, basis: PolynomialBasis) -> tuple[LinearStatistics, np.ndarray]:
-    """The statistics in terms of raw powers, and the (m, m) matrix that leads there; the coefficients are rounded once, from exact rational arithmetic."""
+    """The statistics in terms of raw powers, and the (m, m) matrix that leads there.
+
+    The coefficients are rounded once, from exact rational arithmetic.
+    """
     inner = result.statistics
     rows = basis.to_powers()[0 if inner.has_intercept else 1 :]
     shift = 0 if inner.has_intercept else 1

@@ -202,7 +202,7 @@ def _read_result(stored: Fields) -> LinearResult:
         remarks=stored.texts("remarks"),
         statistics=statistics,
         alpha=stored.number("alpha", finite=True),
-        refusal=None if stored.raw("refusal") is None else stored.text("refusal"),
+        refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
         lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
     )
 

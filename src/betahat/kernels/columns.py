@@ -61,4 +61,5 @@ def is_native_float(X: Any) -> bool:
     """Whether compiled kernels can read X where it lies."""
     if isinstance(X, Columns):
         return True
-    return X.dtype in (np.float64, np.float32) and X.dtype.isnative and bool(X.flags.aligned)
+    dtype: np.dtype = X.dtype
+    return dtype in (np.float64, np.float32) and bool(dtype.isnative) and bool(X.flags.aligned)

@@ -10,11 +10,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from betahat.kernels.processor import Tile
 from betahat.kernels.tile import SHAPE
-from betahat.kernels.vector import I64, Vectors, counted_loop
+from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
 
 
 def make_dot_rows(shape: Tile) -> Any:

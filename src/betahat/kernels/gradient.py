@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ def gradient(
     """Σᵢ wᵢ rᵢ xᵢ, Σᵢ |wᵢ rᵢ xᵢ| and Σᵢ wᵢ rᵢ² of the residuals r = y − β₀ − Xβ of every target.
 
     X : (n, p) array of any dtype and strides, Columns, or a scipy.sparse matrix; Y : (n, t) float64; beta : (t, p);
-    intercept : (t,); weight : (n,) or None; memo : a dictionary kept with a small X between calls. The sums over rows are as good as in twice double precision.
+    intercept : (t,); weight : (n,) or None; memo : a dictionary kept with a small X between calls. The sums over rows
+    are as good as in twice double precision.
 
     >>> import numpy as np
     >>> X, Y = np.array([[1.0], [2.0]]), np.array([[1.0], [1.0]])
@@ -66,7 +68,7 @@ def _compiled(
                 Y.ctypes.data + a * t * 8, 0 if weight is None else weight.ctypes.data + a * 8, b - a, p, t,
                 coefficients, intercept, 64, sums[i], scalars[i],
             )
-            for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+            for i, (a, b) in enumerate(pairwise(edges))
         ],
     )  # fmt: skip
     all_sums = np.concatenate([scalars[:, :, :3, None], sums[:, :, :, :p]], axis=3)

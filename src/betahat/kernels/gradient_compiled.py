@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import carray
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.double_double import COLUMNS, dot_columns_1, dot_columns_2, dot_columns_4, dot_rows
@@ -14,14 +14,14 @@ LANES = SHAPE.lanes
 
 
 @compiled
-def two_sum(a, b):  # type: ignore[no-untyped-def]
+def two_sum(a, b):
     s = a + b
     z = s - a
     return s, (a - (s - z)) + (b - z)
 
 
 @compiled
-def two_product(a, b):  # type: ignore[no-untyped-def]
+def two_product(a, b):
     p = a * b
     t = a * 134217729.0
     ah = t - (t - a)
@@ -33,7 +33,7 @@ def two_product(a, b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def weigh(y, t, k, weights, weighted, intercept, rows, high, low):  # type: ignore[no-untyped-def]
+def weigh(y, t, k, weights, weighted, intercept, rows, high, low):
     """From Xβ (high + low) make w (y − β₀ − Xβ), and add up Σ w r² exactly enough; returns loss, Σ w r, Σ |w r|."""
     loss, total, error, magnitude = 0.0, 0.0, 0.0, 0.0
     for i in range(rows):
@@ -55,7 +55,7 @@ def weigh(y, t, k, weights, weighted, intercept, rows, high, low):  # type: igno
 
 
 @compiled
-def gradient_slab(  # type: ignore[no-untyped-def]
+def gradient_slab(
     x, row_stride, column_stride, single, table, y, w, rows, p, t, beta, intercept, block, sums, scalars
 ):
     """Σ xᵢⱼ wᵢ rᵢ of consecutive rows for each target.

@@ -5,6 +5,7 @@ Small problems run in NumPy; from `COMPILED_FROM` elements on, the register tile
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ def gram(
 ) -> tuple[np.ndarray, np.ndarray]:
     """ZᵀWZ as a sum `high` + `low`, both (p + t + 1, p + t + 1).
 
-    X : (n, p) array of any dtype and strides, or Columns; Y : (n, t) float64; weight : (n,) float64 or None; centre : (p + t,)
-    or None for zeros. `dtype` is what the sums are computed in, float64 or float32.
+    X : (n, p) array of any dtype and strides, or Columns; Y : (n, t) float64; weight : (n,) float64 or None;
+    centre : (p + t,) or None for zeros. `dtype` is what the sums are computed in, float64 or float32.
 
     >>> import numpy as np
     >>> X, Y = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [0.0], [1.0]])
@@ -85,7 +86,7 @@ def _compiled(
         edges = slab_edges(n)
         sums = np.zeros((len(edges) - 1, padded, padded), centre.dtype)
         errors = np.zeros_like(sums)
-        slabs = zip(edges[:-1], edges[1:], strict=True)
+        slabs = pairwise(edges)
         team.run(
             gram_compiled.gram_slab,
             [(*rows_from(*edge), block, sums[i], errors[i]) for i, edge in enumerate(slabs)],

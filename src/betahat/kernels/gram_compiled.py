@@ -8,10 +8,10 @@ times w, so that the product is ZᵀWZ.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, like_array, read_rows
+from betahat.kernels.memory import doubles, read_rows
 from betahat.kernels.tile import (
     SHAPE,
     copy_1,
@@ -28,14 +28,14 @@ ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
 
 
 @compiled
-def first_width(padded, lanes):  # type: ignore[no-untyped-def]
+def first_width(padded, lanes):
     """Columns of the first panel; every other has the tile's width."""
     rest = padded % (lanes * VECTORS)
     return rest if rest > 0 else lanes * VECTORS
 
 
 @compiled
-def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left):  # type: ignore[no-untyped-def]
+def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left):
     """Pack rows of X (unit column stride) and Y into panels from `first_row` on; `left` too, times w, if w is not 0.
 
     Columns behind the 1 are never written: the buffers come zeroed.
@@ -77,7 +77,7 @@ def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, ri
 
 
 @compiled
-def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, line, sums, errors):  # type: ignore[no-untyped-def]
+def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, line, sums, errors):
     """Add the block's ZᵀWZ to sums + errors, upper triangle, for the panels that start in columns first … last − 1.
 
     `ahead` is where the next block lies (`line` = 64), fetched meanwhile; line = 0 fetches nothing new.
@@ -115,7 +115,7 @@ def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, lin
 
 
 @compiled
-def read_and_pack(  # type: ignore[no-untyped-def]
+def read_and_pack(
     x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left
 ):
     """Pack rows of any layout; returns where the rows that follow lie and 64, or 0 if they need not be fetched."""
@@ -130,7 +130,7 @@ def read_and_pack(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def gram_slab(  # type: ignore[no-untyped-def]
+def gram_slab(
     x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, block, sums, errors
 ):
     """ZᵀWZ of consecutive rows, block by block, added to sums + errors."""

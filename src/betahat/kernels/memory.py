@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, types
+from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.tile import SHAPE
-from betahat.kernels.vector import I64, Vectors
+from betahat.kernels.vector import I64, Vectors, intrinsic
 
 LANES = SHAPE.lanes
 
 
 def _pointer(element: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(builder.inttoptr(args[0], cgutils.voidptr_t), context.get_value_type(signature.return_type))
+        pointer = builder.inttoptr(args[0], cgutils.voidptr_t)
+        return builder.bitcast(pointer, context.get_value_type(signature.return_type))
 
     return codegen
 
@@ -61,7 +61,7 @@ def transpose_square(typingctx: Any, table: Any, offset: Any, target: Any, strid
 
 
 @compiled
-def read_columns(table, offset, rows, columns, out):  # type: ignore[no-untyped-def]
+def read_columns(table, offset, rows, columns, out):
     """Rows of contiguous float64 columns, from `offset` bytes on, into the C-ordered float64 `out`."""
     whole = columns // LANES * LANES
     squares = rows // LANES * LANES
@@ -76,7 +76,7 @@ def read_columns(table, offset, rows, columns, out):  # type: ignore[no-untyped-
 
 
 @compiled
-def read_rows(x, row_stride, column_stride, single, table, rows, columns, out):  # type: ignore[no-untyped-def]
+def read_rows(x, row_stride, column_stride, single, table, rows, columns, out):
     """Copy rows × columns from any layout, float64 or float32, into the C-ordered `out`."""
     if table.size > 0 and out.itemsize == 8:
         read_columns(table, x, rows, columns, out)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A register tile of `rows` × (`vectors` · `lanes`) sums; `lanes` doubles (twice as many floats) fill a register."""
+    """A register tile of `rows` × (`vectors` · `lanes`) sums; `lanes` doubles, or twice as many floats, a register."""
 
     name: str
     rows: int
@@ -35,7 +36,8 @@ def _target_features() -> tuple[str, str, frozenset[str]]:
     """Architecture, processor name and features that numba compiles for (its NUMBA_CPU_* settings included)."""
     from numba.core.registry import cpu_target
 
-    triple, name, features = cpu_target.target_context.codegen().magic_tuple()[:3]
+    context: Any = cpu_target.target_context
+    triple, name, features = context.codegen().magic_tuple()[:3]
     present = frozenset(f[1:] for f in str(features).split(",") if f.startswith("+"))
     return str(triple).split("-")[0], str(name), present
 

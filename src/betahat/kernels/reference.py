@@ -179,8 +179,8 @@ def prepare(X: Any, X_low: Any = None) -> _DenseSlices | _SparseSlices:
 
 def gradient(
     X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None,
-    precise: bool = True, memo: dict[Any, Any] | None = None, X_low: np.ndarray | None = None, beta_low: np.ndarray | None = None,
-    intercept_low: np.ndarray | None = None,
+    precise: bool = True, memo: dict[Any, Any] | None = None, X_low: np.ndarray | None = None,
+    beta_low: np.ndarray | None = None, intercept_low: np.ndarray | None = None,
 ) -> Gradient:  # fmt: skip
     """Σᵢ wᵢ (yᵢ − β₀ − xᵢᵀβ) xᵢ for every target, correct to about 100 bits of the largest product.
 

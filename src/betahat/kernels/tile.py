@@ -11,10 +11,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from betahat.kernels.processor import Tile, tile_shape
-from betahat.kernels.vector import I64, counted_loop, vectors_like
+from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
 
 STORE, ADD, COMPENSATED = 0, 1, 2
 

@@ -10,9 +10,11 @@ from typing import Any, final
 
 from llvmlite import ir
 from numba.core import cgutils
+from numba.extending import intrinsic as _intrinsic
 
 from betahat.kernels.processor import Tile
 
+intrinsic: Any = _intrinsic  # what it decorates is called with fewer arguments than it is written with
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
 

@@ -248,7 +248,7 @@ class TriangleStatistic(Statistic):
         self._reduce(other.R)
 
     def _reduce(self, rows: np.ndarray) -> None:
-        self.R = np.linalg.qr(np.concatenate([self.R, rows]), mode="r")
+        self.R = np.asarray(np.linalg.qr(np.concatenate([self.R, rows]), mode="r"))
 
 
 @final

@@ -52,7 +52,7 @@ class Recurrence:
         seen = x[w > 0]
         low, high = float(seen.min()), float(seen.max())
         middle = 0.0 if through_origin else low / 2 + high / 2
-        half = float(power_of_two(np.float64(max(high - middle, middle - low))))
+        half = float(power_of_two(np.asarray(max(high - middle, middle - low))))
         u = (x - middle) / half
         before, now = np.zeros_like(u), np.ones_like(u)
         norm, link = float(w.sum()), 0.0  # ⟨Qₖ, Qₖ⟩ and ⟨u Qₖ₋₁, Qₖ⟩ / ⟨Qₖ₋₁, Qₖ₋₁⟩
@@ -65,7 +65,7 @@ class Recurrence:
             if not size > _VANISHES * norm:
                 rest = degree - k
                 return cls(middle, half, (*a, *[0.0] * (rest - 1)), (*b, *[0.0] * (rest - 1)), (*s, *[0.0] * rest))
-            scale = float(1 / power_of_two(np.float64(np.sqrt(size / w.sum()))))
+            scale = float(1 / power_of_two(np.asarray(np.sqrt(size / w.sum()))))
             s.append(scale)
             before, now = now, raw * scale
             link, norm = size * scale / norm, size * scale**2
@@ -166,7 +166,7 @@ class PolynomialBasis:
         return high, low
 
     def to_powers(self) -> list[dict[int, Fraction]]:
-        """For the constant and each basis function its exact coefficients on the constant (0) and the monomials (1 …)."""
+        """Exact coefficients of the constant and each basis function on the constant (0) and the monomials (1 …)."""
         place = {powers: j + 1 for j, powers in enumerate(self.exponents)}
         place[(0,) * len(self.recurrences)] = 0
         single = [r.powers() for r in self.recurrences]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import lapack as _lapack
 
 from betahat.kernels.gram import mirror_upper
 from betahat.solvers.factor import EPS, Factor
 
+lapack: Any = _lapack  # its routines are made at import, where type checkers do not see them
 _EIGENVALUES_UP_TO = 256  # columns up to which the condition number is computed rather than estimated
 
 

@@ -81,7 +81,7 @@ class _CentredRows:
         """R of the QR factorisation of the transpose."""
         X = self._X.toarray() if hasattr(self._X, "tocsr") else self._X
         X = X if self._offset is None else X - self._offset
-        return np.linalg.qr((X if self._root is None else X * self._root).T, mode="r")
+        return np.asarray(np.linalg.qr((X if self._root is None else X * self._root).T, mode="r"))
 
 
 @final

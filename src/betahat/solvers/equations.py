@@ -67,26 +67,30 @@ def is_representable(statistic: GramStatistic) -> bool:
 
 def normal_equations(objective: LinearObjective, statistic: GramStatistic, p: int) -> NormalEquations:
     """Centre the sums; read again about the mean if the provisional centre was far from it."""
-    for attempt in range(2):
-        centre = statistic.centre
-        assert centre is not None
-        total = statistic.high + statistic.low
-        weight = statistic.counts.weight
-        moments = total[:-1, :-1]
-        offset = np.zeros(len(centre))
-        if objective.fit_intercept:
-            sums = total[:-1, -1]
-            offset = sums / weight
-            raw = np.diag(moments).copy()
-            moments = moments - np.outer(sums, offset)
-            spread = np.diag(moments)
-            far = (raw > 0) & (sums * offset > _FAR * np.maximum(spread, 0))
-            if attempt == 0 and far.any():
-                statistic = objective.second_order(np.where(far, centre + offset, centre))
-                continue
-        break
+    if objective.fit_intercept and (far := _far_off(statistic)).any():
+        assert statistic.centre is not None
+        statistic = objective.second_order(np.where(far, statistic.centre + _offset(statistic), statistic.centre))
+    centre, weight = statistic.centre, statistic.counts.weight
+    assert centre is not None
+    total = statistic.high + statistic.low
+    moments, offset = total[:-1, :-1], np.zeros(len(centre))
+    if objective.fit_intercept:
+        offset = _offset(statistic)
+        moments = moments - np.outer(total[:-1, -1], offset)
     mean = centre + offset
     squares = np.maximum(np.diag(moments), 0) + weight * mean**2 * objective.fit_intercept
     deviation = np.sqrt(np.maximum(np.diag(moments)[:p], 0))
     constant = deviation <= 4 * EPS * np.sqrt(weight) * np.abs(mean[:p])
     return NormalEquations(p, statistic.counts, mean, moments, squares, constant)
+
+
+def _offset(statistic: GramStatistic) -> np.ndarray:
+    """The means less the provisional centre."""
+    return (statistic.high[:-1, -1] + statistic.low[:-1, -1]) / statistic.counts.weight
+
+
+def _far_off(statistic: GramStatistic) -> np.ndarray:
+    """Columns whose provisional centre is so many deviations off that subtracting the mean would cancel."""
+    raw = statistic.high.diagonal()[:-1] + statistic.low.diagonal()[:-1]
+    shift = statistic.counts.weight * _offset(statistic) ** 2
+    return (raw > 0) & (shift > _FAR * np.maximum(raw - shift, 0))

@@ -49,7 +49,7 @@ def refined_inverse(
     high: np.ndarray, low: np.ndarray, start: np.ndarray, solve: Callable[[np.ndarray], np.ndarray],
     centre: np.ndarray, unit: np.ndarray, intercept: bool,
 ) -> np.ndarray:  # fmt: skip
-    """The inverse in the columns' own units, from `exact_moments` and an approximate scaled inverse `start` with its `solve`.
+    """The inverse in the columns' own units, from `exact_moments`, an approximate `start` and its `solve`.
 
     With an intercept it is (1 + k) square; rounded to double only at the end, since the intercept's variance
     1/W + cᵀMc may be far smaller than the terms of its sum.

@@ -157,7 +157,7 @@ def _orthogonal(
         remarks = remarks + [describe(labels, j, c) for j, c in combinations.items()]
         if collinear == "drop":
             lost = np.eye(p)[:, varying[~independent]]
-            triangle = np.linalg.qr(triangle[:, independent], mode="r")
+            triangle = np.asarray(np.linalg.qr(triangle[:, independent], mode="r"))
             values = np.linalg.svd(triangle, compute_uv=False)
             factor = TriangularFactor(triangle, float(values[0] / values[-1]) if len(values) else 1.0)
             why = "later columns that are combinations of earlier ones were dropped"

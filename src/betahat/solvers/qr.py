@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import lapack as _lapack
 
 from betahat.solvers.factor import EPS, Factor
+
+lapack: Any = _lapack
 
 
 @final

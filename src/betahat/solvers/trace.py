@@ -60,7 +60,7 @@ class Trace:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Trace:
         trace = cls()
-        trace._rows = [tuple(map(float, row)) for row in np.asarray(values["rows"]).reshape(-1, 4)]
+        trace._rows = [(float(a), float(b), float(c), float(d)) for a, b, c, d in np.asarray(values["rows"])]
         return trace
 
     def __repr__(self) -> str:
