@@ -12,26 +12,28 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr):`~?([^`]+)`")
-_ITEM = re.compile(r"^(?P<names>[A-Za-z_]\w*(?:, [A-Za-z_]\w*)*) : (?P<text>.+)$")
+_NAMES = r"(?P<names>[A-Za-z_]\w*(?:, [A-Za-z_]\w*)*) : "
+_ITEM = re.compile(rf"(?:^|;\s+){_NAMES}", re.MULTILINE)
+_SECTION = re.compile(r"^[^\n]+\n-{3,}$", re.MULTILINE)
 
 
 def readable(text: str) -> str:
     """The docstring as Markdown."""
-    lines = _ROLE.sub(r"`\1`", text).split("\n")
-    result: list[str] = []
-    in_example = False
-    for i, line in enumerate(lines):
-        if re.fullmatch(r"-{3,}", "".join(lines[i + 1 : i + 2]).strip()):
-            return "\n".join([*result, *lines[i:]])  # NumPy's sections begin, which griffe reads itself
-        if line.startswith(">>> ") and not in_example:
-            result.append("```pycon")
-            in_example = True
-        elif in_example and not line.strip():
-            result.append("```")
-            in_example = False
-        item = None if in_example else _ITEM.match(line)
-        result.append(f"- **{item['names']}** : {item['text']}" if item else line)
-    return "\n".join([*result, "```"] if in_example else result)
+    text = _ROLE.sub(r"`\1`", text)
+    section = _SECTION.search(text)
+    free, sections = (text, "") if section is None else (text[: section.start()], text[section.start() :])
+    return "\n\n".join(map(_paragraph, free.split("\n\n"))) + sections
+
+
+def _paragraph(text: str) -> str:
+    text = text.strip("\n")
+    if text.startswith(">>> "):
+        return f"```pycon\n{text}\n```"
+    if not re.match(_NAMES, text):
+        return text
+    _, *parts = _ITEM.split(text)  # names, what it is, names, what it is, ...
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return "\n".join(f"- **{names}** : {' '.join(what.split())}" for names, what in pairs)
 
 
 class Readable(griffe.Extension):

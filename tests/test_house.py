@@ -68,7 +68,7 @@ def run_pycon(snippet: Snippet, page: str, names: dict[str, Any]) -> None:
 
 def run_console(snippet: Snippet) -> None:
     """Runs the lines that begin with `$ betahat`; each must succeed, print something and warn of nothing."""
-    for line in snippet.text.splitlines():
+    for line in snippet.text.replace("\\\n", " ").splitlines():
         if not line.startswith("$ "):
             continue
         program, *arguments = shlex.split(line[2:])

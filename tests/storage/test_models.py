@@ -232,7 +232,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize(
     ("model", "kind"), [("HC3", "pandas with categories"), ("cluster", "array"), ("polynomial", "array")]

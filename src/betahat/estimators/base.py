@@ -57,6 +57,8 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     stop_reason_: str
     n_features_in_: int
 
+    _sparse: Any = ("csr", "csc")
+    """Sparse formats taken, or False."""
     _extended = False
     """Whether coefficients are kept in two doubles."""
 
@@ -67,7 +69,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = bool(self._sparse)
         return tags
 
     # --- fitting ------------------------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             vars(self).pop("feature_names_in_", None)
             return array_source(X, y, sample_weight, frequency_weight, groups)
         X, y = validate_data(
-            self, X, y, accept_sparse=("csr", "csc"), ensure_all_finite=False, multi_output=True, y_numeric=True,
+            self, X, y, accept_sparse=self._sparse, ensure_all_finite=False, multi_output=True, y_numeric=True,
             dtype="numeric",
         )  # fmt: skip
         self._single_target = y.ndim == 1
@@ -195,7 +197,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
                 f"this {type(self).__name__} was fitted on a table with columns {list(self.design_.input_names)}; "
                 f"predict needs a table with these columns, not {type(X).__name__}"
             )
-        return validate_data(self, X, reset=False, accept_sparse=("csr", "csc"), dtype="numeric")
+        return validate_data(self, X, reset=False, accept_sparse=self._sparse, dtype="numeric")
 
     def predict(self, X: Any) -> np.ndarray:
         """β₀ + Xβ for new rows: (n,), or (n, t) for t targets. A row's value is the same whatever rows come with it."""

@@ -57,6 +57,7 @@ class PolynomialRegression(BaseLinear):
     ('x1', 'x1^2', 'x1^3')
     """
 
+    _sparse = False
     _extended = True
 
     def __init__(
