@@ -54,11 +54,14 @@ class Certificate:
     def line(self) -> str:
         """One line for a summary."""
         return (
-            f"{self.status}: |∂J/∂β| ≤ {self.gradient_norm:.2g}, |β̂ − β*| ≤ {np.nanmax(self.error_bound):.2g}"
-            f" ({self.error_bound_kind}), condition number {self.condition_number:.3g}, {self.readings} readings"
+            f"{self.status}: |∂J/∂β| ≤ {self.gradient_norm:.2g} (tolerance {self.tolerance:.2g}), |β̂ − β*| ≤ {np.nanmax(self.error_bound):.2g}"
+            f" ({self.error_bound_kind}), condition number {self.condition_number:.3g}, {self._read()}"
             if self.error_bound.size and np.isfinite(self.error_bound).any()
             else f"{self.status}: {self.message}"
         )
+
+    def _read(self) -> str:
+        return "1 reading" if self.readings == 1 else f"{self.readings} readings"
 
     def to_dict(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}

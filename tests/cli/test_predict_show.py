@@ -58,7 +58,9 @@ def test_models_of_arrays_and_of_several_targets(
     fitted.save(tmp_path / "model")
     given = [] if kind == "two targets" else ["--columns", "x,a b"]
     out = tmp_path / "out.parquet"
-    done = betahat("predict", tmp_path / "model", "data.csv", "-o", out, *given, "--interval", ".95", "--name", "p")
+    done = betahat(
+        "predict", tmp_path / "model", "data.csv", "-o", out, *given, "--interval", ".95", "--name", "p"
+    )
     assert done.exit_code == 0, done.stderr
     inputs = data[columns] if kind == "two targets" else data[columns].to_numpy()
     expected, bounds = fitted.predict(inputs), fitted.prediction_interval(inputs)
@@ -74,14 +76,20 @@ def test_models_of_arrays_and_of_several_targets(
 def test_predict_says_in_json_what_it_wrote(betahat_json: Any, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     values = betahat_json("predict", model, "data.csv", "-o", out)
-    assert values == {"rows": 300, "out": str(out), "columns": ["prediction"], "interval": None, "warnings": []}
+    assert values == {
+        "rows": 300,
+        "out": str(out),
+        "columns": ["prediction"],
+        "interval": None,
+        "warnings": [],
+    }
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["model", "holes.csv", "-o", "out.csv"], "missing values in 'x'"),
-        (["model", "data.csv", "-o", "out.txt"], ".parquet or .csv"),
+        (["model", "data.csv", "-o", "out.txt"], "must end in .parquet"),
         (["model", "data.csv", "-o", "nowhere/out.csv"], "folder"),
         (["model", "data.csv", "-o", "out.csv", "--interval", "2"], "level"),
         (["model", "data.csv", "-o", "out.csv", "--name", "y"], "'y'"),

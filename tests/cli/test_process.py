@@ -20,7 +20,12 @@ COMMAND = [sys.executable, "-m", "betahat.cli"]
 
 def run(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8", check=False, **options
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        **options,
     )
 
 
@@ -38,7 +43,8 @@ def test_fit_show_predict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["fit", "nope.csv", "-y", "y"], 2), (["show", "nope"], 2), (["fit"], 2), (["-h"], 0)]
+    ("arguments", "code"),
+    [(["fit", "nope.csv", "-y", "y"], 2), (["show", "nope"], 2), (["fit"], 2), (["-h"], 0)],
 )
 def test_exit_codes(arguments: list[str], code: int) -> None:
     done = run(*arguments)
@@ -53,11 +59,16 @@ def test_a_terminal_that_lacks_the_letters_is_no_reason_to_fail() -> None:
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
-    bh.LinearRegression().fit([[float(i % 7), float(i)] for i in range(50)], range(50)).save(tmp_path / "model")
+    bh.LinearRegression().fit([[float(i % 7), float(i)] for i in range(50)], range(50)).save(
+        tmp_path / "model"
+    )
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [*COMMAND, "show", tmp_path / "model", "--explain"], stdout=writing, stderr=subprocess.PIPE, check=False
+        [*COMMAND, "show", tmp_path / "model", "--explain"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
@@ -67,7 +78,9 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 def test_ctrl_c_ends_with_130_and_writes_nothing(tmp_path: Path) -> None:
     sql = "SELECT i AS x, i % 7 AS z, 2.0 * i AS y FROM range(20000000000) AS t(i)"
     process = subprocess.Popen(
-        [*COMMAND, "fit", sql, "-y", "y", "-o", tmp_path / "model"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "fit", sql, "-y", "y", "-o", tmp_path / "model"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     time.sleep(4)
     process.send_signal(signal.SIGINT)
@@ -82,7 +95,18 @@ def test_importing_the_command_line_is_light() -> None:
     code = "import sys, betahat.cli.app; print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
     assert "betahat.cli.app" in loaded
-    heavy = {"numpy", "scipy", "sklearn", "numba", "duckdb", "pandas", "polars", "formulaic", "matplotlib", "rich"}
+    heavy = {
+        "numpy",
+        "scipy",
+        "sklearn",
+        "numba",
+        "duckdb",
+        "pandas",
+        "polars",
+        "formulaic",
+        "matplotlib",
+        "rich",
+    }
     assert not loaded & heavy
 
 

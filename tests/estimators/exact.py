@@ -26,7 +26,10 @@ class Truth:
         """(t, m)"""
         m = len(self.inverse)
         return np.array(
-            [[float(np.sqrt(float(rss * self.inverse[j][j] / df_resid))) for j in range(m)] for rss in self.rss]
+            [
+                [float(np.sqrt(float(rss * self.inverse[j][j] / df_resid))) for j in range(m)]
+                for rss in self.rss
+            ]
         )
 
 
@@ -60,24 +63,22 @@ def _solve(columns: list[list[tuple[int, int]]], y: np.ndarray, weight: np.ndarr
     WZ = Z if weight is None else Z * w[:, None]
     m, t = Z.shape[1], Y.shape[1]
     h = WZ.T @ Y
-    A = np.concatenate([WZ.T @ Z, h, np.array([[int(i == j) for j in range(m)] for i in range(m)], object)], axis=1)
+    A = np.concatenate(
+        [WZ.T @ Z, h, np.array([[int(i == j) for j in range(m)] for i in range(m)], object)], axis=1
+    )
     before = 1
     for k in range(m):
         pivot = A[k, k]  # positive: the matrix is positive definite
         others = np.arange(m) != k
         A[others] = (A[others] * pivot - np.outer(A[others, k], A[k])) // before
         before = pivot
-    beta = [
-        [Fraction(A[j, m + k] * units[j], before * y_units[k]) for j in range(m)] for k in range(t)
-    ]
+    beta = [[Fraction(A[j, m + k] * units[j], before * y_units[k]) for j in range(m)] for k in range(t)]
     inverse = [
         [Fraction(A[i, m + t + j] * units[i] * units[j] * w_unit, before) for j in range(m)] for i in range(m)
     ]
     squares = ((Y if weight is None else Y * w[:, None]) * Y).sum(axis=0)
     explained = (A[:, m : m + t] * h).sum(axis=0)
-    rss = [
-        Fraction(squares[k] * before - explained[k], before * y_units[k] ** 2 * w_unit) for k in range(t)
-    ]
+    rss = [Fraction(squares[k] * before - explained[k], before * y_units[k] ** 2 * w_unit) for k in range(t)]
     return Truth(beta, inverse, rss)
 
 

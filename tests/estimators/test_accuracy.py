@@ -11,12 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference_data import correct_digits, nist_linear
 
-from betahat import LinearRegression, PolynomialRegression
+from betahat import DataError, LinearRegression, PolynomialRegression
 from betahat.models.polynomial import exponents
 
 EPS = np.finfo(np.float64).eps
 POWERS = {"Norris": 1, "Pontius": 2, "Wampler1": 5, "Wampler2": 5, "Wampler3": 5, "Filip": 10}
-DIGITS = {"Norris": 13, "Pontius": 13, "NoInt1": 14, "Longley": 13, "Wampler1": 13, "Wampler2": 13, "Wampler3": 13}
+DIGITS = {
+    "Norris": 13,
+    "Pontius": 13,
+    "NoInt1": 14,
+    "Longley": 13,
+    "Wampler1": 13,
+    "Wampler2": 13,
+    "Wampler3": 13,
+}
 
 
 def design(reference):
@@ -90,7 +98,11 @@ def test_wampler(kind, factor):
     X = x[:, None] ** np.arange(1, 6)
     exact = truth(X, y)
     assert [float(b) for b in exact.beta[0]] == pytest.approx([1.0] * 6, rel=1e-12)
-    model = LinearRegression().fit(X, y) if kind is LinearRegression else PolynomialRegression(5).fit(x[:, None], y)
+    model = (
+        LinearRegression().fit(X, y)
+        if kind is LinearRegression
+        else PolynomialRegression(5).fit(x[:, None], y)
+    )
     assert fewest_digits(model.inference_.estimate, exact.coefficients[0]) >= (13 if factor <= 1 else 9)
     assert_bound_holds(model, exact)
     if factor:
@@ -142,7 +154,9 @@ def test_rational(make, n, p, intercept, weighted):
     rtol = max(4 * EPS, 4 * EPS**2 * model.certificate_.condition_number**2 * 1e3)
     np.testing.assert_allclose(estimates(model), exact.coefficients, rtol=max(rtol, 1e-14))
     np.testing.assert_allclose(model.inference_.std_err, exact.std_err(n - p - intercept), rtol=1e-11)
-    np.testing.assert_allclose(model.inference_.scale, [float(r / (n - p - intercept)) for r in exact.rss], rtol=1e-13)
+    np.testing.assert_allclose(
+        model.inference_.scale, [float(r / (n - p - intercept)) for r in exact.rss], rtol=1e-13
+    )
     assert_bound_holds(model, exact)
     assert model.certificate_.converged
 
@@ -283,4 +297,21 @@ def test_polynomial_found_again(degree, shift):
     model = PolynomialRegression(degree).fit(x[:, None] + shift, y)
     between = x[:-1] + 0.125
     expected = np.array([value(v) for v in between])
-    np.testing.assert_allclose(model.predict(between[:, None] + shift), expected, rtol=0, atol=1e-13 * np.abs(y).max())
+    np.testing.assert_allclose(
+        model.predict(between[:, None] + shift), expected, rtol=0, atol=1e-13 * np.abs(y).max()
+    )
+
+
+@pytest.mark.parametrize(("size", "degree"), [(1e-20, 8), (1e20, 8), (1e-100, 2), (1e60, 3)])
+def test_powers_beyond_double_precision_are_refused(size, degree):
+    x = size * np.linspace(0.1, 1, 30)[:, None]
+    with pytest.raises(DataError, match=f"'x1'.*power {degree}"):
+        PolynomialRegression(degree).fit(x, np.arange(30.0))
+
+
+@pytest.mark.parametrize("size", [1e-18, 1e-6, 1e6, 1e18])
+def test_polynomial_of_large_and_small_variables(size):
+    rng = np.random.default_rng(0)
+    x = np.round(rng.uniform(0.5, 2, (24, 1)) * 2**10) * 2.0 ** np.round(np.log2(size))
+    y = rng.normal(size=24)
+    check_polynomial(PolynomialRegression(6).fit(x, y), x, y, None, 1e-14, 1e-9)

@@ -77,7 +77,9 @@ def test_weights_and_groups_by_name(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(weighted.inference_.std_err, peer.bse, rtol=1e-9)
     repeated = DATA.loc[DATA.index.repeat(DATA.f)]
     counted = bh.fit("y ~ x + z", data, frequency_weight="f")
-    np.testing.assert_allclose(counted.inference_.std_err, smf.ols("y ~ x + z", repeated).fit().bse, rtol=1e-9)
+    np.testing.assert_allclose(
+        counted.inference_.std_err, smf.ols("y ~ x + z", repeated).fit().bse, rtol=1e-9
+    )
     clustered = bh.fit("y ~ x + z", data, groups="g", cov_type="cluster")
     options = {"groups": DATA.g}
     peer = smf.ols("y ~ x + z", DATA).fit(cov_type="cluster", cov_kwds=options, use_t=True)
@@ -86,7 +88,9 @@ def test_weights_and_groups_by_name(tmp_path: Path, kind: str) -> None:
 
 def test_weights_and_groups_as_arrays() -> None:
     named = bh.fit("y ~ x", DATA, sample_weight="w", groups=["g", "kind"], cov_type="cluster")
-    given = bh.fit("y ~ x", DATA, sample_weight=DATA.w.to_numpy(), groups=DATA[["g", "kind"]], cov_type="cluster")
+    given = bh.fit(
+        "y ~ x", DATA, sample_weight=DATA.w.to_numpy(), groups=DATA[["g", "kind"]], cov_type="cluster"
+    )
     np.testing.assert_array_equal(named.inference_.std_err, given.inference_.std_err)
 
 

@@ -44,7 +44,10 @@ def test_as_statsmodels(n, cov_type, intercept, weighted, level):
     np.testing.assert_allclose(ours.predict(new), expected.predicted_mean, rtol=1e-9)
     for kind, observation in (("prediction", True), ("confidence", False)):
         np.testing.assert_allclose(
-            ours.prediction_interval(new, level, kind), expected.conf_int(observation, 1 - level), rtol=1e-7, atol=1e-8
+            ours.prediction_interval(new, level, kind),
+            expected.conf_int(observation, 1 - level),
+            rtol=1e-7,
+            atol=1e-8,
         )
 
 
@@ -91,7 +94,9 @@ def test_polynomial_as_its_powers(degree, cov_type):
     plain = LinearRegression(cov_type=cov_type).fit(x**powers, y)
     for kind in ("prediction", "confidence"):
         np.testing.assert_allclose(
-            ours.prediction_interval(new, kind=kind), plain.prediction_interval(new**powers, kind=kind), rtol=1e-8
+            ours.prediction_interval(new, kind=kind),
+            plain.prediction_interval(new**powers, kind=kind),
+            rtol=1e-8,
         )
 
 
@@ -126,5 +131,5 @@ def test_wrong_level(level):
 
 def test_wrong_kind():
     X, y, new = sample(40, 3)
-    with pytest.raises(ValueError, match="kind.*'mean'.*'prediction', 'confidence'"):
+    with pytest.raises(ValueError, match=r"kind.*'mean'.*'prediction', 'confidence'"):
         LinearRegression().fit(X, y).prediction_interval(new, kind="mean")

@@ -26,8 +26,6 @@ def ridge_truth(X, Y, alpha, weight, intercept):
     return truth_of_rows(rows, targets, w)
 
 
-
-
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize("intercept", [True, False], ids=["intercept", "origin"])
 @pytest.mark.parametrize("alpha", [2.0**-40, 2.0**-10, 1.0, 4.0, 2.0**20])

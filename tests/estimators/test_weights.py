@@ -16,7 +16,9 @@ SHAPES = [pytest.param(60, 3, id="numpy"), pytest.param(30_000, 5, id="compiled"
 def sample(n, p, targets=1):
     rng = np.random.default_rng(n + p)
     X = rng.normal(size=(n, p)) * 10.0 ** rng.integers(-2, 3, p) + 5
-    Y = (X / X.std(axis=0)).sum(axis=1)[:, None] + rng.normal(size=(n, targets)) * (1 + rng.uniform(size=(n, 1)))
+    Y = (X / X.std(axis=0)).sum(axis=1)[:, None] + rng.normal(size=(n, targets)) * (
+        1 + rng.uniform(size=(n, 1))
+    )
     return X, Y[:, 0] if targets == 1 else Y, rng
 
 
@@ -25,7 +27,16 @@ def assert_same(one, other, rtol=1e-10, kind=None):
     np.testing.assert_allclose(one.intercept_, other.intercept_, rtol=rtol, atol=1e-14)
     a, b = one.inference_, other.inference_
     assert (a.n_obs, a.df_resid, a.df_model) == (b.n_obs, b.df_resid, b.df_model)
-    for name in ("std_err", "r_squared", "adj_r_squared", "scale", "log_likelihood", "aic", "bic", "f_statistic"):
+    for name in (
+        "std_err",
+        "r_squared",
+        "adj_r_squared",
+        "scale",
+        "log_likelihood",
+        "aic",
+        "bic",
+        "f_statistic",
+    ):
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=10 * rtol, err_msg=name)
 
 
@@ -65,7 +76,9 @@ def test_sample_weight_is_weighted_least_squares(n, p, cov_type, intercept):
     X, y, rng = sample(n, p)
     weight = rng.uniform(0.2, 3.0, n)
     groups = rng.integers(0, 12, n)
-    ours = LinearRegression(fit_intercept=intercept, cov_type=cov_type, maxlags=3 if cov_type == "HAC" else None)
+    ours = LinearRegression(
+        fit_intercept=intercept, cov_type=cov_type, maxlags=3 if cov_type == "HAC" else None
+    )
     ours.fit(X, y, sample_weight=weight, groups=groups if cov_type == "cluster" else None)
     theirs = sm.WLS(y, sm.add_constant(X) if intercept else X, weights=weight).fit()
     options = {"cluster": {"groups": groups}, "HAC": {"maxlags": 3}}.get(cov_type, {})

@@ -23,7 +23,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("architecture", "features"), CASES, ids=lambda v: v if isinstance(v, str) else "+".join(v))
+@pytest.mark.parametrize(
+    ("architecture", "features"), CASES, ids=lambda v: v if isinstance(v, str) else "+".join(sorted(v))
+)
 def test_tile_fits_the_registers(architecture, features):
     tile = choose_tile(architecture, features)
     assert (tile.name, tile.lanes, tile.fused) == CASES[architecture, features]

@@ -41,7 +41,9 @@ def test_everything_is_printed_and_nothing_returned(capsys: pytest.CaptureFixtur
 def test_the_cache_is_told(tmp_path: Path) -> None:
     code = "import json; from betahat.report.versions import versions; print(json.dumps(versions()))"
     environment = {**os.environ, "BETAHAT_CACHE_DIR": str(tmp_path), "BETAHAT_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     found = json.loads(done.stdout)
     assert found["processor"]["threads"] == 1
     assert Path(found["cache"]["folder"]).parent == tmp_path

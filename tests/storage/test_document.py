@@ -15,7 +15,8 @@ from betahat.errors import StorageError
 from betahat.storage.document import join, split
 
 arrays = hnp.arrays(
-    st.sampled_from(["<f8", ">f8", "<f4", "<i8", "u1", "?"]), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)
+    st.sampled_from(["<f8", ">f8", "<f4", "<i8", "u1", "?"]),
+    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0),
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | arrays,
@@ -70,7 +71,13 @@ def test_layouts_keep_their_numbers(layout) -> None:  # type: ignore[no-untyped-
 
 @pytest.mark.parametrize(
     ("given_value", "stored"),
-    [(np.float64(0.1), 0.1), (np.int32(3), 3), (np.bool_(True), True), (Fraction(1, 4), 0.25), ((1, 2), [1, 2])],
+    [
+        (np.float64(0.1), 0.1),
+        (np.int32(3), 3),
+        (np.bool_(True), True),
+        (Fraction(1, 4), 0.25),
+        ((1, 2), [1, 2]),
+    ],
 )
 def test_numbers_of_other_libraries_become_plain(given_value: object, stored: object) -> None:
     encoded, parts = split({"a": given_value})
@@ -78,7 +85,8 @@ def test_numbers_of_other_libraries_become_plain(given_value: object, stored: ob
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1: 2}, np.array([object()]), np.array([1j]), np.array(["a"]), {1, 2}, 1j, b"a", print]
+    "value",
+    [object(), {1: 2}, np.array([object()]), np.array([1j]), np.array(["a"]), {1, 2}, 1j, b"a", print],
 )
 def test_what_cannot_be_stored_is_named_with_its_path(value: object) -> None:
     with pytest.raises(TypeError, match=r"fit\.inner\.0 is a .* cannot be stored"):

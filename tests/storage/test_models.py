@@ -85,7 +85,9 @@ def results(model: Any, X: Any) -> dict[str, Any]:
     found["trace"] = (repr(model.trace_), model.trace_.step.tobytes(), model.stop_reason_)
     found["parameters"] = repr(model)
     found["attributes"] = {
-        name: repr(value) for name, value in sorted(vars(model).items()) if name.endswith("_") and name != "design_"
+        name: repr(value)
+        for name, value in sorted(vars(model).items())
+        if name.endswith("_") and name != "design_"
     }
     return found
 
@@ -227,7 +229,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 HOSTILE = [
-    None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", "__import__('os').system('touch /tmp/pwned')",
+    None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", "__import__('os').system('touch pwned')",
     [], [1], ["x"], {}, {"a": 1}, np.zeros(0), np.zeros((2, 2)), np.full(3, np.nan), np.zeros(3, bool), [[[]]],
 ]  # fmt: skip
 
@@ -253,17 +255,21 @@ def test_hostile_values_are_refused_or_harmless(
     else:
         del inner[path[-1]]
     write(folder / "hostile", changed)
+    loaded, refusal = None, "hostile"
     try:
         loaded = bh.load(folder / "hostile")
     except StorageError as error:
-        assert "hostile" in str(error)
+        refusal = str(error)
+    assert "hostile" in refusal
+    if loaded is None:
         return
     try:
         assert loaded.predict(INPUTS[kind]()).shape == (N,)
         assert loaded.explain()
         assert str(loaded.summary())
     except ValueError as error:  # such as a level that another name took the place of; said in words
-        assert str(error)
+        refusal = str(error)
+    assert refusal
 
 
 @pytest.mark.parametrize(
@@ -279,7 +285,9 @@ def test_hostile_values_are_refused_or_harmless(
         ({"feature_names_in": ["x1"]}, "columns"),
     ],
 )
-def test_models_that_do_not_fit_together_are_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_models_that_do_not_fit_together_are_refused(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
     write(tmp_path / "odd", {**document(tmp_path), **change})
     with pytest.raises(StorageError, match=words):
         bh.load(tmp_path / "odd")

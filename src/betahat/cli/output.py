@@ -25,7 +25,7 @@ class Report:
     """What one command has to say. With `as_json`, one object on standard output, warnings in it."""
 
     def __init__(self, as_json: bool) -> None:
-        from rich.console import Console
+        from betahat.cli.console import PlainConsole as Console
 
         self.as_json = as_json
         self.warnings: list[str] = []

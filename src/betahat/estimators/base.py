@@ -12,9 +12,15 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from betahat.certificate import Certificate
-from betahat.data.source import Source
+from betahat.data.source import ArraySource, Source
 from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError
-from betahat.estimators.inputs import array_source, is_frame, refuse_beside_source
+from betahat.estimators.inputs import (
+    array_source,
+    is_frame,
+    refuse_beside_source,
+    refuse_no_weight,
+    users_line,
+)
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
 from betahat.models.linear import predict
@@ -147,6 +153,9 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             self.feature_names_in_ = np.asarray(design.input_names, dtype=object)
 
     def _fit_source(self, source: Source) -> None:
+        if isinstance(source, ArraySource):
+            refuse_no_weight(next(source.blocks()))
+            source.readings -= 1  # a look at the weights is not a reading
         has_intercept = bool(self.fit_intercept)
         if self.design_ is not None and self.design_.kind == "formula":
             has_intercept = self.design_.has_intercept
@@ -160,7 +169,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         if result.remarks:
             self._warn_collinear(result)
         if not result.certificate.converged:
-            warnings.warn(f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=5)
+            warnings.warn(f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line())
 
     def _show(self, result: LinearResult) -> None:
         """Put a result, just made or loaded, where users look for it."""
@@ -181,7 +190,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             if self.collinear == "minimum_norm"
             else "these columns were dropped (their coefficients are 0)"
         )
-        warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=6)
+        warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=users_line())
 
     # --- prediction ---------------------------------------------------------------------------------------------
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from betahat.data.source import ArraySource, Source
+from betahat.data.passes import combined_weight
+from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
 
 
@@ -26,7 +29,10 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
     if np.isscalar(weight) and not isinstance(weight, (str, bytes)):
         weight = np.full(n, weight, np.float64)
     try:
-        values = np.asarray(weight, dtype=np.float64)
+        values = np.asarray(weight)
+        if values.dtype.kind == "c":
+            raise TypeError("complex numbers are not weights")
+        values = values.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold numbers, one for each row; {error}") from error
     if values.ndim != 1 or len(values) != n:
@@ -68,6 +74,16 @@ def array_source(
     )
 
 
+def refuse_no_weight(block: Block) -> None:
+    """DataError unless some row of the block counts."""
+    weight = combined_weight(block)
+    if weight is not None and not (weight > 0).any() and not np.isnan(weight).any():
+        raise DataError(
+            "no row counts: sample_weight, frequency_weight or their product is zero in every row; at least one row "
+            "must have positive weights"
+        )
+
+
 def refuse_beside_source(source: Source, **given: Any) -> None:
     """A source brings its own target, weights and groups; a second set is an error."""
     extra = [name for name, value in given.items() if value is not None]
@@ -76,3 +92,12 @@ def refuse_beside_source(source: Source, **given: Any) -> None:
             f"{', '.join(extra)} given beside a {type(source).__name__}, which holds its own; "
             "name the columns when making the source, such as betahat.data.query(path, target=..., weights=...)"
         )
+
+
+def users_line() -> int:
+    """The `stacklevel` at which a warning of the caller's points at the line outside the package that led to it."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "betahat":
+        frame, level = frame.f_back, level + 1
+    return level

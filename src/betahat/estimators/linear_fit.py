@@ -75,8 +75,16 @@ def _fit(
         fit_intercept=fit_intercept, readings=source.readings, carried=fit.refined.carried,
     )  # fmt: skip
     statistics, refusal = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear)
+    coef, intercept = fit.coef, fit.intercept
+    if fit.units is not None:
+        coef, intercept = fit.units.coefficients(coef, intercept)
+        certificate = fit.units.certificate(certificate)
+        refusal = (
+            "X or y holds numbers beyond 1e±110: the coefficients are right, but their variances leave double precision; "
+            "rescale the columns to have standard errors"
+        )
     return LinearResult(
-        fit.coef, fit.intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks,
+        coef, intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks,
         statistics, fit.curvature, refusal, fit.refined.lows,
     )  # fmt: skip
 

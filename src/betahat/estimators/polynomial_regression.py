@@ -12,12 +12,15 @@ import numpy as np
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError, MissingValueError
 from betahat.estimators.base import BaseLinear, check_choice, check_number
+from betahat.estimators.inputs import refuse_no_weight
 from betahat.estimators.linear_fit import LinearResult
 from betahat.inference import LinearStatistics
 from betahat.models.polynomial import PolynomialBasis, monomial_names
 from betahat.penalties import NoPenalty, Penalty
 
 _TWICE_UP_TO = 1 << 20  # numbers in the basis up to which they are kept in two doubles
+
+_LARGEST_POWER, _LARGEST_TARGET = 150.0, 110.0  # decimal exponents whose squares double precision still holds
 
 
 @final
@@ -99,6 +102,9 @@ class PolynomialRegression(BaseLinear):
             raise TypeError("PolynomialRegression takes numeric columns; write categories in a formula: bh.fit(...)")
         (block,) = tuple(source.blocks())
         X = _finite(block, source.names)
+        refuse_no_weight(block)
+        _refuse_extremes(X, source.names, int(self.degree), _LARGEST_POWER)
+        _refuse_extremes(np.asarray(block.y), source.target_names, 1, _LARGEST_TARGET)
         weight = np.ones(len(X))
         for factor in (block.weight, block.frequency):
             weight = weight if factor is None else weight * factor
@@ -130,7 +136,7 @@ class PolynomialRegression(BaseLinear):
         self.intercept_ = float(intercept[0]) if self._single_target else intercept
 
     def _matrix(self, X: Any) -> Any:
-        inputs = _dense(super()._matrix(X))  # checks first that there is a basis
+        inputs = np.asarray(super()._matrix(X), np.float64)  # checks first that there is a basis
         return self._basis.evaluate(inputs)
 
     def _statistics(self) -> LinearStatistics:
@@ -140,13 +146,8 @@ class PolynomialRegression(BaseLinear):
         return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − p(xᵢ))², p of degree {self.degree} in a basis orthogonal on the data"
 
 
-def _dense(X: Any) -> np.ndarray:
-    """Inputs as a float64 array: the basis is dense even where the inputs are not."""
-    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
-
-
 def _finite(block: Block, names: tuple[str, ...]) -> np.ndarray:
-    X = _dense(block.X)
+    X = np.asarray(block.X, np.float64)
     bad = ~np.isfinite(X)
     if bad.any():
         row, column = (int(i[0]) for i in np.nonzero(bad))
@@ -154,6 +155,16 @@ def _finite(block: Block, names: tuple[str, ...]) -> np.ndarray:
         kind = MissingValueError if what == "NaN" else DataError
         raise kind(f"Input X contains {what}: {names[column]!r} in row {row}; expected finite numbers")
     return X
+
+
+def _refuse_extremes(values: np.ndarray, names: tuple[str, ...], degree: int, most: float) -> None:
+    """DataError where a coefficient of `degree`, or its variance, would leave double precision."""
+    for name, size in zip(names, np.abs(values).max(axis=0), strict=True):
+        if size > 0 and np.isfinite(size) and abs(degree * np.log10(size)) > most:
+            what = f"whose power {degree} leaves" if degree > 1 else "whose square leaves"
+            raise DataError(
+                f"{name!r} holds numbers as large as {size:.3g}, {what} the range of double precision; rescale it"
+            )
 
 
 def _in_powers(result: LinearResult, basis: PolynomialBasis) -> tuple[LinearStatistics, np.ndarray]:

@@ -77,6 +77,14 @@ def load(path: str | os.PathLike[str]) -> BaseLinear:
 
     Raises StorageError naming the file and what is wrong with it: missing, damaged (any changed value is
     found by a checksum), of another kind, of a newer betahat, or with values that no fit produces.
+
+    >>> import numpy as np, betahat as bh, tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "model"
+    >>> bh.Ridge(alpha=1.0).fit(np.array([[0.0], [1.0], [2.0]]), [0.0, 1.0, 2.0]).save(path)
+    >>> bh.load(path)
+    Ridge()
+    >>> folder.cleanup()
     """
     document = read(path)
     try:

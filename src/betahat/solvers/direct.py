@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from betahat.errors import CollinearityError, DataError
 from betahat.objective import LinearObjective
 from betahat.solvers.dual import is_wide, solve_dual
 from betahat.solvers.equations import is_representable, normal_equations
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.primal import pilot, solve_primal
-from betahat.solvers.range import rescaled, unscale
+from betahat.solvers.range import are_tiny, rescaled
 from betahat.solvers.trace import Trace
 
 COLLINEAR = ("minimum_norm", "drop", "error")
@@ -26,35 +28,44 @@ def solve(
     certifies). `extended` keeps the coefficients themselves in two doubles. Raises MissingValueError or DataError for
     values that are not finite, CollinearityError if `collinear` is "error".
     """
-    trace = Trace()
-    fit = None
-    if is_wide(objective.source, p):
-        fit = solve_dual(objective, p, t, collinear, trace)
-    elif p > _MOST_COLUMNS:
+    if p > _MOST_COLUMNS and not is_wide(objective.source, p):
         raise DataError(
             f"X has {p} columns: the direct solver needs a {p} × {p} matrix of {8e-9 * p * p:.0f} GB. Leave columns "
             "out, or hash or bin the categories that made them"
         )
+    trace = Trace()
+    if is_wide(objective.source, p):
+        fit = solve_dual(objective, p, t, collinear, trace)
     else:
-        first = None
-        if objective.source.in_memory:
-            statistic = objective.second_order()
-        else:
-            both = objective.both_orders(
-                max(_PILOT_ROWS, 20 * p), lambda early: pilot(objective, p, early)
-            )
-            statistic, first = both.second, both.finish() if both.second.counts.rows else None
-        if statistic.counts.rows == 0:
-            raise DataError("the data have no rows (0 samples); nothing can be fitted")
-        if is_representable(statistic):
-            fit = solve_primal(
-                objective, normal_equations(objective, statistic, p), t, names, collinear, extended, trace, first
-            )
-    if fit is None:  # squares left the range of double precision, or values are not finite
-        scaled, x_scale, y_scale = rescaled(objective, p, t, names)
-        fit = unscale(solve(scaled, p, t, names, collinear, extended), x_scale, y_scale)
+        fit = _primal(objective, p, t, names, collinear, extended, trace)
+    if fit is None:  # squares leave the range of double precision, or values are not finite
+        scaled, units = rescaled(objective, p, t, names)
+        fit = solve(scaled, p, t, names, collinear, extended)
+        fit.units = units
     if fit.remarks and collinear == "error":
         raise CollinearityError(
             "; ".join(fit.remarks) + '. Leave columns out, or set collinear to "minimum_norm" or "drop"'
         )
     return fit
+
+
+def _primal(
+    objective: LinearObjective, p: int, t: int, names: tuple[str, ...], collinear: str, extended: bool, trace: Trace
+) -> LinearFit | None:
+    """The fit from the p × p equations, None where these cannot be represented."""
+    first = None
+    if objective.source.in_memory:
+        statistic = objective.second_order()
+    else:
+        both = objective.both_orders(max(_PILOT_ROWS, 20 * p), lambda early: pilot(objective, p, early))
+        statistic, first = both.second, both.finish() if both.second.counts.rows else None
+    if statistic.counts.rows == 0:
+        raise DataError("the data have no rows (0 samples); nothing can be fitted")
+    with np.errstate(invalid="ignore", over="ignore"):
+        if not is_representable(statistic):
+            return None
+        vanished = (statistic.high + statistic.low).diagonal()[:-1] == 0
+    if vanished.any() and are_tiny(objective.ranges(p, t), vanished):
+        return None
+    equations = normal_equations(objective, statistic, p)
+    return solve_primal(objective, equations, t, names, collinear, extended, trace, first)

@@ -112,6 +112,9 @@ def solve_dual(objective: LinearObjective, p: int, t: int, collinear: str, trace
         reach = np.concatenate([rows.squares, total_ss])
     if not (np.isfinite(reach.sum()) and ((reach == 0) | ((reach > 1e-220) & (reach < 1e220))).all()):
         return None
+    empty = rows.squares == 0
+    if empty.any() and abs(X[:, empty]).max() > 0:
+        return None
     objective.use_weight(total)
     curvature, mean = objective.penalty.curvature, rows.mean
     if not curvature and collinear != "minimum_norm":

@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.kernels.reference import Gradient
 from betahat.models.linear import Counts
+from betahat.solvers.range import Units
 from betahat.solvers.refine import Refined
 from betahat.solvers.trace import Trace
 
@@ -47,6 +48,8 @@ class LinearFit:
     solver: str
     why: str
     remarks: list[str] = field(default_factory=list)
+    units: Units | None = None
+    """What the data were multiplied by, if they were: all numbers here are in these units."""
 
     @property
     def coef(self) -> np.ndarray:

@@ -75,7 +75,7 @@ def solve_primal(
     return LinearFit(
         refined, equations.counts, mean, equations.mean[p:], equations.squares, equations.total_ss, active, scale,
         factor.rank, factor.condition_number, factor.contraction, inverse, found.null_space,
-        _estimable(found.null_space), curvature, trace, factor.method, found.why, found.remarks,
+        _estimable(found.null_space, size), curvature, trace, factor.method, found.why, found.remarks,
     )  # fmt: skip
 
 
@@ -214,10 +214,9 @@ def _orthonormal(null: np.ndarray) -> np.ndarray:
     return np.linalg.qr(null / np.sqrt((null**2).sum(axis=0)))[0]
 
 
-def _estimable(null: np.ndarray) -> np.ndarray:
-    """Coefficients on which no open direction lies, judged free of the columns' units."""
+def _estimable(null: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Coefficients on which no open direction lies, judged on columns scaled to length 1 (`size` is their length)."""
     if not null.size:
         return np.ones(len(null), bool)
-    rows = np.sqrt((null**2).sum(axis=1))
-    unit = np.linalg.qr(null / np.where(rows > 0, rows, 1.0)[:, None])[0]
-    return (rows == 0) | (np.sqrt((unit**2).sum(axis=1)) < 1e-7)
+    unit = _orthonormal(null * np.where(size > 0, size, 1.0)[:, None])
+    return np.sqrt((unit**2).sum(axis=1)) < 1e-7

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import final
+
 import numpy as np
 
+from betahat.certificate import Certificate
 from betahat.errors import DataError, MissingValueError
 from betahat.models.linear import RangeStatistic
 from betahat.objective import LinearObjective
-from betahat.solvers.fit import LinearFit
-from betahat.solvers.refine import Correction
 
 
 def rescaled(
     objective: LinearObjective, p: int, t: int, names: tuple[str, ...]
-) -> tuple[LinearObjective, np.ndarray, np.ndarray]:
+) -> tuple[LinearObjective, Units]:
     """The objective with every column brought near 1, and what X and y were multiplied by.
 
     Raises MissingValueError or DataError where the reason is a value that is not finite.
@@ -29,30 +31,57 @@ def rescaled(
     y_scale = np.ldexp(1.0, -np.clip(np.frexp(ranges.largest_y)[1], -1020, 1020))
     if (x_scale == 1).all() and (y_scale == 1).all():
         raise DataError("sums over the rows overflow although the values do not; are the weights finite and moderate?")
-    return objective.scaled(x_scale, y_scale), x_scale, y_scale
+    return objective.scaled(x_scale, y_scale), Units(x_scale, y_scale)
 
 
-def unscale(fit: LinearFit, x_scale: np.ndarray, y_scale: np.ndarray) -> LinearFit:
-    """The fit in the units of the data."""
-    r = fit.refined
-    with np.errstate(over="ignore", under="ignore"):
-        units = np.concatenate([[1.0], 1 / x_scale]) / y_scale[:, None]
-        g = r.gradient
-        gradient = type(g)(g.high * units, g.low * units, g.magnitude * units, g.loss / y_scale**2)
-        step = Correction(r.correction.coef * x_scale / y_scale[:, None], r.correction.intercept / y_scale)
-        coef, intercept = r.coef * x_scale / y_scale[:, None], r.intercept / y_scale
-        fit.refined = r._replace(coef=coef, intercept=intercept, gradient=gradient, correction=step)
-        fit.mean, fit.level = fit.mean / x_scale, fit.level / y_scale
-        fit.scale = fit.scale / x_scale[fit.active]
-        fit.null_space = fit.null_space * x_scale[:, None]
-        if fit.inverse is not None:
-            sides = np.concatenate([np.ones(len(fit.inverse) - len(x_scale)), x_scale])
-            fit.inverse = fit.inverse * sides[:, None] * sides
-        fit.squares = fit.squares / np.concatenate([x_scale, y_scale]) / np.concatenate([x_scale, y_scale])
-        fit.total_ss = fit.total_ss / y_scale / y_scale
-    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-        raise DataError("the coefficients exceed the range of double precision (1e308); rescale X or y")
-    return fit
+def are_tiny(ranges: RangeStatistic, vanished: np.ndarray) -> bool:
+    """Whether columns (p + t,) whose squared deviations are all zero are not constant but too small to square."""
+    largest = np.concatenate([ranges.largest_x, ranges.largest_y])[vanished]
+    return bool(((largest > 0) & (largest < 1e-100)).any())
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What columns of X (p,) and y (t,) were multiplied by: powers of two."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def coefficients(self, coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes (t, p) and intercepts (t,) in the units of the data; DataError where they leave double precision."""
+        raw, level = self._of_coef(coef), intercept / self.y
+        lost = ((raw == 0) & (coef != 0)).any() or ((level == 0) & (intercept != 0)).any()
+        if lost or not (np.isfinite(raw).all() and np.isfinite(level).all()):
+            raise DataError("coefficients leave the range of double precision (1e±308); rescale the columns of X or y")
+        return raw, level
+
+    def _of_coef(self, values: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore", under="ignore"):
+            # the larger power first, so that the product passes through no smaller or larger number than need be
+            return np.ldexp(values, np.frexp(self.x)[1] - np.frexp(self.y)[1][:, None])
+
+    def certificate(self, scaled: Certificate) -> Certificate:
+        """The certificate in the units of the data; decided in scaled units, where nothing overflows."""
+        first = np.atleast_2d(scaled.gradient).shape[1] - len(self.x)
+        with np.errstate(over="ignore", under="ignore"):
+            columns = np.concatenate([np.ones(first), self.x])
+            slope = self._of_coef(np.atleast_2d(scaled.error_bound)[:, first:])
+            level = np.atleast_2d(scaled.error_bound)[:, :first] / self.y[:, None]
+            gradient = np.atleast_2d(scaled.gradient) / columns / self.y[:, None] / self.y[:, None]
+            tolerances = np.atleast_2d(scaled.tolerances) / columns / self.y[:, None] / self.y[:, None]
+            bound = np.column_stack([level, slope])
+            single = scaled.gradient.ndim == 1
+            worst = int(np.argmax(np.abs(scaled.gradient) - scaled.tolerances)) if scaled.gradient.size else 0
+            return replace(
+                scaled,
+                loss=float(scaled.loss / self.y[0] / self.y[0]) if len(self.y) == 1 else np.inf,
+                gradient=gradient[0] if single else gradient,
+                tolerances=tolerances[0] if single else tolerances,
+                gradient_norm=float(np.abs(gradient).max(initial=0)),
+                tolerance=float(tolerances.ravel()[worst]) if tolerances.size else 0.0,
+                error_bound=bound[0] if single else bound,
+            )
 
 
 def refuse_non_finite(ranges: RangeStatistic, names: tuple[str, ...], targets: tuple[str, ...]) -> None:
