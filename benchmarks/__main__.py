@@ -26,7 +26,10 @@ def environment() -> str:
     text = io.StringIO()
     with redirect_stdout(text):
         show_versions()
-    peers = [f"{name} {importlib.metadata.version(name)}" for name in ("scikit-learn", "statsmodels", "glum", "numpy")]
+    peers = [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("scikit-learn", "statsmodels", "glum", "numpy")
+    ]
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     kept = [line for line in text.getvalue().splitlines() if "/" not in line]  # no paths of a machine
     return f"{when}. Peers: {', '.join(peers)}.\n\n```\n" + "\n".join(kept) + "\n```"
@@ -54,7 +57,9 @@ def main(names: list[str]) -> None:
         print(result, flush=True)
         recorded[name] = f"## {TITLES[name]}\n\n{result}"
     order = ["machine", *TITLES]
-    text = "# Benchmarks\n\nMade by `make bench`. Contestants take turns; medians, and ratios of the same run."
+    text = (
+        "# Benchmarks\n\nMade by `make bench`. Contestants take turns; medians, and ratios of the same run."
+    )
     for name in order:
         if name in recorded:
             text += f"\n\n<!-- {name} -->\n{recorded[name]}"

@@ -49,6 +49,7 @@ def table(timings: list[Timing], ours: str = "betahat") -> str:
     reference = next(timing for timing in timings if timing.name == ours).median
     lines = ["| contestant | median | best | ratio to betahat |", "|---|---|---|---|"]
     lines += [
-        f"| {t.name} | {readable(t.median)} | {readable(t.best)} | {t.median / reference:.2f} |" for t in timings
+        f"| {t.name} | {readable(t.median)} | {readable(t.best)} | {t.median / reference:.2f} |"
+        for t in timings
     ]
     return "\n".join(lines)

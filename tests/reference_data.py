@@ -74,7 +74,8 @@ def exact_least_squares(
     inverse = [row[m:] for row in A]
     beta = [sum((inverse[a][b] * h[b] for b in range(m)), Fraction(0)) for a in range(m)]
     rss = sum(
-        (w[i] * (Y[i] - sum((X[i][a] * beta[a] for a in range(m)), Fraction(0))) ** 2 for i in range(n)), Fraction(0)
+        (w[i] * (Y[i] - sum((X[i][a] * beta[a] for a in range(m)), Fraction(0))) ** 2 for i in range(n)),
+        Fraction(0),
     )
     return beta, inverse, rss
 

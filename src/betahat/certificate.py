@@ -22,6 +22,9 @@ STATUSES = (
 EPS = float(np.finfo(np.float64).eps)
 RELATIVE_TOLERANCE = 1e-10
 """How small |∂J/∂βⱼ| must be beside mean |wᵢ xᵢⱼ L'ᵢ|, for direct and Newton solvers."""
+_FEW_DIGITS_UP_TO = (
+    1e8  # squared condition numbers up to which gradients may have been asked for to 80 bits only
+)
 
 
 @final
@@ -54,8 +57,9 @@ class Certificate:
     def line(self) -> str:
         """One line for a summary."""
         return (
-            f"{self.status}: |∂J/∂β| ≤ {self.gradient_norm:.2g} (tolerance {self.tolerance:.2g}), |β̂ − β*| ≤ {np.nanmax(self.error_bound):.2g}"
-            f" ({self.error_bound_kind}), condition number {self.condition_number:.3g}, {self._read()}"
+            f"{self.status}: |∂J/∂β| ≤ {self.gradient_norm:.2g} (tolerance {self.tolerance:.2g}), "
+            f"|β̂ − β*| ≤ {np.nanmax(self.error_bound):.2g} ({self.error_bound_kind}), "
+            f"condition number {self.condition_number:.3g}, {self._read()}"
             if self.error_bound.size and np.isfinite(self.error_bound).any()
             else f"{self.status}: {self.message}"
         )
@@ -68,7 +72,9 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Certificate:
-        arrays = {name: np.asarray(values[name], np.float64) for name in ("gradient", "tolerances", "error_bound")}
+        arrays = {
+            name: np.asarray(values[name], np.float64) for name in ("gradient", "tolerances", "error_bound")
+        }
         return cls(**{**values, **arrays})
 
 
@@ -76,13 +82,13 @@ def certify_linear(
     *, gradient: Gradient, coef: np.ndarray, intercept: np.ndarray, weight: float, squares: np.ndarray,
     mean: np.ndarray, curvature: float, scale: np.ndarray, active: np.ndarray, contraction: float,
     condition_number: float, correction: np.ndarray, correction_intercept: np.ndarray, unique: bool,
-    fit_intercept: bool, readings: int, carried: bool = False,
+    fit_intercept: bool, readings: int, rows: int, carried: bool = False,
 ) -> Certificate:  # fmt: skip
     """The certificate of a linear least-squares fit.
 
     J is convex, so a vanishing gradient proves a global minimum. With H the Hessian and δ = −H⁻¹∇J computed by a
-    factorisation that may miss by a factor ρ (`contraction`), |β̂ − β*| ≤ |δ| + ρ/(1 − ρ) ‖δ‖ on the scale of the
-    columns: a bound, because the gradient is correct to twice double precision.
+    factorisation that may miss by a factor ρ (`contraction`) in the norm ‖v‖² = vᵀHv, the rest e = β* − β̂ − δ has
+    ‖e‖ ≤ ρ/(1 − ρ) ‖δ‖ + ‖H⁻¹ε‖ with ε the rounding of ∇J, and |eⱼ| ≤ √(H⁻¹)ⱼⱼ ‖e‖ (Cauchy–Schwarz).
     """
     p = coef.shape[1]
     derivative = (gradient.high + gradient.low) / -weight
@@ -94,8 +100,8 @@ def certify_linear(
     if curvature:
         tolerances[:, 1:] += EPS * curvature * np.abs(coef)
     bound = _error_bound(
-        coef, weight, root, reach + np.sqrt(squares[p:] / weight), mean, scale, active, contraction,
-        correction, correction_intercept,
+        derivative * -weight, curvature * weight * coef, weight, reach + np.sqrt(squares[p:] / weight), mean, scale,
+        active, contraction, condition_number, correction, correction_intercept, rows,
     )  # fmt: skip
     first = 0 if fit_intercept else 1
     derivative, tolerances, bound = derivative[:, first:], tolerances[:, first:], bound[:, first:]
@@ -105,9 +111,12 @@ def certify_linear(
     loss = float((gradient.loss / 2).sum() / weight + 0.5 * curvature * float((coef**2).sum()))
     rigorous = contraction < 0.5 and unique
     if not converged:
-        status, message = "not stationary", (
-            "the derivatives do not vanish to the precision expected; the columns may be so nearly collinear that "
-            "double precision cannot tell their coefficients apart"
+        status, message = (
+            "not stationary",
+            (
+                "the derivatives do not vanish to the precision expected; the columns may be so nearly collinear that "
+                "double precision cannot tell their coefficients apart"
+            ),
         )
     else:
         status = "global minimum"
@@ -115,9 +124,7 @@ def certify_linear(
         if not unique:
             message += "; other coefficients reach the same loss, because columns are collinear"
     if carried:
-        message += (
-            "; the rows were read once: their derivatives were summed at a β close by and carried to β̂ by the Hessian"
-        )
+        message += "; the rows were read once: their derivatives were summed at a β close by and carried to β̂ by the Hessian"
     squeeze = (lambda a: a[0]) if len(coef) == 1 else (lambda a: a)
     return Certificate(
         status, converged, loss, squeeze(derivative), squeeze(tolerances),
@@ -127,19 +134,36 @@ def certify_linear(
 
 
 def _error_bound(
-    coef: np.ndarray, weight: float, root: np.ndarray, reach: np.ndarray, mean: np.ndarray, scale: np.ndarray,
-    active: np.ndarray, contraction: float, correction: np.ndarray, correction_intercept: np.ndarray,
+    sums: np.ndarray, shrinkage: np.ndarray, weight: float, reach: np.ndarray, mean: np.ndarray, scale: np.ndarray,
+    active: np.ndarray, contraction: float, kappa: float, correction: np.ndarray, correction_intercept: np.ndarray,
+    rows: int,
 ) -> np.ndarray:  # fmt: skip
-    """(t, p + 1) bounds, the intercept's first."""
-    t, p = coef.shape
+    """(t, p + 1) bounds, the intercept's first, from the `sums` −W ∂J/∂β and the penalty's part of them.
+
+    That part, W ∂R/∂β, is known no better than Σw, which is rounded.
+    """
+    t, p = correction.shape
     span = np.zeros((t, p))
-    rho = min(contraction + 4 * EPS * float((np.abs(mean[active]) * np.sqrt(weight) / scale).max(initial=0)), 0.5)
-    size = np.sqrt(((correction[:, active] * scale) ** 2).sum(axis=1, keepdims=True))
-    # What evaluating the gradient in double-double can still miss, carried through H⁻¹ ≤ κ²/scale².
-    missed = 2.0**-96 * np.sqrt(len(active) + 1) * weight**0.5 * reach[:, None]
-    kappa = (contraction / (8 * EPS)) if len(active) else 1.0
-    span[:, active] = rho / (1 - rho) * size / scale + missed * kappa / scale
+    rho = min(
+        contraction + 4 * EPS * float((np.abs(mean[active]) * np.sqrt(weight) / scale).max(initial=0)), 0.5
+    )
+    constant, about_mean = np.abs(sums[:, :1]), sums[:, 1:] - sums[:, :1] * mean
+    terms = correction * about_mean  # they add to δᵀHδ; with what their sum can lose:
+    energy = np.sqrt(np.maximum(terms.sum(axis=1), 0) + 8 * (p + 1) * EPS * np.abs(terms).sum(axis=1))[
+        :, None
+    ]
+    rounded = (
+        4
+        * EPS
+        * (np.abs(about_mean) + 2 * constant * np.abs(mean) + 4 * np.abs(shrinkage))[:, active]
+        / scale
+    )
+    # What evaluating the gradient can still miss: 80 or 100 bits, and what adding many rows loses of them.
+    digits = 2.0**-76 if kappa**2 <= _FEW_DIGITS_UP_TO else 2.0**-96
+    missed = max(digits, rows * 2.0**-104) * np.sqrt(len(active) + 1) * weight**0.5 * reach[:, None]
+    lost = np.sqrt((rounded**2).sum(axis=1, keepdims=True)) + missed
+    span[:, active] = kappa * (rho / (1 - rho) * energy + kappa * lost) / scale
     slopes = np.abs(correction) * (1 + 4 * EPS) + span
     intercept = np.abs(correction_intercept)[:, None] * (1 + 4 * EPS) + (span @ np.abs(mean))[:, None]
     intercept = intercept + 8 * EPS * (np.abs(correction) @ np.abs(mean))[:, None] + missed / weight**0.5
-    return np.column_stack([intercept, slopes])
+    return np.column_stack([intercept + 64 * EPS * constant / weight, slopes])

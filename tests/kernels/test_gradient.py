@@ -24,7 +24,10 @@ def exact(X, Y, beta, intercept, weight):
     rows = [[Fraction(1), *(Fraction(float(v)) for v in X[i])] for i in range(n)]
     b = [Fraction(float(intercept[0])), *(Fraction(float(v)) for v in beta[0])]
     w = [Fraction(1)] * n if weight is None else [Fraction(float(v)) for v in weight]
-    u = [w[i] * (Fraction(float(Y[i, 0])) - sum(x * c for x, c in zip(rows[i], b, strict=True))) for i in range(n)]
+    u = [
+        w[i] * (Fraction(float(Y[i, 0])) - sum(x * c for x, c in zip(rows[i], b, strict=True)))
+        for i in range(n)
+    ]
     sums = [sum(u[i] * rows[i][j] for i in range(n)) for j in range(p + 1)]
     sizes = [sum(abs(u[i] * rows[i][j]) for i in range(n)) for j in range(p + 1)]
     return sums, sizes
@@ -86,7 +89,9 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(30_000, 5, 1), (4_001, 37, 2), (300, 500, 1), (COMPILED_FROM + 1, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(30_000, 5, 1), (4_001, 37, 2), (300, 500, 1), (COMPILED_FROM + 1, 1, 1)], ids=str
+)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_large_equals_reference(layout, shape, weighted, rng):
     n, p, t = shape

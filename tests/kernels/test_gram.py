@@ -9,7 +9,14 @@ from betahat.kernels import reference
 from betahat.kernels.columns import Columns
 from betahat.kernels.gram import COMPILED_FROM, gram, mirror_upper
 
-SHAPES = [(COMPILED_FROM, 1, 1), (30_000, 5, 1), (4_001, 37, 2), (2_800, 47, 3), (300, 500, 1), (3_000, 391, 0)]
+SHAPES = [
+    (COMPILED_FROM, 1, 1),
+    (30_000, 5, 1),
+    (4_001, 37, 2),
+    (2_800, 47, 3),
+    (300, 500, 1),
+    (3_000, 391, 0),
+]
 
 
 def _big_endian(X):

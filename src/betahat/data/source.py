@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Block:
     """Some consecutive rows.

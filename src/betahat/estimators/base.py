@@ -81,7 +81,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     # --- fitting ------------------------------------------------------------------------------------------------
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, frequency_weight: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        frequency_weight: Any = None,
+        groups: Any = None,
     ) -> Self:
         """Fit to rows.
 
@@ -139,7 +144,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
 
         validate_data(self, X, y, skip_check_array=True)
         self.design_, source = read_inputs(
-            X, y, sample_weight, frequency_weight, groups, missing=self.missing  # pyright: ignore[reportArgumentType]
+            X,
+            y,
+            sample_weight,
+            frequency_weight,
+            groups,
+            missing=self.missing,  # pyright: ignore[reportArgumentType]
         )
         self._single_target = np.ndim(y) == 1 if not hasattr(y, "columns") else False
         return source
@@ -169,14 +179,20 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         if result.remarks:
             self._warn_collinear(result)
         if not result.certificate.converged:
-            warnings.warn(f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line())
+            warnings.warn(
+                f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line()
+            )
 
     def _show(self, result: LinearResult) -> None:
         """Put a result, just made or loaded, where users look for it."""
         single = self._single_target
         self.coef_ = result.coef[0] if single else result.coef
         self.intercept_ = float(result.intercept[0]) if single else result.intercept
-        self.certificate_, self.trace_, self.stop_reason_ = result.certificate, result.trace, result.stop_reason
+        self.certificate_, self.trace_, self.stop_reason_ = (
+            result.certificate,
+            result.trace,
+            result.stop_reason,
+        )
         self.rank_ = result.statistics.rank - int(result.statistics.has_intercept)
         self.solver_ = result.solver
         self._result = result
@@ -196,10 +212,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
 
     def _matrix(self, X: Any) -> Any:
         """X of new rows as numbers, coded as in training."""
-        check_is_fitted(self)
+        check_is_fitted(self, "_result")
         if self.design_ is not None and is_frame(X):
             if self.design_.kind == "columns":
-                validate_data(self, _in_order(X, self.design_.input_names), skip_check_array=True, reset=False)
+                validate_data(
+                    self, _in_order(X, self.design_.input_names), skip_check_array=True, reset=False
+                )
             return self.design_.matrix(X)
         if self.design_ is not None and len(self.design_.names) != len(self.design_.input_names):
             raise TypeError(
@@ -241,7 +259,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     @property
     def inference_(self) -> Inference:
         """Standard errors, tests, intervals and fit statistics (see :class:`betahat.inference.Inference`)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "_result")
         if self._result.refusal is not None:
             raise InferenceError(self._result.refusal)
         if self._result.inference is None:
@@ -260,7 +278,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
         from betahat.report.explain import explain_linear
 
-        check_is_fitted(self)
+        check_is_fitted(self, "_result")
         return explain_linear(self._result, self._objective_words())
 
     @abstractmethod

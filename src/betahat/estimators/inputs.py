@@ -44,7 +44,9 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
         row = int(np.argmin(values))
         raise DataError(f"{name} has a negative value ({values[row]!r} in row {row}); weights must be ≥ 0")
     if total <= 0:
-        raise DataError(f"{name} is zero in every row, so no row counts; at least one weight must be positive")
+        raise DataError(
+            f"{name} is zero in every row, so no row counts; at least one weight must be positive"
+        )
     if whole and not np.array_equal(values, np.floor(values)):
         row = int(np.argmax(values != np.floor(values)))
         raise DataError(

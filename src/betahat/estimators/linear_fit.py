@@ -72,16 +72,18 @@ def _fit(
         mean=fit.mean, curvature=fit.curvature, scale=fit.scale, active=fit.active,
         contraction=fit.contraction, condition_number=fit.condition_number, correction=fit.refined.correction.coef,
         correction_intercept=fit.refined.correction.intercept, unique=penalised or fit.rank == p,
-        fit_intercept=fit_intercept, readings=source.readings, carried=fit.refined.carried,
+        fit_intercept=fit_intercept, readings=source.readings, rows=fit.counts.rows, carried=fit.refined.carried,
     )  # fmt: skip
-    statistics, refusal = _statistics(source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear)
+    statistics, refusal = _statistics(
+        source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear
+    )
     coef, intercept = fit.coef, fit.intercept
     if fit.units is not None:
         coef, intercept = fit.units.coefficients(coef, intercept)
         certificate = fit.units.certificate(certificate)
         refusal = (
-            "X or y holds numbers beyond 1e±110: the coefficients are right, but their variances leave double precision; "
-            "rescale the columns to have standard errors"
+            "X or y holds numbers beyond 1e±110: the coefficients are right, but their variances leave double "
+            "precision; rescale the columns to have standard errors"
         )
     return LinearResult(
         coef, intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks,
@@ -101,7 +103,9 @@ def _statistics(
     if kind != "nonrobust" and not penalised and fit.inverse is not None and fit.counts.observations > rank:
         try:
             meat, options = _meat(source, fit, kind, maxlags, fit_intercept)
-        except InferenceError as error:  # the coefficients are right; asking for standard errors will say why not
+        except (
+            InferenceError
+        ) as error:  # the coefficients are right; asking for standard errors will say why not
             refusal = str(error)
     estimable = np.concatenate([np.ones(first, bool), fit.estimable])
     null = fit.null_space
@@ -109,7 +113,9 @@ def _statistics(
         moved = -(fit.mean @ null)  # how far the intercept goes along each open direction
         terms = np.abs(fit.mean) @ np.abs(null)
         if collinear != "drop":
-            estimable[0] = bool(fit.estimable.any() or not len(fit.mean)) and not (np.abs(moved) > 1e-7 * terms).any()
+            estimable[0] = (
+                bool(fit.estimable.any() or not len(fit.mean)) and not (np.abs(moved) > 1e-7 * terms).any()
+            )
             null = np.concatenate([moved[None, :], null])
         else:
             null = np.concatenate([np.zeros((1, null.shape[1])), null])
@@ -155,5 +161,7 @@ def _meat(
     assert meat is not None
     assert fit.inverse is not None
     inverse = centred_inverse(fit.inverse, fit.counts.weight, fit_intercept)
-    sum_scores(meat, source, fit.coef, fit.level * fit_intercept, fit.mean * fit_intercept, inverse, fit_intercept)
+    sum_scores(
+        meat, source, fit.coef, fit.level * fit_intercept, fit.mean * fit_intercept, inverse, fit_intercept
+    )
     return meat.result(), meat.options

@@ -14,6 +14,9 @@ class LinearRegression(BaseLinear):
 
         J(β) = (1/Σw) Σᵢ wᵢ ½ (yᵢ − β₀ − xᵢᵀβ)² + α/2 ‖β‖².
 
+    Everything is computed in float64, whatever the input's type. Columns are centred and scaled before any decision;
+    the solution is refined with residuals in double-double arithmetic until the correction is at rounding level.
+
     Parameters
     ----------
     alpha : float ≥ 0
@@ -34,14 +37,28 @@ class LinearRegression(BaseLinear):
 
     Attributes
     ----------
-    coef_ : (p,) or (t, p) float64; intercept_ : float or (t,)
-    certificate_ : :class:`betahat.certificate.Certificate`, recomputed from the data
-    inference_ : standard errors, tests, intervals, R², AIC, ...
-    trace_, stop_reason_ : the refinements made; solver_ : "Cholesky", "QR", "SVD" or "dual"; rank_ : of the columns
-    n_features_in_, feature_names_in_, design_ (how a table became X)
-
-    Everything is computed in float64, whatever the input's type. Columns are centred and scaled before any decision;
-    the solution is refined with residuals in double-double arithmetic until the correction is at rounding level.
+    coef_ : float64 array of shape (p,), or (t, p) for t targets
+        Slopes.
+    intercept_ : float, or float64 array of shape (t,)
+        β₀; 0.0 without an intercept.
+    certificate_ : betahat.certificate.Certificate
+        Whether it is a minimum, recomputed from the data, with a bound on the error of each coefficient.
+    inference_ : betahat.inference.Inference
+        Standard errors, tests, intervals, R², AIC, ...
+    solver_ : "Cholesky", "QR", "SVD" or "dual"
+        The factorisation that was safe for these columns.
+    rank_ : int
+        Of the centred columns, without the intercept.
+    trace_ : betahat.solvers.trace.Trace
+        The refinements made.
+    stop_reason_ : str
+        Why refinement ended.
+    n_features_in_ : int
+        Columns of the input.
+    feature_names_in_ : array of str
+        Their names, where the input was a table.
+    design_ : betahat.data.design.Design or None
+        How a table became X.
 
     Examples
     --------
@@ -82,4 +99,4 @@ class LinearRegression(BaseLinear):
 
     def _objective_words(self) -> str:
         penalty = f" + {self.alpha:g}/2 ‖β‖²" if self.alpha else ""
-        return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − {'β₀ − ' if self.fit_intercept else ''}xᵢᵀβ)²{penalty}"
+        return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − {'β₀ − ' if self._result.statistics.has_intercept else ''}xᵢᵀβ)²{penalty}"

@@ -99,7 +99,9 @@ class PolynomialRegression(BaseLinear):
                 'powers in a formula, such as bh.fit("y ~ x + I(x**2)", path), or load the columns it uses'
             )
         if self.design_ is not None and len(self.design_.names) != len(self.design_.input_names):
-            raise TypeError("PolynomialRegression takes numeric columns; write categories in a formula: bh.fit(...)")
+            raise TypeError(
+                "PolynomialRegression takes numeric columns; write categories in a formula: bh.fit(...)"
+            )
         (block,) = tuple(source.blocks())
         X = _finite(block, source.names)
         refuse_no_weight(block)
@@ -108,7 +110,9 @@ class PolynomialRegression(BaseLinear):
         weight = np.ones(len(X))
         for factor in (block.weight, block.frequency):
             weight = weight if factor is None else weight * factor
-        basis = PolynomialBasis.learn(X, weight, int(self.degree), bool(self.interaction_only), self.fit_intercept)
+        basis = PolynomialBasis.learn(
+            X, weight, int(self.degree), bool(self.interaction_only), self.fit_intercept
+        )
         self.term_names_ = monomial_names(source.names, basis.exponents)
         self.powers_ = np.array(basis.exponents)
         self._basis = basis
@@ -143,7 +147,9 @@ class PolynomialRegression(BaseLinear):
         return self._raw_statistics
 
     def _objective_words(self) -> str:
-        return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − p(xᵢ))², p of degree {self.degree} in a basis orthogonal on the data"
+        return (
+            f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − p(xᵢ))², p of degree {self.degree} in a basis orthogonal on the data"
+        )
 
 
 def _finite(block: Block, names: tuple[str, ...]) -> np.ndarray:

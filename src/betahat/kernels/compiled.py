@@ -94,7 +94,9 @@ class _CacheFiles(CompileResultCacheImpl):
     def __init__(self, function: Any) -> None:
         self._lineno = function.__code__.co_firstlineno
         self._locator = _Locator(function)
-        self._filename_base = self.get_filename_base(f"{function.__name__}-{self._locator.get_disambiguator()}", "")
+        self._filename_base = self.get_filename_base(
+            f"{function.__name__}-{self._locator.get_disambiguator()}", ""
+        )
 
 
 @final
@@ -104,7 +106,9 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = super().load_overload(sig, target_context)
         if found is None:
-            say("compiling kernels for this processor; once, then they are read from the cache (betahat warmup)")
+            say(
+                "compiling kernels for this processor; once, then they are read from the cache (betahat warmup)"
+            )
         return found
 
 

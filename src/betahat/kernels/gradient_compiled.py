@@ -88,7 +88,9 @@ def gradient_slab(
                 dot_rows(at + i * stride, stride, coefficients, whole, rest, hi_at + i * 8, lo_at + i * 8)
             if complete < count:
                 i = complete
-                dot_rows(last_rows.ctypes.data, p * 8, coefficients, whole, rest, hi_at + i * 8, lo_at + i * 8)
+                dot_rows(
+                    last_rows.ctypes.data, p * 8, coefficients, whole, rest, hi_at + i * 8, lo_at + i * 8
+                )
             loss, total, error, magnitude = weigh(
                 ys[start * t :], t, k, ws[start:], w != 0, intercept[k], count, high, low
             )
@@ -105,12 +107,18 @@ def gradient_slab(
                 left = p - j
                 if left > (COLUMNS - 1) * LANES:
                     last = min(LANES, left - (COLUMNS - 1) * LANES)
-                    dot_columns_4(here, stride, count, hi_at, lo_at, last, s_at + step, e_at + step, m_at + step)
+                    dot_columns_4(
+                        here, stride, count, hi_at, lo_at, last, s_at + step, e_at + step, m_at + step
+                    )
                     j += COLUMNS * LANES
                 elif left > LANES:
                     last = min(LANES, left - LANES)
-                    dot_columns_2(here, stride, count, hi_at, lo_at, last, s_at + step, e_at + step, m_at + step)
+                    dot_columns_2(
+                        here, stride, count, hi_at, lo_at, last, s_at + step, e_at + step, m_at + step
+                    )
                     j += 2 * LANES
                 else:
-                    dot_columns_1(here, stride, count, hi_at, lo_at, left, s_at + step, e_at + step, m_at + step)
+                    dot_columns_1(
+                        here, stride, count, hi_at, lo_at, left, s_at + step, e_at + step, m_at + step
+                    )
                     j += LANES

@@ -116,7 +116,22 @@ def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, lin
 
 @compiled
 def read_and_pack(
-    x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left
+    x,
+    row_stride,
+    column_stride,
+    single,
+    table,
+    y,
+    w,
+    rows,
+    p,
+    t,
+    centre,
+    lanes,
+    capacity,
+    first_row,
+    right,
+    left,
 ):
     """Pack rows of any layout; returns where the rows that follow lie and 64, or 0 if they need not be fetched."""
     size = centre.itemsize

@@ -68,7 +68,9 @@ def read_columns(table, offset, rows, columns, out):
     to = out.ctypes.data
     for j in range(0, whole, LANES):
         for i in range(0, squares, LANES):
-            transpose_square(table.ctypes.data + 8 * j, offset + 8 * i, to + 8 * (i * columns + j), 8 * columns)
+            transpose_square(
+                table.ctypes.data + 8 * j, offset + 8 * i, to + 8 * (i * columns + j), 8 * columns
+            )
     for j in range(columns):
         values = carray(doubles(table[j] + offset), rows)
         for i in range(squares if j < whole else 0, rows):

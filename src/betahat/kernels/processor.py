@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, final
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A register tile of `rows` × (`vectors` · `lanes`) sums; `lanes` doubles, or twice as many floats, a register."""

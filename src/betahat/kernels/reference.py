@@ -7,7 +7,7 @@ Works for dense arrays and scipy.sparse matrices alike.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -102,6 +102,7 @@ def _add_groups(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return two_sum(high, low)
 
 
+@final
 class _DenseSlices:
     """X = Σ slices · scale, laid out so that Xβ and Xᵀu are one matrix product each."""
 
@@ -125,13 +126,16 @@ class _DenseSlices:
         return self._absolute.T @ U
 
 
+@final
 class _SparseSlices:
     """The same for a scipy.sparse CSR matrix."""
 
     def __init__(self, X: Any, scale: np.ndarray, bits: int, low: None = None) -> None:
         self.scale, self.bits = scale, bits
         data = X.data / scale[X.indices]
-        self.parts = [type(X)((part, X.indices, X.indptr), shape=X.shape) for part in slices(data, None, bits)]
+        self.parts = [
+            type(X)((part, X.indices, X.indptr), shape=X.shape) for part in slices(data, None, bits)
+        ]
         self.count = len(self.parts)
         self._absolute = abs(X)
 
@@ -275,7 +279,9 @@ def exact_gram(
     if n > _ROWS:
         high, low = np.zeros((p + 1, p + 1)), np.zeros((p + 1, p + 1))
         for a in range(0, n, _ROWS):
-            part = exact_gram(X[a : a + _ROWS], None if weight is None else weight[a : a + _ROWS], centre, scale)
+            part = exact_gram(
+                X[a : a + _ROWS], None if weight is None else weight[a : a + _ROWS], centre, scale
+            )
             high, lost = two_sum(high, part[0])
             low = low + (lost + part[1])
         return high, low

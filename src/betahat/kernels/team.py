@@ -52,7 +52,9 @@ def _positive(name: str) -> int | None:
     first = text.split(",")[0].strip()
     if not first.isdigit() or int(first) < 1:
         if name == "BETAHAT_NUM_THREADS":
-            raise ValueError(f"BETAHAT_NUM_THREADS is {text!r}; expected a whole number of threads, such as 4")
+            raise ValueError(
+                f"BETAHAT_NUM_THREADS is {text!r}; expected a whole number of threads, such as 4"
+            )
         return None
     return int(first)
 
@@ -98,7 +100,9 @@ def _submit(work: Callable[[], None], copies: int) -> list[Future[None]]:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, cores() - 1, (_positive("BETAHAT_NUM_THREADS") or 1) - 1), "betahat")
+            _pool = ThreadPoolExecutor(
+                max(1, cores() - 1, (_positive("BETAHAT_NUM_THREADS") or 1) - 1), "betahat"
+            )
         return [_pool.submit(work) for _ in range(copies)]
 
 

@@ -46,7 +46,8 @@ def make_tile(shape: Tile, vectors: int, ending: int) -> Any:
                 right = [v.load(v.at(right_row, j * wide)) for j in range(vectors)]
                 left = [v.broadcast(v.at(row[i], offset)) for i in range(shape.rows)]
                 return [
-                    v.multiply_add(left[i], right[j], total) for (i, j), total in zip(cells, sums, strict=True)
+                    v.multiply_add(left[i], right[j], total)
+                    for (i, j), total in zip(cells, sums, strict=True)
                 ]
 
             sums = counted_loop(builder, k, [v.zero] * len(cells), body)

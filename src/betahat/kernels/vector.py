@@ -77,7 +77,9 @@ class Vectors:
     def _intrinsic(self, name: str, *arguments: Any) -> Any:
         kind = ir.FunctionType(self.type, [self.type] * len(arguments))
         full = f"llvm.{name}.v{self.lanes}f{8 * self.size}"
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, full), list(arguments))
+        return self.builder.call(
+            cgutils.get_or_insert_function(self.builder.module, kind, full), list(arguments)
+        )
 
     def add(self, a: Any, b: Any) -> Any:
         return self.builder.fadd(a, b)

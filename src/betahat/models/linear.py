@@ -93,7 +93,9 @@ class GramStatistic(Statistic):
         if hasattr(block.X, "tocsr"):
             part = _sparse_gram(block.X.tocsr(), block.y, weight, self.centre)
         else:
-            with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for values that are not finite
+            with np.errstate(
+                invalid="ignore", over="ignore"
+            ):  # the caller looks for values that are not finite
                 part = gram(block.X, block.y, weight, self.centre)
         self._add(*part)
 
@@ -124,7 +126,9 @@ def _sparse_gram(
         high, low = np.zeros((len(centre) + 1,) * 2), np.zeros((len(centre) + 1,) * 2)
         for a in range(0, n, rows):
             part = slice(a, a + rows)
-            block, its_low = gram(X[part].toarray(), Y[part], None if weight is None else weight[part], centre)
+            block, its_low = gram(
+                X[part].toarray(), Y[part], None if weight is None else weight[part], centre
+            )
             high, lost = reference.two_sum(high, block)
             low += lost + its_low
         return high, low
@@ -159,7 +163,15 @@ class GradientStatistic(Statistic):
         weight = combined_weight(block)
         if block.X_low is not None or self._lows[0] is not None:
             part = reference.gradient(
-                block.X, block.y, self.beta, self.intercept, weight, True, self._memo, block.X_low, *self._lows
+                block.X,
+                block.y,
+                self.beta,
+                self.intercept,
+                weight,
+                True,
+                self._memo,
+                block.X_low,
+                *self._lows,
             )
         else:
             part = gradient(block.X, block.y, self.beta, self.intercept, weight, self._precise, self._memo)
@@ -211,7 +223,9 @@ class PilotStatistic(Statistic):
 
     def merge(self, other: Self) -> None:
         first, second = self.finish(), other.finish()
-        if not (np.array_equal(first.beta, second.beta) and np.array_equal(first.intercept, second.intercept)):
+        if not (
+            np.array_equal(first.beta, second.beta) and np.array_equal(first.intercept, second.intercept)
+        ):
             raise ValueError("gradients at different β do not add; give all parts the same pilot")
         self.second.merge(other.second)
         first.merge(second)
@@ -238,7 +252,9 @@ class TriangleStatistic(Statistic):
             X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
             Z = np.ones((X.shape[0], self.R.shape[1]))
             first = int(self.intercept)
-            Z[:, first : first + k] = (X[:, self.columns] - self.centre[self.columns]) / self.scale[self.columns]
+            Z[:, first : first + k] = (X[:, self.columns] - self.centre[self.columns]) / self.scale[
+                self.columns
+            ]
             Z[:, first + k :] = block.y[part] - self.centre[p:]
             if weight is not None:
                 Z *= np.sqrt(weight[part])[:, None]
@@ -281,7 +297,9 @@ class RangeStatistic(Statistic):
         top = float(np.max(np.abs(values)))
         if not np.isfinite(top):
             row = int(np.flatnonzero(~np.isfinite(values))[0])
-            self.bad.setdefault((where, j), ("NaN" if np.isnan(values).any() else "infinity", self.rows + row))
+            self.bad.setdefault(
+                (where, j), ("NaN" if np.isnan(values).any() else "infinity", self.rows + row)
+            )
             return
         largest[j] = max(largest[j], top)
 

@@ -64,7 +64,9 @@ class Recurrence:
             size = float((w * raw) @ raw)
             if not size > _VANISHES * norm:
                 rest = degree - k
-                return cls(middle, half, (*a, *[0.0] * (rest - 1)), (*b, *[0.0] * (rest - 1)), (*s, *[0.0] * rest))
+                return cls(
+                    middle, half, (*a, *[0.0] * (rest - 1)), (*b, *[0.0] * (rest - 1)), (*s, *[0.0] * rest)
+                )
             scale = float(1 / power_of_two(np.asarray(np.sqrt(size / w.sum()))))
             s.append(scale)
             before, now = now, raw * scale
@@ -208,5 +210,6 @@ def monomial_names(inputs: tuple[str, ...], powers: tuple[tuple[int, ...], ...])
     ('a', 'a^2 b')
     """
     return tuple(
-        " ".join(name if e == 1 else f"{name}^{e}" for name, e in zip(inputs, row, strict=True) if e) for row in powers
+        " ".join(name if e == 1 else f"{name}^{e}" for name, e in zip(inputs, row, strict=True) if e)
+        for row in powers
     )

@@ -42,6 +42,11 @@ def solve(
         scaled, units = rescaled(objective, p, t, names)
         fit = solve(scaled, p, t, names, collinear, extended)
         fit.units = units
+        if collinear == "minimum_norm" and not (units.keep_norms or fit.is_separable):
+            raise DataError(
+                "X holds numbers beyond 1e±110 and columns that are combinations of others: which coefficients have "
+                "the smallest norm depends on the units, and columns so unlike have no common one; rescale the columns"
+            )
     if fit.remarks and collinear == "error":
         raise CollinearityError(
             "; ".join(fit.remarks) + '. Leave columns out, or set collinear to "minimum_norm" or "drop"'
@@ -50,7 +55,13 @@ def solve(
 
 
 def _primal(
-    objective: LinearObjective, p: int, t: int, names: tuple[str, ...], collinear: str, extended: bool, trace: Trace
+    objective: LinearObjective,
+    p: int,
+    t: int,
+    names: tuple[str, ...],
+    collinear: str,
+    extended: bool,
+    trace: Trace,
 ) -> LinearFit | None:
     """The fit from the p × p equations, None where these cannot be represented."""
     first = None
@@ -61,6 +72,10 @@ def _primal(
         statistic, first = both.second, both.finish() if both.second.counts.rows else None
     if statistic.counts.rows == 0:
         raise DataError("the data have no rows (0 samples); nothing can be fitted")
+    if not statistic.counts.weight > 0:
+        raise DataError(
+            "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
+        )
     with np.errstate(invalid="ignore", over="ignore"):
         if not is_representable(statistic):
             return None

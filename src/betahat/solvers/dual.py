@@ -155,7 +155,9 @@ def _penalised(rows: _CentredRows, penalty: float, p: int) -> _Kernel:
     factor = cholesky(K / (scale * scale.T), 1e12)
     if factor is None:
         return _smallest_norm(rows)
-    return _Kernel(lambda z: factor.solve(z / scale) / scale, p, float(np.sqrt((largest + penalty) / penalty)))
+    return _Kernel(
+        lambda z: factor.solve(z / scale) / scale, p, float(np.sqrt((largest + penalty) / penalty))
+    )
 
 
 def _smallest_norm(rows: _CentredRows) -> _Kernel:

@@ -69,7 +69,9 @@ def normal_equations(objective: LinearObjective, statistic: GramStatistic, p: in
     """Centre the sums; read again about the mean if the provisional centre was far from it."""
     if objective.fit_intercept and (far := _far_off(statistic)).any():
         assert statistic.centre is not None
-        statistic = objective.second_order(np.where(far, statistic.centre + _offset(statistic), statistic.centre))
+        statistic = objective.second_order(
+            np.where(far, statistic.centre + _offset(statistic), statistic.centre)
+        )
     centre, weight = statistic.centre, statistic.counts.weight
     assert centre is not None
     total = statistic.high + statistic.low

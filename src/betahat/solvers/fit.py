@@ -52,6 +52,11 @@ class LinearFit:
     """What the data were multiplied by, if they were: all numbers here are in these units."""
 
     @property
+    def is_separable(self) -> bool:
+        """Whether whatever the data leave open lies along single columns, so that the smallest norm has no units."""
+        return self.inverse is not None and bool((np.count_nonzero(self.null_space, axis=0) <= 1).all())
+
+    @property
     def coef(self) -> np.ndarray:
         """(t, p)"""
         return self.refined.coef

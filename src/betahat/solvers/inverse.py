@@ -33,7 +33,9 @@ def _bordered(corner: float, cross: np.ndarray, inverse: np.ndarray) -> np.ndarr
     return whole
 
 
-def exact_moments(source: Source, columns: np.ndarray, centre: np.ndarray, unit: np.ndarray) -> tuple[Any, Any]:
+def exact_moments(
+    source: Source, columns: np.ndarray, centre: np.ndarray, unit: np.ndarray
+) -> tuple[Any, Any]:
     """ZᵀWZ of Z = [(X − c) / unit | 1] as high + low, in one reading; `unit` holds powers of two."""
     high: Any = 0.0
     low: Any = 0.0

@@ -12,7 +12,7 @@ from betahat.objective import LinearObjective
 from betahat.solvers.cholesky import cholesky
 from betahat.solvers.collinear import describe, independent_columns, kept_directions
 from betahat.solvers.equations import NormalEquations
-from betahat.solvers.factor import Factor
+from betahat.solvers.factor import EPS, Factor
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.inverse import exact_moments, refined_inverse, with_intercept
 from betahat.solvers.qr import TriangularFactor
@@ -22,6 +22,8 @@ from betahat.solvers.trace import Trace
 
 _SAFE_HESSIAN_CONDITION = 1e6  # up to which Cholesky's inverse keeps ten digits
 _EXACT_INVERSE_WORK = 5e8  # multiplications up to which the inverse is refined against the exact Gram matrix
+_SMALL_WORK = 2e6  # and up to which that costs so little that a strict bound may ask for it
+_LOST_DIGITS = 1e-13  # relative error at which refining begins
 _NAMED_COLUMNS = 1000  # up to which it is worked out which column is a combination of which
 
 
@@ -54,7 +56,9 @@ def solve_primal(
         """(t, p) coefficients in the columns' units, of smallest norm where several fit alike."""
         coef = np.zeros((t, p))
         coef[:, active] = (scaled / scale[:, None]).T
-        return coef - (coef @ basis) @ basis.T if basis.size else coef
+        for _ in range(2 if basis.size else 0):  # once more for what the first projection rounds
+            coef -= (coef @ basis) @ basis.T
+        return coef
 
     def correct(slopes: np.ndarray, constant: np.ndarray) -> Correction:
         coef = raw(factor.solve(slopes[:, active].T / scale[:, None]))
@@ -172,19 +176,30 @@ def _orthogonal(
     open_directions[varying] = factor.null_space / scale[:, None]
     why = "some columns are combinations of others; of all solutions the one of smallest norm was taken"
     return _Factored(
-        factor, varying, scale, factor.solve(product), np.concatenate([null, open_directions], axis=1), remarks, why
+        factor,
+        varying,
+        scale,
+        factor.solve(product),
+        np.concatenate([null, open_directions], axis=1),
+        remarks,
+        why,
     )
 
 
 def _inverse(
-    objective: LinearObjective, equations: NormalEquations, factor: Factor, active: np.ndarray, scale: np.ndarray
+    objective: LinearObjective,
+    equations: NormalEquations,
+    factor: Factor,
+    active: np.ndarray,
+    scale: np.ndarray,
 ) -> np.ndarray:
     """(XᵀWX)⁻¹ of the active columns (and the intercept), refined where the factor alone would lose digits."""
     p, weight = equations.p, equations.weight
     mean = equations.mean[active]
     inverse = factor.inverse()
-    loses = factor.contraction > 1e-13 and factor.method != "SVD"
     work = equations.counts.rows * len(active) ** 2
+    lost = factor.contraction if work <= _SMALL_WORK else EPS * factor.condition_number**2
+    loses = lost > _LOST_DIGITS and factor.method != "SVD"
     if loses and objective.source.in_memory and work <= _EXACT_INVERSE_WORK:
         unit = np.ldexp(1.0, np.frexp(scale)[1])
         ratio = unit / scale

@@ -12,6 +12,8 @@ from betahat.errors import DataError, MissingValueError
 from betahat.models.linear import RangeStatistic
 from betahat.objective import LinearObjective
 
+_COMMON_SPREAD = 300  # powers of two that may lie between columns whose products are still represented
+
 
 def rescaled(
     objective: LinearObjective, p: int, t: int, names: tuple[str, ...]
@@ -27,11 +29,24 @@ def rescaled(
             "X or y holds numbers beyond 1e±110, whose squares cannot be represented, and alpha is not 0; "
             "rescale the columns (a penalty is not free of scale, so this cannot be done for you)"
         )
-    x_scale = np.ldexp(1.0, -np.clip(np.frexp(ranges.largest_x)[1], -1020, 1020))
-    y_scale = np.ldexp(1.0, -np.clip(np.frexp(ranges.largest_y)[1], -1020, 1020))
+    x_scale, y_scale = _units_of(ranges.largest_x), np.ldexp(1.0, -_power(ranges.largest_y))
     if (x_scale == 1).all() and (y_scale == 1).all():
-        raise DataError("sums over the rows overflow although the values do not; are the weights finite and moderate?")
+        raise DataError(
+            "sums over the rows overflow although the values do not; are the weights finite and moderate?"
+        )
     return objective.scaled(x_scale, y_scale), Units(x_scale, y_scale)
+
+
+def _units_of(largest: np.ndarray) -> np.ndarray:
+    """One power of two for all columns, so that norms of β keep their meaning, unless the columns are too unlike."""
+    power = _power(largest)
+    if power[largest > 0].max(initial=-1020) - power[largest > 0].min(initial=1020) <= _COMMON_SPREAD:
+        power = np.full_like(power, power[largest > 0].max(initial=-1020) if (largest > 0).any() else 0)
+    return np.ldexp(1.0, -power)
+
+
+def _power(largest: np.ndarray) -> np.ndarray:
+    return np.clip(np.frexp(largest)[1], -1020, 1020)
 
 
 def are_tiny(ranges: RangeStatistic, vanished: np.ndarray) -> bool:
@@ -48,12 +63,19 @@ class Units:
     x: np.ndarray
     y: np.ndarray
 
+    @property
+    def keep_norms(self) -> bool:
+        """Whether the coefficients of smallest norm are the same in these units."""
+        return bool((self.x == self.x[:1]).all())
+
     def coefficients(self, coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Slopes (t, p) and intercepts (t,) in the units of the data; DataError where they leave double precision."""
         raw, level = self._of_coef(coef), intercept / self.y
         lost = ((raw == 0) & (coef != 0)).any() or ((level == 0) & (intercept != 0)).any()
         if lost or not (np.isfinite(raw).all() and np.isfinite(level).all()):
-            raise DataError("coefficients leave the range of double precision (1e±308); rescale the columns of X or y")
+            raise DataError(
+                "coefficients leave the range of double precision (1e±308); rescale the columns of X or y"
+            )
         return raw, level
 
     def _of_coef(self, values: np.ndarray) -> np.ndarray:

@@ -141,7 +141,9 @@ def refine(
         if done:
             return here
         if known is not None and reading == 1 and known.contraction * relative <= _FILE_TOLERANCE:
-            return _carry(here, slopes, constant * intercepts, correct, known, mean * intercepts, weight, curvature)
+            return _carry(
+                here, slopes, constant * intercepts, correct, known, mean * intercepts, weight, curvature
+            )
         if reading == _READINGS:
             return here._replace(stop_reason="budget spent")
         kept, previous = here, relative
