@@ -128,7 +128,7 @@ def test_second_halves_count(rng):
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_exact_product(n, p, q, random):
-    value = lambda: random.uniform(-1, 1) * 2.0 ** random.randint(-20, 20)  # noqa: E731
+    value = lambda: random.randint(-(2**53), 2**53) * 2.0 ** random.randint(-73, -33)  # noqa: E731
     A = np.array([[value() for _ in range(p)] for _ in range(n)])
     B = np.array([[value() for _ in range(q)] for _ in range(n)])
     high, low = reference.exact_product(A, None, B, None)

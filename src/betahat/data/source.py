@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -61,6 +62,12 @@ class Source(ABC):
         return self._blocks()
 
 
+@lru_cache(maxsize=16)
+def _numbered(letter: str, count: int) -> tuple[str, ...]:
+    """x1, x2, …: the names of columns that have none."""
+    return tuple(f"{letter}{j + 1}" for j in range(count))
+
+
 @final
 class ArraySource(Source):
     """Arrays that are already in memory: one block, no copy."""
@@ -87,13 +94,13 @@ class ArraySource(Source):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self._names or tuple(f"x{j + 1}" for j in range(self._columns))
+        return self._names or _numbered("x", self._columns)
 
     @property
     def target_names(self) -> tuple[str, ...]:
         if self._target_names:
             return self._target_names
-        return ("y",) if self._targets == 1 else tuple(f"y{k + 1}" for k in range(self._targets))
+        return ("y",) if self._targets == 1 else _numbered("y", self._targets)
 
     def _blocks(self) -> Iterator[Block]:
         yield self._block

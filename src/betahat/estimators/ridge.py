@@ -47,4 +47,5 @@ class Ridge(BaseLinear):
         return L2(float(self.alpha) / weight) if self.alpha else NoPenalty()
 
     def _objective_words(self) -> str:
-        return f"J(β) ∝ Σ wᵢ (yᵢ − {'β₀ − ' if self._result.statistics.has_intercept else ''}xᵢᵀβ)² + {self.alpha:g} ‖β‖²"
+        level = "β₀ − " if self._result.statistics.has_intercept else ""
+        return f"J(β) ∝ Σ wᵢ (yᵢ − {level}xᵢᵀβ)² + {self.alpha:g} ‖β‖²"

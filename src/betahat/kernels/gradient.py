@@ -12,6 +12,8 @@ from betahat.kernels.columns import is_native_float, layout
 from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, slab_edges
 from betahat.kernels.reference import Gradient, add_gradients
 
+_BLOCK = 1 << 17  # elements of X that stay in cache between the residuals of some rows and their gradient
+
 
 def gradient(
     X: Any, Y: np.ndarray, beta: np.ndarray, intercept: np.ndarray, weight: np.ndarray | None = None,
@@ -58,21 +60,20 @@ def _compiled(
     weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
     at, row_stride, column_stride, single, table = layout(X)
     edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // max(p, 1))))
-    count = len(edges) - 1
-    sums, scalars = np.zeros((count, t, 3, coefficients.shape[1])), np.zeros((count, t, 5))
-    team.run(
+    block = min(64, max(lanes, _BLOCK // max(p, 1) // lanes * lanes))
+    sums, scalars = np.zeros((t, 3, coefficients.shape[1])), np.zeros((t, 5))
+    team.fold(
         gradient_compiled.gradient_slab,
         [
             (
                 at + a * row_stride, row_stride, column_stride, single, table,
                 Y.ctypes.data + a * t * 8, 0 if weight is None else weight.ctypes.data + a * 8, b - a, p, t,
-                coefficients, intercept, 64, sums[i], scalars[i],
+                coefficients, intercept, block,
             )
-            for i, (a, b) in enumerate(pairwise(edges))
+            for a, b in pairwise(edges)
         ],
+        lambda: (np.zeros_like(sums), np.zeros_like(scalars)),
+        lambda part, its_scalars: gradient_compiled.merge(part, its_scalars, sums, scalars),
     )  # fmt: skip
-    all_sums = np.concatenate([scalars[:, :, :3, None], sums[:, :, :, :p]], axis=3)
-    return add_gradients(
-        [Gradient(part[:, 0], part[:, 1], part[:, 2], loss[:, 3] + loss[:, 4])
-         for part, loss in zip(all_sums, scalars, strict=True)]
-    )  # fmt: skip
+    both = np.concatenate([scalars[:, :3, None], sums[:, :, :p]], axis=2)
+    return Gradient(both[:, 0], both[:, 1], both[:, 2], scalars[:, 3] + scalars[:, 4])

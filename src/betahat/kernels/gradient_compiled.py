@@ -122,3 +122,20 @@ def gradient_slab(
                         here, stride, count, hi_at, lo_at, left, s_at + step, e_at + step, m_at + step
                     )
                     j += LANES
+
+
+@compiled
+def merge(part, part_scalars, sums, scalars):
+    """Add a slab's sums and scalars to those of the slabs before it, and leave zeros for the next slab."""
+    for k in range(len(sums)):
+        for j in range(sums.shape[2]):
+            sums[k, 0, j], lost = two_sum(sums[k, 0, j], part[k, 0, j])
+            sums[k, 1, j] += part[k, 1, j] + lost
+            sums[k, 2, j] += part[k, 2, j]
+        scalars[k, 0], lost = two_sum(scalars[k, 0], part_scalars[k, 0])
+        scalars[k, 1] += part_scalars[k, 1] + lost
+        scalars[k, 2] += part_scalars[k, 2]
+        scalars[k, 3], lost = two_sum(scalars[k, 3], part_scalars[k, 3])
+        scalars[k, 4] += part_scalars[k, 4] + lost
+    part[:] = 0.0
+    part_scalars[:] = 0.0

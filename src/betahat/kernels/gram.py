@@ -20,7 +20,7 @@ _NARROW = 384  # columns up to which each slab of rows has a Gram matrix of its 
 CONVERTED_ROWS = 1 << 15  # rows converted at a time where X is not a native float array
 
 
-def slab_edges(rows: int, smallest: int = 1 << 14, most: int = 64) -> list[int]:
+def slab_edges(rows: int, smallest: int, most: int = 64) -> list[int]:
     """Cuts of `rows` that depend on nothing but `rows`, so that sums have the same bits on any machine's threads."""
     count = min(most, max(1, rows // smallest))
     return [rows * i // count for i in range(count + 1)]
@@ -81,22 +81,17 @@ def _compiled(
             stop - start, p, t, centre, lanes,
         )  # fmt: skip
 
+    high, low = np.zeros((padded, padded), centre.dtype), np.zeros((padded, padded), centre.dtype)
     if padded <= _NARROW:
         block = min(512, max(64, (1 << 15) // padded // 64 * 64))
-        edges = slab_edges(n)
-        sums = np.zeros((len(edges) - 1, padded, padded), centre.dtype)
-        errors = np.zeros_like(sums)
-        slabs = pairwise(edges)
-        team.run(
+        edges = slab_edges(n, smallest=min(1 << 14, (1 << 19) // padded))
+        team.fold(
             gram_compiled.gram_slab,
-            [(*rows_from(*edge), block, sums[i], errors[i]) for i, edge in enumerate(slabs)],
+            [(*rows_from(*edge), block) for edge in pairwise(edges)],
+            lambda: (np.zeros_like(high), np.zeros_like(low)),
+            lambda sums, errors: gram_compiled.merge(sums, errors, high, low),
         )
-        high, low = sums[0], errors[0]
-        for other, its_errors in zip(sums[1:], errors[1:], strict=True):
-            high, lost = reference.two_sum(high, other)
-            low = low + (lost + its_errors)
     else:
-        high, low = np.zeros((padded, padded), centre.dtype), np.zeros((padded, padded), centre.dtype)
         _wide(rows_from, n, padded, lanes, centre, weight is not None, high, low)
     q = p + t + 1
     return mirror_upper(high[:q, :q]), mirror_upper(low[:q, :q])

@@ -159,3 +159,16 @@ def gram_slab(
             w + start * 8 if w != 0 else 0, count, p, t, centre, lanes, block, 0, right, left,
         )  # fmt: skip
         multiply(right, left, count, padded, lanes, block, 0, padded, ahead, line, sums, errors)
+
+
+@compiled
+def merge(sums, errors, high, low):
+    """Add a slab's upper triangle to high + low, and leave zeros for the next slab."""
+    for i in range(len(high)):
+        for j in range(i, len(high)):
+            a, b = high[i, j], sums[i, j]
+            s = a + b
+            z = s - a
+            low[i, j] += ((a - (s - z)) + (b - z)) + errors[i, j]
+            high[i, j] = s
+            sums[i, j] = errors[i, j] = 0.0

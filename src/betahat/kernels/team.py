@@ -128,3 +128,31 @@ def run(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> None:
     for error in errors:
         if error is not None:
             raise error
+
+
+def fold(
+    function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], new: Callable[[], tuple[Any, ...]],
+    merge: Callable[..., Any],
+) -> None:  # fmt: skip
+    """Call function(*task, *sums) for every task and merge(*sums) in the order of the tasks, whoever is done first.
+
+    `new` makes sums of zeros, which `merge` leaves as it found them, so that there are as many as threads, not tasks:
+    memory that several threads touch for the first time at once is slow.
+    """
+    lock, following = Lock(), 0
+    free: list[tuple[Any, ...]] = []
+    done: dict[int, tuple[Any, ...]] = {}
+
+    def work(i: int, *task: Any) -> None:
+        nonlocal following
+        with lock:
+            sums = free.pop() if free else new()
+        function(*task, *sums)
+        with lock:
+            done[i] = sums
+            while following in done:
+                merge(*done[following])
+                free.append(done.pop(following))
+                following += 1
+
+    run(work, [(i, *task) for i, task in enumerate(tasks)])
