@@ -64,7 +64,7 @@ def test_cancellation_to_the_last_bit(kernel):
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 4), st.randoms(use_true_random=False), st.integers(0, 30))
 def test_reference_over_wide_ranges(n, p, random, spread):
-    value = lambda: random.uniform(-1, 1) * 2.0 ** random.randint(-spread, spread)  # noqa: E731
+    value = lambda: random.randint(-(2**53), 2**53) * 2.0 ** (random.randint(-spread, spread) - 53)  # noqa: E731
     X = np.array([[value() for _ in range(p)] for _ in range(n)])
     Y = np.array([[value()] for _ in range(n)])
     beta, intercept = np.array([[value() for _ in range(p)]]), np.array([value()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -55,6 +55,22 @@ def layout(X: Any) -> tuple[int, int, int, bool, np.ndarray]:
     if X.dtype == np.float64 and rows == 8 and columns != 8:
         return 0, 8, 0, False, X.ctypes.data + columns * np.arange(X.shape[1], dtype=np.int64)
     return X.ctypes.data, rows, columns, X.dtype == np.float32, _NONE
+
+
+def rows_of(
+    X: Any, Y: np.ndarray, weight: np.ndarray | None
+) -> Callable[[int, int], tuple[Any, ...]]:
+    """What compiled kernels are told of rows start … stop − 1; Y (n, t) and weight (n,) contiguous float64."""
+    (p, t), (at, row_stride, column_stride, single, table) = (X.shape[1], Y.shape[1]), layout(X)
+    y, w = Y.ctypes.data, 0 if weight is None else weight.ctypes.data
+
+    def between(start: int, stop: int) -> tuple[Any, ...]:
+        return (
+            at + start * row_stride, row_stride, column_stride, single, table,
+            y + start * t * 8, w + start * 8 if w else 0, stop - start, p, t,
+        )  # fmt: skip
+
+    return between
 
 
 def is_native_float(X: Any) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from betahat.kernels import reference
-from betahat.kernels.columns import is_native_float, layout
+from betahat.kernels.columns import is_native_float, rows_of
 from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, slab_edges
 from betahat.kernels.reference import Gradient, add_gradients
 
@@ -53,27 +54,34 @@ def _compiled(
     n, p = X.shape
     t = Y.shape[1]
     lanes = gradient_compiled.LANES
-    coefficients = np.zeros((t, (p + lanes - 1) // lanes * lanes))
-    coefficients[:, :p] = beta
-    intercept = np.ascontiguousarray(intercept, np.float64)
+    coefficients, intercept, sums, scalars, finish = gradient_sums(beta, intercept)
     Y = np.ascontiguousarray(Y, np.float64)
     weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
-    at, row_stride, column_stride, single, table = layout(X)
+    rows = rows_of(X, Y, weight)
     edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // max(p, 1))))
     block = min(64, max(lanes, _BLOCK // max(p, 1) // lanes * lanes))
-    sums, scalars = np.zeros((t, 3, coefficients.shape[1])), np.zeros((t, 5))
     team.fold(
         gradient_compiled.gradient_slab,
-        [
-            (
-                at + a * row_stride, row_stride, column_stride, single, table,
-                Y.ctypes.data + a * t * 8, 0 if weight is None else weight.ctypes.data + a * 8, b - a, p, t,
-                coefficients, intercept, block,
-            )
-            for a, b in pairwise(edges)
-        ],
+        [(*rows(*edge), coefficients, intercept, block) for edge in pairwise(edges)],
         lambda: (np.zeros_like(sums), np.zeros_like(scalars)),
         lambda part, its_scalars: gradient_compiled.merge(part, its_scalars, sums, scalars),
-    )  # fmt: skip
-    both = np.concatenate([scalars[:, :3, None], sums[:, :, :p]], axis=2)
-    return Gradient(both[:, 0], both[:, 1], both[:, 2], scalars[:, 3] + scalars[:, 4])
+    )
+    return finish()
+
+
+def gradient_sums(
+    beta: np.ndarray, intercept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Callable[[], Gradient]]:
+    """What the compiled kernel takes (padded coefficients, intercepts), where it adds, and what that makes."""
+    from betahat.kernels.gradient_compiled import LANES
+
+    t, p = beta.shape
+    coefficients = np.zeros((t, (p + LANES - 1) // LANES * LANES))
+    coefficients[:, :p] = beta
+    sums, scalars = np.zeros((t, 3, coefficients.shape[1])), np.zeros((t, 5))
+
+    def finish() -> Gradient:
+        both = np.concatenate([scalars[:, :3, None], sums[:, :, :p]], axis=2)
+        return Gradient(both[:, 0], both[:, 1], both[:, 2], scalars[:, 3] + scalars[:, 4])
+
+    return coefficients, np.ascontiguousarray(intercept, np.float64), sums, scalars, finish

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from betahat.kernels import reference
-from betahat.kernels.columns import is_native_float, layout
+from betahat.kernels.columns import is_native_float, rows_of
 
 COMPILED_FROM = 1 << 17
 """Elements of X from which compiled kernels pay for being loaded."""
 
-_NARROW = 384  # columns up to which each slab of rows has a Gram matrix of its own
+NARROW = 384  # columns up to which each slab of rows has a Gram matrix of its own
 CONVERTED_ROWS = 1 << 15  # rows converted at a time where X is not a native float array
 
 
@@ -72,33 +72,25 @@ def _compiled(
     weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
     lanes = gram_compiled.SHAPE.lanes * (8 // centre.itemsize)
     padded = (p + t + lanes) // lanes * lanes
-    at, row_stride, column_stride, single, table = layout(X)
-
-    def rows_from(start: int, stop: int) -> tuple[Any, ...]:
-        return (
-            at + start * row_stride, row_stride, column_stride, single, table,
-            Y.ctypes.data + start * t * 8, 0 if weight is None else weight.ctypes.data + start * 8,
-            stop - start, p, t, centre, lanes,
-        )  # fmt: skip
-
+    rows = rows_of(X, Y, weight)
     high, low = np.zeros((padded, padded), centre.dtype), np.zeros((padded, padded), centre.dtype)
-    if padded <= _NARROW:
+    if padded <= NARROW:
         block = min(512, max(64, (1 << 15) // padded // 64 * 64))
         edges = slab_edges(n, smallest=min(1 << 14, (1 << 19) // padded))
         team.fold(
             gram_compiled.gram_slab,
-            [(*rows_from(*edge), block) for edge in pairwise(edges)],
+            [(*rows(*edge), centre, lanes, block) for edge in pairwise(edges)],
             lambda: (np.zeros_like(high), np.zeros_like(low)),
             lambda sums, errors: gram_compiled.merge(sums, errors, high, low),
         )
     else:
-        _wide(rows_from, n, padded, lanes, centre, weight is not None, high, low)
+        _wide(rows, n, padded, lanes, centre, weight is not None, high, low)
     q = p + t + 1
     return mirror_upper(high[:q, :q]), mirror_upper(low[:q, :q])
 
 
 def _wide(
-    rows_from: Any, n: int, padded: int, lanes: int, centre: np.ndarray, weighted: bool,
+    rows: Any, n: int, padded: int, lanes: int, centre: np.ndarray, weighted: bool,
     high: np.ndarray, low: np.ndarray,
 ) -> None:  # fmt: skip
     """Many columns: each block of rows is packed by all threads, then its products are cut by output columns."""
@@ -116,7 +108,7 @@ def _wide(
         team.run(
             gram_compiled.read_and_pack,
             [
-                (*rows_from(a, min(a + part, stop)), block, a - start, right, left)
+                (*rows(a, min(a + part, stop)), centre, lanes, block, a - start, right, left)
                 for a in range(start, stop, part)
             ],
         )

@@ -12,6 +12,7 @@ from betahat.data.source import Block
 from betahat.kernels import reference
 from betahat.kernels.gradient import gradient
 from betahat.kernels.gram import COMPILED_FROM, gram
+from betahat.kernels.newton import gram_and_gradient
 from betahat.kernels.reference import Gradient
 
 
@@ -86,24 +87,29 @@ class GramStatistic(Statistic):
 
     def update(self, block: Block) -> None:
         assert block.y is not None
-        if self.centre is None:
-            self.centre = provisional_centre(block, self._intercept)
-        self.counts.update(block)
+        centre = self.begin(block)
         weight = combined_weight(block)
         if hasattr(block.X, "tocsr"):
-            part = _sparse_gram(block.X.tocsr(), block.y, weight, self.centre)
+            part = _sparse_gram(block.X.tocsr(), block.y, weight, centre)
         else:
             with np.errstate(
                 invalid="ignore", over="ignore"
             ):  # the caller looks for values that are not finite
-                part = gram(block.X, block.y, weight, self.centre)
-        self._add(*part)
+                part = gram(block.X, block.y, weight, centre)
+        self.add(*part)
 
     def merge(self, other: Self) -> None:
         self.counts.merge(other.counts)
-        self._add(other.high, other.low)
+        self.add(other.high, other.low)
 
-    def _add(self, high: np.ndarray, low: np.ndarray) -> None:
+    def begin(self, block: Block) -> np.ndarray:
+        """Count the rows; what is subtracted from their columns."""
+        if self.centre is None:
+            self.centre = provisional_centre(block, self._intercept)
+        self.counts.update(block)
+        return self.centre
+
+    def add(self, high: np.ndarray, low: np.ndarray) -> None:
         if self.high is None:
             self.high, self.low = high, low
             return
@@ -175,12 +181,12 @@ class GradientStatistic(Statistic):
             )
         else:
             part = gradient(block.X, block.y, self.beta, self.intercept, weight, self._precise, self._memo)
-        self._append(part)
+        self.add(part)
 
     def merge(self, other: Self) -> None:
-        self._append(other.total())
+        self.add(other.total())
 
-    def _append(self, part: Gradient) -> None:
+    def add(self, part: Gradient) -> None:
         self.parts = [reference.add_gradients([*self.parts, part])] if self.parts else [part]
 
     def total(self) -> Gradient:
@@ -204,13 +210,26 @@ class PilotStatistic(Statistic):
         self._waiting: list[Block] = []
 
     def update(self, block: Block) -> None:
-        self.second.update(block)
         if self.first is not None:
-            self.first.update(block)
+            self._update_both(block, self.first)
             return
+        self.second.update(block)
         self._waiting.append(block)
         if self.second.counts.rows >= self._rows:
             self.finish()
+
+    def _update_both(self, block: Block, first: GradientStatistic) -> None:
+        if hasattr(block.X, "tocsr") or block.X_low is not None:
+            self.second.update(block)
+            first.update(block)
+            return
+        assert block.y is not None
+        with np.errstate(invalid="ignore", over="ignore"):
+            high, low, gradient = gram_and_gradient(
+                block.X, block.y, first.beta, first.intercept, combined_weight(block), self.second.begin(block)
+            )
+        self.second.add(high, low)
+        first.add(gradient)
 
     def finish(self) -> GradientStatistic:
         """The gradient's statistic, begun if there were too few rows before."""

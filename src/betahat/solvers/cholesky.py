@@ -12,6 +12,7 @@ from betahat.solvers.factor import EPS, Factor
 
 lapack: Any = _lapack  # its routines are made at import, where type checkers do not see them
 _EIGENVALUES_UP_TO = 256  # columns up to which the condition number is computed rather than estimated
+_TRIANGLES_UP_TO = 32  # columns up to which two small products are quicker than one symmetric routine
 
 
 @final
@@ -35,11 +36,17 @@ class CholeskyFactor(Factor):
     def inverse(self) -> np.ndarray:
         if not self.rank:
             return self._triangle
+        if self.rank <= _TRIANGLES_UP_TO:
+            triangle = lapack.dtrtri(np.triu(self._triangle))[0]
+            return triangle @ triangle.T
         return mirror_upper(np.ascontiguousarray(lapack.dpotri(self._triangle, lower=0)[0]))
 
 
-def cholesky(H: np.ndarray, largest_condition: float) -> CholeskyFactor | None:
-    """The factor of a symmetric H with unit diagonal, or None if its condition number exceeds the limit."""
+def cholesky(H: np.ndarray, largest_condition: float, estimate: bool = False) -> CholeskyFactor | None:
+    """The factor of a symmetric H with unit diagonal, or None if its condition number exceeds the limit.
+
+    Its condition number is computed, or estimated where there are many columns or `estimate` says that will do.
+    """
     k = len(H)
     if k == 0:
         return CholeskyFactor(H, H.copy(), 1.0)
@@ -50,7 +57,7 @@ def cholesky(H: np.ndarray, largest_condition: float) -> CholeskyFactor | None:
     reciprocal, _ = lapack.dpocon(triangle, norm)
     if not reciprocal * largest_condition >= 1:
         return None
-    if k <= _EIGENVALUES_UP_TO:
+    if k <= _EIGENVALUES_UP_TO and not estimate:
         extreme = np.linalg.eigvalsh(H)
         condition = float(extreme[-1] / max(extreme[0], EPS * extreme[-1]))
     else:

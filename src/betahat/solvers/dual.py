@@ -152,7 +152,7 @@ def _penalised(rows: _CentredRows, penalty: float, p: int) -> _Kernel:
     largest = float(np.linalg.eigvalsh(K)[-1]) if len(K) <= 300 else float(np.abs(K).sum(axis=0).max())
     K.flat[:: len(K) + 1] += penalty
     scale = np.sqrt(K.diagonal())[:, None]
-    factor = cholesky(K / (scale * scale.T), 1e12)
+    factor = cholesky(K / (scale * scale.T), 1e12, estimate=True)
     if factor is None:
         return _smallest_norm(rows)
     return _Kernel(

@@ -97,7 +97,7 @@ def pilot(objective: LinearObjective, p: int, statistic: GramStatistic) -> tuple
     scale = np.sqrt(np.maximum(moments.diagonal()[:p], 0))
     scale[scale == 0] = 1.0
     hessian = moments[:p, :p] / np.outer(scale, scale) + 1e-8 * np.eye(p)
-    factor = cholesky(hessian, 1e12)
+    factor = cholesky(hessian, 1e12, estimate=True)
     if factor is None:
         return nowhere
     coef = (factor.solve(moments[:p, p:] / scale[:, None]) / scale[:, None]).T
