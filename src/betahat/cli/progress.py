@@ -64,9 +64,9 @@ class WatchedSource(Source):
     def target_names(self) -> tuple[str, ...]:
         return self._source.target_names
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self, unsearched: bool) -> Iterator[Block]:
         rows = 0
-        for block in self._source.blocks():
+        for block in self._source.blocks(unsearched):
             rows += block.X.shape[0]
             self._progress.say(f"reading {self.readings}: {rows:,} rows")
             yield block

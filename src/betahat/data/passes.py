@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from betahat.data.source import Block, Source
 
 
 class Statistic(ABC):
     """A sum over rows. Merging the statistics of two parts gives the statistic of both (a monoid)."""
+
+    searches: ClassVar[bool] = False
+    """Whether sums that are not finite make it ask a block for the rows without missing values."""
 
     @abstractmethod
     def update(self, block: Block) -> None:
@@ -25,7 +28,7 @@ SomeStatistic = TypeVar("SomeStatistic", bound=Statistic)
 
 def fold(source: Source, statistic: SomeStatistic) -> SomeStatistic:
     """Read all rows once into the statistic."""
-    for block in source.blocks():
+    for block in source.blocks(unsearched=statistic.searches):
         statistic.update(block)
     return statistic
 

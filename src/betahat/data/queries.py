@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -162,6 +164,21 @@ def _feature_names(
 
 
 @final
+class _Tally:
+    """Rows that were used in a reading, and the missing values by column."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self.absent: dict[str, int] = {}
+        self.complete = True
+
+    def add(self, block: Block | None, missing: dict[str, int]) -> None:
+        self.kept += 0 if block is None else len(block.X)
+        for name, number in missing.items():
+            self.absent[name] = self.absent.get(name, 0) + number
+
+
+@final
 class QuerySource(Source):
     """Rows that DuckDB reads again at each pass, in the same order, one block ahead of the consumer.
 
@@ -184,6 +201,7 @@ class QuerySource(Source):
         self.design = design
         self.n_rows: int | None = None
         self.readings = 0
+        self._complete = False  # nothing is missing, as an earlier reading found
         self._targets, self._weights, self._frequency = targets, weights, frequency
         beside = [*(c.name for c in targets), *(name for name in (weights, frequency) if name is not None)]
         needed = {column.name: column for column in (*map(Column, beside), *design.columns)}
@@ -201,16 +219,15 @@ class QuerySource(Source):
             return self.design.target_names
         return tuple(column.name for column in self._targets)
 
-    def _blocks(self) -> Iterator[Block]:
-        kept = total = 0
-        absent: dict[str, int] = {}
-        for block, rows, found in prefetch(self._read):
+    def _blocks(self, unsearched: bool) -> Iterator[Block]:
+        total = 0
+        tally = _Tally()
+        for block, rows, found in prefetch(partial(self._read, tally, unsearched)):
             total += rows
-            for name, number in found.items():
-                absent[name] = absent.get(name, 0) + number
+            tally.add(block, found)
             if block is not None:
-                kept += len(block.X)
                 yield block
+        kept, absent = tally.kept, tally.absent
         described = self._reader.table.described
         if not total:
             raise DataError(f"{described} has no rows; nothing to fit")
@@ -221,8 +238,9 @@ class QuerySource(Source):
                 f"{described} gave {kept:,} rows and {self.n_rows:,} before; it must not change during a fit"
             )
         self.n_rows = kept
+        self._complete = tally.complete
 
-    def _read(self) -> Iterator[tuple[Block | None, int, dict[str, int]]]:
+    def _read(self, tally: _Tally, unsearched: bool) -> Iterator[tuple[Block | None, int, dict[str, int]]]:
         """Blocks, with the rows that were read for each and what was missing in them."""
         start = 0
         for values, groups in self._reader.batches():
@@ -232,13 +250,16 @@ class QuerySource(Source):
                     {name: column[part] for name, column in values.items()},
                     [code[part] for code in groups],
                     start,
+                    tally,
+                    unsearched,
                 )
                 start += part.stop - part.start
                 yield block, part.stop - part.start, found
 
     def _block(
-        self, values: dict[str, np.ndarray], groups: list[np.ndarray], start: int
+        self, values: dict[str, np.ndarray], groups: list[np.ndarray], start: int, tally: _Tally, unsearched: bool
     ) -> tuple[Block | None, dict[str, int]]:
+        """The block, and how many values were missing in it; `unsearched` leaves the numbers to a later search."""
         rows = len(next(iter(values.values())))
         where = f"(Counted in rows {start + 1:,} to {start + rows:,}; more may follow.)"
         found: dict[str, int] = {}
@@ -246,8 +267,18 @@ class QuerySource(Source):
             raise MissingValueError(
                 f"a label of `groups` ({', '.join(self._reader.groups)}) is missing {where}"
             )
-        if all_complete(values):
+        if unsearched and not self._complete and all(c.levels is None for c in self.design.columns):
+
+            def search() -> Block | None:
+                tally.kept -= rows
+                searched, missing = self._block(values, groups, start, tally, False)
+                tally.add(searched, missing)
+                return searched
+
+            return replace(self._assembled(values, groups, rows), search=search), found
+        if self._complete or all_complete(values):
             return self._assembled(values, groups, rows), found
+        tally.complete = False
         if self.design.missing == "drop":
             found = counts_of_missing(values)
             if found:

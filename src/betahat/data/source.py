@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, final
@@ -23,6 +23,9 @@ class Block:
     frequency : (k,) float64 whole numbers, how many equal rows each row stands for, or None for ones.
     groups : (k, g) int64 codes of the clusters the rows belong to (g = 1 or 2), or None.
     X_low : (k, p) what rounding took from X, where X was computed in two doubles, or None.
+    search : set where the numbers were not yet searched for missing ones and infinities, which whoever asked for such
+        blocks does when its sums are not finite: returns the rows that can be used, or None, or raises what
+        :meth:`Source.blocks` would.
     """
 
     X: Any
@@ -31,6 +34,7 @@ class Block:
     frequency: np.ndarray | None = None
     groups: np.ndarray | None = None
     X_low: np.ndarray | None = None
+    search: Callable[[], Block | None] | None = None
 
 
 class Source(ABC):
@@ -54,12 +58,12 @@ class Source(ABC):
         """Names of the t columns of y."""
 
     @abstractmethod
-    def _blocks(self) -> Iterator[Block]: ...
+    def _blocks(self, unsearched: bool) -> Iterator[Block]: ...
 
-    def blocks(self) -> Iterator[Block]:
-        """Read all rows once, in the same order each time."""
+    def blocks(self, unsearched: bool = False) -> Iterator[Block]:
+        """Read all rows once, in the same order each time; `unsearched` allows blocks with a `search` left to do."""
         self.readings += 1
-        return self._blocks()
+        return self._blocks(unsearched)
 
 
 @lru_cache(maxsize=16)
@@ -102,7 +106,7 @@ class ArraySource(Source):
             return self._target_names
         return ("y",) if self._targets == 1 else _numbered("y", self._targets)
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self, unsearched: bool) -> Iterator[Block]:
         yield self._block
 
 
@@ -122,7 +126,7 @@ class ScaledSource(Source):
     def target_names(self) -> tuple[str, ...]:
         return self._source.target_names
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self, unsearched: bool) -> Iterator[Block]:
         for block in self._source.blocks():
             if hasattr(block.X, "tocsr"):
                 X = block.X.tocsr().astype(np.float64)

@@ -80,17 +80,21 @@ def _compiled(
         team.fold(
             gram_compiled.gram_slab,
             [(*rows(*edge), centre, lanes, block) for edge in pairwise(edges)],
-            lambda: (np.zeros_like(high), np.zeros_like(low)),
-            lambda sums, errors: gram_compiled.merge(sums, errors, high, low),
+            lambda: (
+                np.zeros_like(high),
+                np.zeros_like(low),
+                *gram_compiled.workspace(padded, p, block, weight is not None, high.dtype),
+            ),
+            lambda sums, errors, *_: gram_compiled.merge(sums, errors, high, low),
         )
     else:
-        _wide(rows, n, padded, lanes, centre, weight is not None, high, low)
+        _wide(rows, n, p, padded, lanes, centre, weight is not None, high, low)
     q = p + t + 1
     return mirror_upper(high[:q, :q]), mirror_upper(low[:q, :q])
 
 
 def _wide(
-    rows: Any, n: int, padded: int, lanes: int, centre: np.ndarray, weighted: bool,
+    rows: Any, n: int, p: int, padded: int, lanes: int, centre: np.ndarray, weighted: bool,
     high: np.ndarray, low: np.ndarray,
 ) -> None:  # fmt: skip
     """Many columns: each block of rows is packed by all threads, then its products are cut by output columns."""
@@ -99,6 +103,7 @@ def _wide(
     block, part = 512, 64
     right = np.zeros(padded * block, centre.dtype)
     left = np.zeros_like(right) if weighted else right
+    scratch = np.empty((block // part, part * p), centre.dtype)
     width = lanes * gram_compiled.VECTORS
     first = gram_compiled.first_width(padded, lanes)
     starts = [0, *range(first, padded, width), padded]
@@ -108,7 +113,7 @@ def _wide(
         team.run(
             gram_compiled.read_and_pack,
             [
-                (*rows(a, min(a + part, stop)), centre, lanes, block, a - start, right, left)
+                (*rows(a, min(a + part, stop)), centre, lanes, block, a - start, right, left, scratch[(a - start) // part])
                 for a in range(start, stop, part)
             ],
         )

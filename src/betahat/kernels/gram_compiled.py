@@ -114,6 +114,12 @@ def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, lin
         start += here
 
 
+def workspace(padded, p, block, weighted, dtype):
+    """What a thread packs a block of rows into: right, left (the same without weights), and rows as they are read."""
+    right = np.zeros(padded * block, dtype)
+    return right, np.zeros_like(right) if weighted else right, np.empty(block * p, dtype)
+
+
 @compiled
 def read_and_pack(
     x,
@@ -132,13 +138,13 @@ def read_and_pack(
     first_row,
     right,
     left,
+    scratch,
 ):
     """Pack rows of any layout; returns where the rows that follow lie and 64, or 0 if they need not be fetched."""
     size = centre.itemsize
     if table.size == 0 and column_stride == size and single == (size == 4):
         pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
         return x + rows * row_stride, 64
-    scratch = np.empty(rows * p, centre.dtype)
     read_rows(x, row_stride, column_stride, single, table, rows, p, scratch)
     pack(scratch.ctypes.data, p * size, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
     return scratch.ctypes.data, 0
@@ -146,17 +152,17 @@ def read_and_pack(
 
 @compiled
 def gram_slab(
-    x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, block, sums, errors
-):
+    x, row_stride, column_stride, single, table, y, w, rows, p, t, centre, lanes, block, sums, errors, right, left,
+    scratch,
+):  # fmt: skip
     """ZᵀWZ of consecutive rows, block by block, added to sums + errors."""
     padded = (p + t + lanes) // lanes * lanes
-    right = np.zeros(padded * block, centre.dtype)
-    left = np.zeros(right.size, centre.dtype) if w != 0 else right
     for start in range(0, rows, block):
         count = min(block, rows - start)
         ahead, line = read_and_pack(
             x + start * row_stride, row_stride, column_stride, single, table, y + start * t * 8,
             w + start * 8 if w != 0 else 0, count, p, t, centre, lanes, block, 0, right, left,
+            scratch,
         )  # fmt: skip
         multiply(right, left, count, padded, lanes, block, 0, padded, ahead, line, sums, errors)
 

@@ -41,15 +41,21 @@ def gram_and_gradient(
     high, low = np.zeros((padded, padded)), np.zeros((padded, padded))
     coefficients, intercept, sums, scalars, finish = gradient_sums(beta, intercept)
 
-    def merge(part: np.ndarray, its_low: np.ndarray, its_sums: np.ndarray, its_scalars: np.ndarray) -> None:
-        gram_compiled.merge(part, its_low, high, low)
+    def new() -> tuple[np.ndarray, ...]:
+        sums_of_a_thread = tuple(map(np.zeros_like, (high, low, sums, scalars)))
+        return *sums_of_a_thread, *gram_compiled.workspace(padded, p, _ROWS, weight is not None, high.dtype)
+
+    def merge(
+        its_high: np.ndarray, its_low: np.ndarray, its_sums: np.ndarray, its_scalars: np.ndarray, *_: Any
+    ) -> None:
+        gram_compiled.merge(its_high, its_low, high, low)
         gradient_compiled.merge(its_sums, its_scalars, sums, scalars)
 
     rows = rows_of(X, Y, weight)
     team.fold(
         newton_compiled.newton_slab,
         [(*rows(*edge), centre, lanes, _ROWS, coefficients, intercept, 64) for edge in pairwise(slab_edges(n, _SLAB))],
-        lambda: (np.zeros_like(high), np.zeros_like(low), np.zeros_like(sums), np.zeros_like(scalars)),
+        new,
         merge,
     )
     q = p + t + 1

@@ -32,13 +32,13 @@ def newton_slab(
     low,
     sums,
     scalars,
+    right,
+    left,
+    scratch,
 ):
     """ZᵀWZ of consecutive rows added to high + low, and the gradient at beta to sums and scalars."""
     padded = (p + t + lanes) // lanes * lanes
-    right = np.zeros(padded * block)
-    left = np.zeros(right.size) if w != 0 else right
     direct = table.size == 0 and column_stride == 8 and not single
-    scratch = np.empty(0 if direct else block * p)
     no_table = np.empty(0, np.int64)
     for start in range(0, rows, block):
         count = min(block, rows - start)

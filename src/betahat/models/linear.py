@@ -75,9 +75,15 @@ def provisional_centre(block: Block, intercept: bool) -> np.ndarray:
         return np.sort(sample, axis=0)[7]
 
 
+Sums = tuple[Any, ...]
+"""The high and low parts of ZᵀWZ, and what else was summed with them."""
+
+
 @final
 class GramStatistic(Statistic):
     """ZᵀWZ of Z = [X − c | Y − c | 1] as `high` + `low`: sums, second moments and products in one reading."""
+
+    searches = True
 
     def __init__(self, centre: np.ndarray | None, intercept: bool) -> None:
         self.centre, self._intercept = centre, intercept
@@ -86,30 +92,39 @@ class GramStatistic(Statistic):
         self.counts = Counts()
 
     def update(self, block: Block) -> None:
+        self.add_searched(block, self.sums)
+
+    def add_searched(self, block: Block, sums: Callable[[Block, np.ndarray], Sums]) -> tuple[Block, Sums] | None:
+        """Add what `sums` makes of a block (high, low and more) about a centre; of its usable rows if that is not
+        finite. Returns the rows that counted and their sums."""
+        centre = provisional_centre(block, self._intercept) if self.centre is None else self.centre
+        with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for values that are not finite
+            found = sums(block, centre)
+            if block.search is not None and not np.isfinite(found[0][:, -1].sum()):
+                searched = block.search()
+                if searched is None:
+                    return None
+                block = searched
+                centre = provisional_centre(block, self._intercept) if self.centre is None else self.centre
+                found = sums(block, centre)
+        self.centre = centre
+        self.counts.update(block)
+        self._add(*found[:2])
+        return block, found
+
+    @staticmethod
+    def sums(block: Block, centre: np.ndarray) -> Sums:
+        """(high, low) of a block about a centre."""
         assert block.y is not None
-        centre = self.begin(block)
-        weight = combined_weight(block)
         if hasattr(block.X, "tocsr"):
-            part = _sparse_gram(block.X.tocsr(), block.y, weight, centre)
-        else:
-            with np.errstate(
-                invalid="ignore", over="ignore"
-            ):  # the caller looks for values that are not finite
-                part = gram(block.X, block.y, weight, centre)
-        self.add(*part)
+            return _sparse_gram(block.X.tocsr(), block.y, combined_weight(block), centre)
+        return gram(block.X, block.y, combined_weight(block), centre)
 
     def merge(self, other: Self) -> None:
         self.counts.merge(other.counts)
-        self.add(other.high, other.low)
+        self._add(other.high, other.low)
 
-    def begin(self, block: Block) -> np.ndarray:
-        """Count the rows; what is subtracted from their columns."""
-        if self.centre is None:
-            self.centre = provisional_centre(block, self._intercept)
-        self.counts.update(block)
-        return self.centre
-
-    def add(self, high: np.ndarray, low: np.ndarray) -> None:
+    def _add(self, high: np.ndarray, low: np.ndarray) -> None:
         if self.high is None:
             self.high, self.low = high, low
             return
@@ -165,23 +180,15 @@ class GradientStatistic(Statistic):
         self.parts: list[Gradient] = []
 
     def update(self, block: Block) -> None:
+        self.add(self.part(block))
+
+    def part(self, block: Block) -> Gradient:
+        """The sums of one block."""
         assert block.y is not None
-        weight = combined_weight(block)
+        rows = block.X, block.y, self.beta, self.intercept, combined_weight(block)
         if block.X_low is not None or self._lows[0] is not None:
-            part = reference.gradient(
-                block.X,
-                block.y,
-                self.beta,
-                self.intercept,
-                weight,
-                True,
-                self._memo,
-                block.X_low,
-                *self._lows,
-            )
-        else:
-            part = gradient(block.X, block.y, self.beta, self.intercept, weight, self._precise, self._memo)
-        self.add(part)
+            return reference.gradient(*rows, True, self._memo, block.X_low, *self._lows)
+        return gradient(*rows, self._precise, self._memo)
 
     def merge(self, other: Self) -> None:
         self.add(other.total())
@@ -201,6 +208,8 @@ class PilotStatistic(Statistic):
     summed over all rows, those already read included.
     """
 
+    searches = True
+
     def __init__(
         self, intercept: bool, rows: int, pilot: Callable[[GramStatistic], tuple[np.ndarray, np.ndarray]]
     ) -> None:
@@ -210,26 +219,24 @@ class PilotStatistic(Statistic):
         self._waiting: list[Block] = []
 
     def update(self, block: Block) -> None:
-        if self.first is not None:
-            self._update_both(block, self.first)
+        first = self.first
+        if first is None:
+            if used := self.second.add_searched(block, self.second.sums):
+                self._waiting.append(used[0])
+            if self.second.counts.rows >= self._rows:
+                self.finish()
             return
-        self.second.update(block)
-        self._waiting.append(block)
-        if self.second.counts.rows >= self._rows:
-            self.finish()
 
-    def _update_both(self, block: Block, first: GradientStatistic) -> None:
-        if hasattr(block.X, "tocsr") or block.X_low is not None:
-            self.second.update(block)
-            first.update(block)
-            return
-        assert block.y is not None
-        with np.errstate(invalid="ignore", over="ignore"):
-            high, low, gradient = gram_and_gradient(
-                block.X, block.y, first.beta, first.intercept, combined_weight(block), self.second.begin(block)
+        def both(block: Block, centre: np.ndarray) -> Sums:
+            if hasattr(block.X, "tocsr") or block.X_low is not None:
+                return *self.second.sums(block, centre), first.part(block)
+            assert block.y is not None
+            return gram_and_gradient(
+                block.X, block.y, first.beta, first.intercept, combined_weight(block), centre
             )
-        self.second.add(high, low)
-        first.add(gradient)
+
+        if used := self.second.add_searched(block, both):
+            first.add(used[1][2])
 
     def finish(self) -> GradientStatistic:
         """The gradient's statistic, begun if there were too few rows before."""
