@@ -176,8 +176,9 @@ def fit_memory(table: Table, names: list[str], memory_limit: str | None) -> None
     131,072 rows each), and fails where that is more than its limit.
     """
     batch = 131_072 * 8 * max(1, len(names))
-    group = batch
+    group, threads = batch, number_of_threads()
     if table.expression.startswith("read_parquet("):
+        threads = max(1, threads - 1)  # decoding is quick, and the arithmetic on what was read needs a core too
         arguments = table.expression.removeprefix("read_parquet")
         columns = ", ".join(map(literal, names)) or "''"
         with wrapped(table.described):
@@ -190,7 +191,7 @@ def fit_memory(table: Table, names: list[str], memory_limit: str | None) -> None
     thread = int(1.25 * group + 2 * batch + 64 * _MEGABYTE)
     given: Any = table.connection.execute("SELECT current_setting('memory_limit')").fetchone()
     budget = _bytes(given[0]) if given else thread
-    threads = max(1, min(number_of_threads(), budget // thread))
+    threads = max(1, min(threads, budget // thread))
     table.connection.execute(f"SET threads = {threads}")
     if memory_limit is None and thread > budget:
         table.connection.execute(f"SET memory_limit = '{thread // _MEGABYTE + 1}MB'")
