@@ -124,7 +124,9 @@ def certify_linear(
         if not unique:
             message += "; other coefficients reach the same loss, because columns are collinear"
     if carried:
-        message += "; the rows were read once: derivatives summed at a β close by were carried to β̂ by the Hessian"
+        message += (
+            "; the rows were read once: derivatives summed at a β close by were carried to β̂ by the Hessian"
+        )
     squeeze = (lambda a: a[0]) if len(coef) == 1 else (lambda a: a)
     return Certificate(
         status, converged, loss, squeeze(derivative), squeeze(tolerances),

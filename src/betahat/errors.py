@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 
 class DataError(ValueError):
     """The data cannot be fitted as given: missing or infinite values, wrong shapes, nothing left."""
@@ -41,3 +44,12 @@ class CertificateWarning(UserWarning):
 
 class MissingRowsWarning(UserWarning):
     """Rows were left out because values are missing; the message says how many."""
+
+
+def users_line() -> int:
+    """The `stacklevel` at which a warning of the caller's points at the line outside the package that led to it."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "betahat":
+        frame, level = frame.f_back, level + 1
+    return level

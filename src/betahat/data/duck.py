@@ -178,7 +178,9 @@ def fit_memory(table: Table, names: list[str], memory_limit: str | None) -> None
     batch = 131_072 * 8 * max(1, len(names))
     group, threads = batch, number_of_threads()
     if table.expression.startswith("read_parquet("):
-        threads = max(1, threads - 1)  # decoding is quick, and the arithmetic on what was read needs a core too
+        threads = max(
+            1, threads - 1
+        )  # decoding is quick, and the arithmetic on what was read needs a core too
         arguments = table.expression.removeprefix("read_parquet")
         columns = ", ".join(map(literal, names)) or "''"
         with wrapped(table.described):

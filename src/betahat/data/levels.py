@@ -9,7 +9,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from betahat.errors import CollinearityWarning, DataError, UnseenLevelError
+from betahat.errors import CollinearityWarning, DataError, UnseenLevelError, users_line
 
 _MANY = 1000
 
@@ -83,7 +83,7 @@ def warn_single_level(name: str, levels: tuple[str, ...]) -> None:
         f"column {name!r} has one level only ({only}), so there is nothing to compare and it contributes no "
         "column of X",
         CollinearityWarning,
-        stacklevel=4,
+        stacklevel=users_line(),
     )
 
 

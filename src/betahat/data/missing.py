@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from betahat.errors import DataError, MissingRowsWarning, MissingValueError
+from betahat.errors import DataError, MissingRowsWarning, MissingValueError, users_line
 
 Missing = Literal["error", "drop", "mean"]
 """What to do about missing values: refuse, leave the row out, or put the training mean in its place."""
@@ -138,7 +138,7 @@ def warn_dropped(dropped: int, total: int, found: Mapping[str, int]) -> None:
         warnings.warn(
             f"{dropped:,} of {total:,} rows are left out because values are missing in {_listed(found)}",
             MissingRowsWarning,
-            stacklevel=4,
+            stacklevel=users_line(),
         )
 
 

@@ -201,6 +201,7 @@ class QuerySource(Source):
         self.design = design
         self.n_rows: int | None = None
         self.readings = 0
+        self._numbers = isinstance(design, TableDesign) and all(c.levels is None for c in design.columns)
         self._complete = False  # nothing is missing, as an earlier reading found
         self._targets, self._weights, self._frequency = targets, weights, frequency
         beside = [*(c.name for c in targets), *(name for name in (weights, frequency) if name is not None)]
@@ -257,7 +258,12 @@ class QuerySource(Source):
                 yield block, part.stop - part.start, found
 
     def _block(
-        self, values: dict[str, np.ndarray], groups: list[np.ndarray], start: int, tally: _Tally, unsearched: bool
+        self,
+        values: dict[str, np.ndarray],
+        groups: list[np.ndarray],
+        start: int,
+        tally: _Tally,
+        unsearched: bool,
     ) -> tuple[Block | None, dict[str, int]]:
         """The block, and how many values were missing in it; `unsearched` leaves the numbers to a later search."""
         rows = len(next(iter(values.values())))
@@ -267,7 +273,7 @@ class QuerySource(Source):
             raise MissingValueError(
                 f"a label of `groups` ({', '.join(self._reader.groups)}) is missing {where}"
             )
-        if unsearched and not self._complete and all(c.levels is None for c in self.design.columns):
+        if unsearched and self._numbers and not self._complete:
 
             def search() -> Block | None:
                 tally.kept -= rows
@@ -308,8 +314,7 @@ class QuerySource(Source):
             y = self.design.assemble_targets(values, rows)
         else:
             y = np.column_stack([values[column.name] for column in self._targets])
-        numbers = isinstance(self.design, TableDesign) and all(c.levels is None for c in self.design.columns)
-        if numbers:
+        if self._numbers:
             X: Any = Columns([values[name] for name in self.design.input_names])
         else:
             X = self.design.assemble(values, rows)

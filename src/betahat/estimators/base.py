@@ -13,13 +13,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from betahat.certificate import Certificate
 from betahat.data.source import ArraySource, Source
-from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError
+from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
 from betahat.estimators.inputs import (
     array_source,
     is_frame,
     refuse_beside_source,
     refuse_no_weight,
-    users_line,
 )
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -94,12 +92,3 @@ def refuse_beside_source(source: Source, **given: Any) -> None:
             f"{', '.join(extra)} given beside a {type(source).__name__}, which holds its own; "
             "name the columns when making the source, such as betahat.data.query(path, target=..., weights=...)"
         )
-
-
-def users_line() -> int:
-    """The `stacklevel` at which a warning of the caller's points at the line outside the package that led to it."""
-    frame: FrameType | None = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "betahat":
-        frame, level = frame.f_back, level + 1
-    return level

@@ -57,9 +57,7 @@ def layout(X: Any) -> tuple[int, int, int, bool, np.ndarray]:
     return X.ctypes.data, rows, columns, X.dtype == np.float32, _NONE
 
 
-def rows_of(
-    X: Any, Y: np.ndarray, weight: np.ndarray | None
-) -> Callable[[int, int], tuple[Any, ...]]:
+def rows_of(X: Any, Y: np.ndarray, weight: np.ndarray | None) -> Callable[[int, int], tuple[Any, ...]]:
     """What compiled kernels are told of rows start … stop − 1; Y (n, t) and weight (n,) contiguous float64."""
     (p, t), (at, row_stride, column_stride, single, table) = (X.shape[1], Y.shape[1]), layout(X)
     y, w = Y.ctypes.data, 0 if weight is None else weight.ctypes.data

@@ -52,7 +52,7 @@ def _compiled(
     from betahat.kernels import gradient_compiled, team
 
     n, p = X.shape
-    t = Y.shape[1]
+    Y.shape[1]
     lanes = gradient_compiled.LANES
     coefficients, intercept, sums, scalars, finish = gradient_sums(beta, intercept)
     Y = np.ascontiguousarray(Y, np.float64)

@@ -113,7 +113,16 @@ def _wide(
         team.run(
             gram_compiled.read_and_pack,
             [
-                (*rows(a, min(a + part, stop)), centre, lanes, block, a - start, right, left, scratch[(a - start) // part])
+                (
+                    *rows(a, min(a + part, stop)),
+                    centre,
+                    lanes,
+                    block,
+                    a - start,
+                    right,
+                    left,
+                    scratch[(a - start) // part],
+                )
                 for a in range(start, stop, part)
             ],
         )

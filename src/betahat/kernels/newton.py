@@ -54,7 +54,10 @@ def gram_and_gradient(
     rows = rows_of(X, Y, weight)
     team.fold(
         newton_compiled.newton_slab,
-        [(*rows(*edge), centre, lanes, _ROWS, coefficients, intercept, 64) for edge in pairwise(slab_edges(n, _SLAB))],
+        [
+            (*rows(*edge), centre, lanes, _ROWS, coefficients, intercept, 64)
+            for edge in pairwise(slab_edges(n, _SLAB))
+        ],
         new,
         merge,
     )

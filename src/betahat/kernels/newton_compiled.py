@@ -51,4 +51,17 @@ def newton_slab(
             at, stride, 8, False, no_table, ys, ws, count, p, t, beta, intercept, part, sums, scalars
         )
         pack(at, stride, ys, ws, count, p, t, centre, lanes, block, 0, right, left)
-        multiply(right, left, count, padded, lanes, block, 0, padded, at + count * stride, 64 if direct else 0, high, low)
+        multiply(
+            right,
+            left,
+            count,
+            padded,
+            lanes,
+            block,
+            0,
+            padded,
+            at + count * stride,
+            64 if direct else 0,
+            high,
+            low,
+        )

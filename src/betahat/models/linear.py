@@ -94,7 +94,9 @@ class GramStatistic(Statistic):
     def update(self, block: Block) -> None:
         self.add_searched(block, self.sums)
 
-    def add_searched(self, block: Block, sums: Callable[[Block, np.ndarray], Sums]) -> tuple[Block, Sums] | None:
+    def add_searched(
+        self, block: Block, sums: Callable[[Block, np.ndarray], Sums]
+    ) -> tuple[Block, Sums] | None:
         """Add what `sums` makes of a block (high, low and more) about a centre; of its usable rows if that is not
         finite. Returns the rows that counted and their sums."""
         centre = provisional_centre(block, self._intercept) if self.centre is None else self.centre
