@@ -153,3 +153,40 @@ def test_wrong_arguments_are_named(arguments: Any, error: type[Exception], words
     formula, data, options = arguments
     with pytest.raises(error, match=words):
         bh.fit(formula, data, **options)
+
+
+@pytest.fixture(scope="module")
+def firms(tmp_path_factory):
+    rng = np.random.default_rng(5)
+    n = 400
+    frame = pd.DataFrame({"x": rng.standard_normal(n), "firm": rng.integers(0, 6, n).astype(str)})
+    frame["size"] = rng.uniform(1, 2, n)
+    frame["y"] = frame["x"] + frame["firm"].astype(int) + frame["size"] + rng.standard_normal(n)
+    path = tmp_path_factory.mktemp("firms") / "firms.parquet"
+    frame.to_parquet(path)
+    return frame, str(path)
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_a_column_may_be_cluster_or_weight_and_in_the_formula(firms, file):
+    frame, path = firms
+    data = path if file else frame
+    ours = bh.fit("y ~ x + C(firm)", data, groups="firm", cov_type="cluster")
+    codes = frame["firm"].astype(int)
+    theirs = smf.ols("y ~ x + C(firm)", frame).fit(cov_type="cluster", cov_kwds={"groups": codes})
+    place = list(ours.inference_.names).index("x")
+    np.testing.assert_allclose(ours.inference_.std_err[place], theirs.bse["x"], rtol=1e-10)
+    ours = bh.fit("y ~ x + size", data, sample_weight="size")
+    theirs = smf.wls("y ~ x + size", frame, weights=frame["size"]).fit()
+    np.testing.assert_allclose(ours.inference_.std_err, theirs.bse[["Intercept", "x", "size"]], rtol=1e-10)
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_a_dot_leaves_weights_and_clusters_out(firms, file):
+    frame, path = firms
+    data = path if file else frame
+    assert bh.fit("y ~ .", data, sample_weight="size").inference_.names[:2] == ("Intercept", "x")
+    assert "size" not in bh.fit("y ~ .", data, sample_weight="size").inference_.names
+    fitted = bh.fit("y ~ .", data, groups="firm", cov_type="cluster")
+    assert fitted.inference_.names == ("Intercept", "x", "size")
+    assert fitted.predict(frame[["x", "size"]]).shape == (len(frame),)

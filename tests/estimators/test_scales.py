@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from input_forms import MODELS, models, sample, sizes
 
+import betahat as bh
 from betahat import (
+    CollinearityWarning,
     DataError,
     InferenceError,
     LinearRegression,
@@ -86,3 +89,32 @@ def test_smallest_norm_at_the_ends_of_double_precision(model, p, power):
     one, two = MODELS[model]().fit(X, y), MODELS[model]().fit(X * 2.0**power, y)
     np.testing.assert_allclose(two.coef_ * 2.0**power, one.coef_, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(two.predict(X * 2.0**power), y, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [30, 10])
+def test_smallest_norm_without_a_common_unit_is_refused(n):
+    """Columns of 1e±200 cannot all be represented in one unit, and the smallest norm depends on the unit."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, 400 if n == 10 else 3))
+    X[:, 2] = X[:, 0]
+    X[:, ::2] *= 2.0**-700
+    X[:, 1::2] *= 2.0**700
+    with pytest.raises(DataError, match="rescale the columns"):
+        LinearRegression().fit(X, rng.standard_normal(n))
+
+
+def test_constant_columns_have_no_part_in_the_norm():
+    X, y = sample("numpy")
+    Z = np.column_stack([X * [2.0**-700, 2.0**700, 1.0], np.full(len(X), 3.0)])
+    with pytest.warns(CollinearityWarning, match="'x4' is constant"):
+        fitted = LinearRegression().fit(Z, y)
+    expected = LinearRegression().fit(X, y)
+    np.testing.assert_allclose(fitted.coef_ * [2.0**-700, 2.0**700, 1, 1], [*expected.coef_, 0], rtol=1e-12)
+
+
+def test_a_file_whose_rows_have_no_weight(tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0], "w": 0.0}).to_parquet(path)
+    source = bh.data.query(str(path), target="y", columns=["x"], weights="w")
+    with pytest.raises(DataError, match="weights are all zero"):
+        LinearRegression().fit(source)

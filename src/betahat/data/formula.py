@@ -141,7 +141,7 @@ def learn_formula(
     frame = open_frame(table, "data")
     if not len(frame):
         raise DataError("`data` has no rows; nothing to fit")
-    parsed = parse(formula, [name for name in frame.columns if name not in without])
+    parsed = parse(formula, frame.columns, without)
     right = learn_columns(frame, parsed.right_inputs)
     left = learn_columns(frame, parsed.left_inputs)
     check_targets(parsed, left, labels)

@@ -87,8 +87,8 @@ def unalias(text: str) -> str:
     return _ALIAS.sub(lambda match: bytes.fromhex(match.group(1)).decode(), text)
 
 
-def parse(formula: str, columns: Iterable[str]) -> Parsed:
-    """Read a formula for a table with these columns.
+def parse(formula: str, columns: Iterable[str], without: Iterable[str] = ()) -> Parsed:
+    """Read a formula for a table with these columns; `.` does not stand for those of `without`.
 
     Raises FormulaError where it cannot be read, has no target or no right side, uses something that is
     neither a column nor a function of the list, or could do more than arithmetic.
@@ -101,7 +101,6 @@ def parse(formula: str, columns: Iterable[str]) -> Parsed:
         raise FormulaError(f"a formula is text such as 'y ~ x', and this is {type(formula).__name__}")
     if len(formula) > _LONGEST:
         raise FormulaError(f"the formula has {len(formula):,} characters; up to {_LONGEST:,} are read")
-    available = list(columns)
     shown = formula if len(formula) <= _SHOWN else formula[:_SHOWN] + " ..."
     text = _QUOTED.sub(lambda m: m.group(0) if m.group(1) is None else alias(m.group(1)), formula)
     if "`" in text:
@@ -119,6 +118,8 @@ def parse(formula: str, columns: Iterable[str]) -> Parsed:
         _check_tokens(tokens)
         from formulaic import Formula
 
+        uses_dot = any(token.token == "." for token in tokens)
+        available = [name for name in columns if not (uses_dot and name in without)]
         read = Formula.from_spec(
             text,
             parser=DefaultFormulaParser(feature_flags=DefaultFormulaParser.FeatureFlags.TWOSIDED),
@@ -130,7 +131,6 @@ def parse(formula: str, columns: Iterable[str]) -> Parsed:
     except (FormulaicError, SyntaxError, AttributeError, TypeError, ValueError, RecursionError) as error:
         reason = unalias(str(error).splitlines()[0] if str(error) else type(error).__name__)
         raise FormulaError(f"the formula {shown!r} cannot be read: {reason}") from None
-    uses_dot = any(token.token == "." for token in tokens)
     return _examine(shown, left, right, available, uses_dot)
 
 

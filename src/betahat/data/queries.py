@@ -122,7 +122,7 @@ def _from_formula(
     memory_limit: str | None,
 ) -> QuerySource:
     weights, frequency, groups = given
-    parsed = parse(formula, [name for name in table.types if name not in roles])
+    parsed = parse(formula, list(table.types), roles)
     fit_memory(table, [*parsed.left_inputs, *parsed.right_inputs, *roles], memory_limit)
     beside = [*parsed.left_inputs, *_as_list(weights), *_as_list(frequency)]
     targets = [Column(name, None if table.kind(name) == "number" else ()) for name in parsed.left_inputs]
@@ -206,7 +206,9 @@ class QuerySource(Source):
         self._targets, self._weights, self._frequency = targets, weights, frequency
         beside = [*(c.name for c in targets), *(name for name in (weights, frequency) if name is not None)]
         needed = {column.name: column for column in (*map(Column, beside), *design.columns)}
-        self._beside = [name for name in beside if name not in design.input_names]
+        self._beside = [
+            name for name in beside if name in (weights, frequency) or name not in design.input_names
+        ]
         self._reader = Reader(table, tuple(needed.values()), tuple(groups))
         self._block_rows = block_rows_for(len(design.names), block_rows)
 

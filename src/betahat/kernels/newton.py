@@ -28,7 +28,9 @@ def gram_and_gradient(
     (np.float64(5.0), array([[-1., -2.]]))
     """
     if hasattr(X, "tocsr"):
-        raise TypeError("X is sparse; gram_and_gradient reads dense rows (see betahat.models.linear for sparse ones)")
+        raise TypeError(
+            "X is sparse; gram_and_gradient reads dense rows (see betahat.models.linear for sparse ones)"
+        )
     n, p = X.shape
     t = Y.shape[1]
     centre = np.zeros(p + t) if centre is None else np.ascontiguousarray(centre, np.float64)

@@ -88,7 +88,7 @@ def pilot(objective: LinearObjective, p: int, statistic: GramStatistic) -> tuple
     total = statistic.high + statistic.low
     t = len(total) - p - 1
     nowhere = np.zeros((t, p)), np.zeros(t)
-    if not np.isfinite(total).all():
+    if not (np.isfinite(total).all() and statistic.counts.weight > 0):
         return nowhere
     weight, centre = statistic.counts.weight, statistic.centre
     assert centre is not None
