@@ -22,9 +22,6 @@ STATUSES = (
 EPS = float(np.finfo(np.float64).eps)
 RELATIVE_TOLERANCE = 1e-10
 """How small |∂J/∂βⱼ| must be beside mean |wᵢ xᵢⱼ L'ᵢ|, for direct and Newton solvers."""
-_FEW_DIGITS_UP_TO = (
-    1e8  # squared condition numbers up to which gradients may have been asked for to 80 bits only
-)
 
 
 @final
@@ -82,7 +79,7 @@ def certify_linear(
     *, gradient: Gradient, coef: np.ndarray, intercept: np.ndarray, weight: float, squares: np.ndarray,
     mean: np.ndarray, curvature: float, scale: np.ndarray, active: np.ndarray, contraction: float,
     condition_number: float, correction: np.ndarray, correction_intercept: np.ndarray, unique: bool,
-    fit_intercept: bool, readings: int, rows: int, carried: bool = False,
+    fit_intercept: bool, readings: int, rows: int, precise: bool, carried: bool = False,
 ) -> Certificate:  # fmt: skip
     """The certificate of a linear least-squares fit.
 
@@ -101,7 +98,7 @@ def certify_linear(
         tolerances[:, 1:] += EPS * curvature * np.abs(coef)
     bound = _error_bound(
         derivative * -weight, curvature * weight * coef, weight, reach + np.sqrt(squares[p:] / weight), mean, scale,
-        active, contraction, condition_number, correction, correction_intercept, rows,
+        active, contraction, condition_number, correction, correction_intercept, rows, precise,
     )  # fmt: skip
     first = 0 if fit_intercept else 1
     derivative, tolerances, bound = derivative[:, first:], tolerances[:, first:], bound[:, first:]
@@ -138,7 +135,7 @@ def certify_linear(
 def _error_bound(
     sums: np.ndarray, shrinkage: np.ndarray, weight: float, reach: np.ndarray, mean: np.ndarray, scale: np.ndarray,
     active: np.ndarray, contraction: float, kappa: float, correction: np.ndarray, correction_intercept: np.ndarray,
-    rows: int,
+    rows: int, precise: bool,
 ) -> np.ndarray:  # fmt: skip
     """(t, p + 1) bounds, the intercept's first, from the `sums` −W ∂J/∂β and the penalty's part of them.
 
@@ -161,7 +158,7 @@ def _error_bound(
         / scale
     )
     # What evaluating the gradient can still miss: 80 or 100 bits, and what adding many rows loses of them.
-    digits = 2.0**-76 if kappa**2 <= _FEW_DIGITS_UP_TO else 2.0**-96
+    digits = 2.0**-96 if precise else 2.0**-76
     missed = max(digits, rows * 2.0**-104) * np.sqrt(len(active) + 1) * weight**0.5 * reach[:, None]
     lost = np.sqrt((rounded**2).sum(axis=1, keepdims=True)) + missed
     span[:, active] = kappa * (rho / (1 - rho) * energy + kappa * lost) / scale

@@ -72,7 +72,8 @@ def _fit(
         mean=fit.mean, curvature=fit.curvature, scale=fit.scale, active=fit.active,
         contraction=fit.contraction, condition_number=fit.condition_number, correction=fit.refined.correction.coef,
         correction_intercept=fit.refined.correction.intercept, unique=penalised or fit.rank == p,
-        fit_intercept=fit_intercept, readings=source.readings, rows=fit.counts.rows, carried=fit.refined.carried,
+        fit_intercept=fit_intercept, readings=source.readings, rows=fit.counts.rows, precise=fit.refined.precise,
+        carried=fit.refined.carried,
     )  # fmt: skip
     statistics, refusal = _statistics(
         source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear

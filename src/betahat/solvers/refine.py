@@ -35,6 +35,8 @@ class Refined(NamedTuple):
     stop_reason: str
     carried: bool = False
     """Whether the gradient was summed at a nearby β and carried here by the Hessian."""
+    precise: bool = True
+    """Whether the gradient has 96 bits, not 76."""
     lows: Correction | None = None
     """What double precision leaves off the coefficients, where they are kept in two doubles."""
 
@@ -82,7 +84,9 @@ def _carry(
     high = np.column_stack([rest, left + curvature * beta + rest[:, None] * mean])
     loss = old.loss - ((slopes + left) * made).sum(axis=1) - (constant + rest) * (moved + made @ mean)
     gradient = Gradient(high, np.zeros_like(high), old.magnitude, np.maximum(loss, 0.0))
-    return Refined(beta, intercept, gradient, correct(left, rest), "converged", carried=True)
+    return Refined(
+        beta, intercept, gradient, correct(left, rest), "converged", carried=True, precise=here.precise
+    )
 
 
 def _within(step: np.ndarray, value: np.ndarray) -> bool:
@@ -126,7 +130,7 @@ def refine(
         relative = float((np.abs(step.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
         norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
         trace.add(float(gradient.loss.sum()) / (2 * weight), float(norm), relative)
-        here = Refined(beta, intercept, gradient, step, "converged", lows=lows)
+        here = Refined(beta, intercept, gradient, step, "converged", precise=precise, lows=lows)
         if not np.isfinite(relative):
             return (kept or here)._replace(stop_reason="diverged")
         if relative > 0.5 * previous:  # as good as this arithmetic gets: keep the better of the last two
