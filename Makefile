@@ -48,7 +48,7 @@ style: .venv/.lint
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-types: .venv/.lint .venv/.test
+types: .venv/.lint .venv/.test .venv/.demo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 contract: .venv/.lint

@@ -27,7 +27,7 @@ def not_estimable(s: LinearStatistics, contrasts: np.ndarray) -> np.ndarray:
     if s.rank == len(s.names):
         return np.zeros(len(contrasts), dtype=bool)
     if s.inverse is None:  # more columns than rows, solved by the rows: what is determined was not worked out
-        return contrasts.any(axis=1)
+        return np.asarray(contrasts.any(axis=1))
     scale, basis = _scaled_null_space(s)
     scaled = np.where(s.estimable, 0.0, contrasts * scale)
     return np.linalg.norm(scaled @ basis, axis=1) > _ROUNDING * np.linalg.norm(scaled, axis=1)
