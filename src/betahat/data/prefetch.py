@@ -10,7 +10,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def prefetch(make: Callable[[], Iterator[Item]], ahead: int = 6) -> Generator[Item, None, None]:
+def prefetch(make: Callable[[], Iterator[Item]], ahead: int = 4) -> Generator[Item, None, None]:
     """The items of `make()`, made in a thread that is at most `ahead` + 1 items in front.
 
     An exception in the thread is raised here; leaving early stops and joins the thread.

@@ -58,7 +58,7 @@ def query(
     weights, frequency, groups : columns with importance weights, frequencies, cluster labels (1 or 2).
     missing : "drop" leaves incomplete rows out and warns how many after the first reading, "error" refuses
         them, "mean" fills numbers of X with the mean of their column.
-    block_rows : rows of a block; what 16 MiB hold where None.
+    block_rows : rows of a block; what 32 MiB hold where None.
     memory_limit : for DuckDB, such as "400MB" (which is the least it takes where None; more for files with
         large row groups).
 
@@ -180,7 +180,7 @@ class _Tally:
 
 @final
 class QuerySource(Source):
-    """Rows that DuckDB reads again at each pass, in the same order, one block ahead of the consumer.
+    """Rows that DuckDB reads again at each pass, in the same order, some blocks ahead of the consumer.
 
     Made by :func:`query`. `design` says how columns become X; `n_rows` is the number of complete rows, known
     after the first full reading (None before).

@@ -16,7 +16,7 @@ from betahat.data.levels import refuse_unseen
 _serial = count()
 _FORMATS = {"g": np.float64, "i": np.int32}
 _MISSING, _UNSEEN = -1, -2
-_BLOCK_BYTES, _MOST_ROWS, _FEWEST_ROWS = 16 * 2**20, 65_536, 1_024
+_BLOCK_BYTES, _MOST_ROWS, _FEWEST_ROWS = 32 * 2**20, 131_072, 1_024
 
 
 @final
@@ -124,7 +124,7 @@ def _array(column: Any) -> np.ndarray:
 
 
 def block_rows_for(columns: int, block_rows: int | None) -> int:
-    """Rows of a block: as given, or what 16 MiB of X hold, between 1,024 and 65,536."""
+    """Rows of a block: as given, or what 32 MiB of X hold, between 1,024 and 131,072."""
     if block_rows is None:
         return min(_MOST_ROWS, max(_FEWEST_ROWS, _BLOCK_BYTES // (8 * max(1, columns))))
     if isinstance(block_rows, bool) or not isinstance(block_rows, (int, np.integer)) or block_rows < 1:

@@ -23,16 +23,17 @@ class LinearRegression(BaseLinear):
         Weight of the ridge penalty on the *mean* loss (`Ridge` has scikit-learn's scaling). With alpha > 0 there are
         no standard errors: the estimates are biased.
     fit_intercept : bool
-    cov_type : "nonrobust", "HC0", "HC1", "HC2", "HC3", "cluster" (needs `groups` in fit) or "HAC"
-        The covariance behind standard errors (White 1980; MacKinnon & White 1985; Newey & West 1987; Cameron,
+        Whether there is a β₀. A formula says so itself.
+    cov_type : {"nonrobust", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC"}
+        "cluster" needs `groups` in fit. The covariance behind standard errors (White 1980; MacKinnon & White 1985; Newey & West 1987; Cameron,
         Gelbach & Miller 2011).
     maxlags : int or None
         Lags of "HAC", by default ⌊4 (n/100)^(2/9)⌋.
-    collinear : "minimum_norm", "drop" or "error"
+    collinear : {"minimum_norm", "drop", "error"}
         What is done where columns are combinations of others: of all solutions the one of smallest norm; later columns
         dropped (coefficient 0); or a CollinearityError. Either way a CollinearityWarning names them, and coefficients
         that the data do not determine have no standard error.
-    missing : "error", "drop" or "mean"
+    missing : {"error", "drop", "mean"}
         What is done about missing values in tables.
 
     Attributes
@@ -45,7 +46,7 @@ class LinearRegression(BaseLinear):
         Whether it is a minimum, recomputed from the data, with a bound on the error of each coefficient.
     inference_ : betahat.inference.Inference
         Standard errors, tests, intervals, R², AIC, ...
-    solver_ : "Cholesky", "QR", "SVD" or "dual"
+    solver_ : {"Cholesky", "QR", "SVD", "dual"}
         The factorisation that was safe for these columns.
     rank_ : int
         Of the centred columns, without the intercept.
