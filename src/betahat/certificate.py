@@ -34,7 +34,9 @@ class Certificate:
     what rounding β̂ to double precision makes unavoidable; gradient_norm : the largest |∂J/∂β|; tolerance : the
     tolerance of the derivative that comes closest to (or exceeds) its own; condition_number : of the columns centred
     and scaled; error_bound : on |β̂ − β*| for each coefficient; error_bound_kind : "bound" (it holds) or "estimate";
-    duality_gap : where there is an L1 penalty, else None; readings : of the rows, in all; message : in words.
+    duality_gap : where there is an L1 penalty, else None; readings : of the rows, in all; message : in words;
+    carried : whether the derivatives were summed at a β close by and carried to β̂ by the Hessian (for files, which
+    are read once).
     """
 
     status: str
@@ -50,6 +52,7 @@ class Certificate:
     readings: int
     message: str
     duality_gap: float | None = None
+    carried: bool = False
 
     def line(self) -> str:
         """One line for a summary."""
@@ -128,7 +131,7 @@ def certify_linear(
     return Certificate(
         status, converged, loss, squeeze(derivative), squeeze(tolerances),
         float(np.abs(derivative).max(initial=0)), float(tolerances[worst]) if worst else 0.0, condition_number,
-        squeeze(bound), "bound" if rigorous else "estimate", readings, message,
+        squeeze(bound), "bound" if rigorous else "estimate", readings, message, carried=carried,
     )  # fmt: skip
 
 

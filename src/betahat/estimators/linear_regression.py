@@ -25,8 +25,8 @@ class LinearRegression(BaseLinear):
     fit_intercept : bool
         Whether there is a β₀. A formula says so itself.
     cov_type : {"nonrobust", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC"}
-        "cluster" needs `groups` in fit. The covariance behind standard errors (White 1980; MacKinnon & White 1985; Newey & West 1987; Cameron,
-        Gelbach & Miller 2011).
+        The covariance behind standard errors (White 1980; MacKinnon & White 1985; Newey & West 1987; Cameron,
+        Gelbach & Miller 2011). "cluster" needs `groups` in fit.
     maxlags : int or None
         Lags of "HAC", by default ⌊4 (n/100)^(2/9)⌋.
     collinear : {"minimum_norm", "drop", "error"}

@@ -261,4 +261,5 @@ def _read_certificate(stored: Fields, t: int, m: int) -> Certificate:
         readings=stored.whole("readings"),
         message=stored.text("message"),
         duality_gap=None if gap is None else stored.number("duality_gap"),
+        carried=stored.flag("carried"),
     )

@@ -166,12 +166,14 @@ def _refinement(result: LinearResultLike) -> str:
     ]
     if len(rows) > _SHOWN:
         rows = [*rows[: _SHOWN // 2], ["…"] * 4, *rows[-_SHOWN // 2 :]]
+    carried = result.certificate.carried
     body = table(["step", "mean loss", "largest |∂J/∂β|", "correction asked for"], rows, rule="─")
     return "\n".join([
         _wrap(
-            "The derivatives at the solution were summed again over all rows in double-double arithmetic (32 "
-            "digits), and the equations solved for the correction that they ask for, relative to the "
-            "coefficients:"
+            "The derivatives "
+            + ("at a β close to the solution were summed" if carried else "at the solution were summed again")
+            + " over all rows in double-double arithmetic (32 digits), and the equations solved for the correction "
+            "that they ask for, relative to the coefficients:"
         ),
         "",
         textwrap.indent(body, "    "),
@@ -212,10 +214,15 @@ def _bullet(text: str) -> str:
 
 def _proof(result: LinearResultLike) -> str:
     c = result.certificate
+    origin = (
+        "summed over all rows at the β of step 1 and carried to β̂ (exactly, since J is quadratic)"
+        if c.carried
+        else "recomputed from the data and not taken from the solver"
+    )
     lines = [
         _wrap(
             f"{c.status[0].upper()}{c.status[1:]}: {c.message}. The largest derivative, |∂J/∂β| = "
-            f"{c.gradient_norm:.2g}, was recomputed from the data and not taken from the solver. A "
+            f"{c.gradient_norm:.2g}, was {origin}. A "
             f"derivative counts as zero up to {RELATIVE_TOLERANCE:g} of the mean size of its terms "
             "|wᵢ xᵢⱼ (yᵢ − ŷᵢ)|, and up to what rounding β̂ to double precision makes unavoidable; the "
             f"closest to its tolerance may be {c.tolerance:.2g}."

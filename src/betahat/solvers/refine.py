@@ -119,6 +119,15 @@ def refine(
     intercepts = objective.fit_intercept
     previous = np.inf
     kept: Refined | None = None
+
+    def record(at: Refined, slopes: np.ndarray, constant: np.ndarray) -> float:
+        """Put a row into the trace; the correction's size relative to the coefficients."""
+        largest = np.maximum(np.abs(at.coef * size).max(axis=1, initial=0), np.sqrt(np.finfo(float).tiny))
+        relative = float((np.abs(at.correction.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
+        norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
+        trace.add(float(at.gradient.loss.sum()) / (2 * weight), float(norm), relative)
+        return relative
+
     for reading in range(1, _READINGS + 1):
         if known is not None and reading == 1:
             gradient = known.gradient
@@ -126,11 +135,8 @@ def refine(
             gradient = objective.first_order(beta, intercept, lows, precise)
         slopes, constant = penalised_gradient(gradient, beta, curvature, mean * intercepts)
         step = correct(slopes, constant * intercepts)
-        largest = np.maximum(np.abs(beta * size).max(axis=1, initial=0), np.sqrt(np.finfo(float).tiny))
-        relative = float((np.abs(step.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
-        norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
-        trace.add(float(gradient.loss.sum()) / (2 * weight), float(norm), relative)
         here = Refined(beta, intercept, gradient, step, "converged", precise=precise, lows=lows)
+        relative = record(here, slopes, constant)
         if not np.isfinite(relative):
             return (kept or here)._replace(stop_reason="diverged")
         if relative > 0.5 * previous:  # as good as this arithmetic gets: keep the better of the last two
@@ -145,9 +151,11 @@ def refine(
         if done:
             return here
         if known is not None and reading == 1 and known.contraction * relative <= _FILE_TOLERANCE:
-            return _carry(
+            there = _carry(
                 here, slopes, constant * intercepts, correct, known, mean * intercepts, weight, curvature
             )
+            record(there, *penalised_gradient(there.gradient, there.coef, curvature, mean * intercepts))
+            return there
         if reading == _READINGS:
             return here._replace(stop_reason="budget spent")
         kept, previous = here, relative
