@@ -16,11 +16,15 @@ _WHERE = {
     "Ridge": "estimators.ridge",
     "fit": "estimators.formula",
     "load": "estimators.storing",
+    **dict.fromkeys(
+        ("check_gradient", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "autodiff"
+    ),
     "show_versions": "report.versions",
     "CertificateWarning": "errors",
     "CollinearityError": "errors",
     "CollinearityWarning": "errors",
     "DataError": "errors",
+    "DerivativeError": "errors",
     "FormulaError": "errors",
     "InferenceError": "errors",
     "MissingRowsWarning": "errors",
@@ -28,7 +32,7 @@ _WHERE = {
     "StorageError": "errors",
     "UnseenLevelError": "errors",
 }
-_MODULES = ("data", "errors", "inference", "kernels", "losses", "penalties", "solvers")
+_MODULES = ("autodiff", "data", "errors", "inference", "kernels", "losses", "penalties", "solvers")
 
 __all__ = ["__version__", *_MODULES, *_WHERE]
 

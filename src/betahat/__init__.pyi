@@ -1,3 +1,4 @@
+from betahat import autodiff as autodiff
 from betahat import data as data
 from betahat import errors as errors
 from betahat import inference as inference
@@ -5,10 +6,19 @@ from betahat import kernels as kernels
 from betahat import losses as losses
 from betahat import penalties as penalties
 from betahat import solvers as solvers
+from betahat.autodiff import check_gradient as check_gradient
+from betahat.autodiff import grad as grad
+from betahat.autodiff import hessian as hessian
+from betahat.autodiff import hvp as hvp
+from betahat.autodiff import jacobian as jacobian
+from betahat.autodiff import jvp as jvp
+from betahat.autodiff import value_and_grad as value_and_grad
+from betahat.autodiff import vjp as vjp
 from betahat.errors import CertificateWarning as CertificateWarning
 from betahat.errors import CollinearityError as CollinearityError
 from betahat.errors import CollinearityWarning as CollinearityWarning
 from betahat.errors import DataError as DataError
+from betahat.errors import DerivativeError as DerivativeError
 from betahat.errors import FormulaError as FormulaError
 from betahat.errors import InferenceError as InferenceError
 from betahat.errors import MissingRowsWarning as MissingRowsWarning

@@ -34,6 +34,10 @@ class StorageError(ValueError):
     """A model file is damaged, truncated, from another version, or not a model file at all."""
 
 
+class DerivativeError(TypeError):
+    """A derivative cannot be taken of this: whole numbers, writes in place, functions without a rule."""
+
+
 class CollinearityWarning(UserWarning):
     """Columns are constant or linear combinations of others; the message names them and what was done."""
 

@@ -1,0 +1,273 @@
+"""Functions that move numbers about. They are linear; reversed, they put each cotangent where its number was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from betahat.autodiff.table import composed, linear, unbroadcast, variadic
+from betahat.autodiff.trace import Variable, call, take_item
+from betahat.errors import DerivativeError
+
+_C: Any = "C"
+
+linear(np.reshape, lambda g, y, x, *_, order=_C, **__: np.reshape(g, np.shape(x), order=order))
+linear(np.ravel, lambda g, y, x, order=_C: np.reshape(g, np.shape(x), order=order))
+linear(np.squeeze, lambda g, y, x, axis=None: np.reshape(g, np.shape(x)))
+linear(np.expand_dims, lambda g, y, x, axis: np.reshape(g, np.shape(x)))
+linear(
+    np.transpose,
+    lambda g, y, x, axes=None: np.transpose(g, None if axes is None else np.argsort(_positive(axes))),
+)
+linear(np.matrix_transpose, lambda g, y, x: np.swapaxes(g, -1, -2))
+linear(np.swapaxes, lambda g, y, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+linear(np.moveaxis, lambda g, y, x, source, destination: np.moveaxis(g, destination, source))
+linear(np.broadcast_to, lambda g, y, x, shape, **_: unbroadcast(g, np.shape(x)))
+linear(np.flip, lambda g, y, x, axis=None: np.flip(g, axis))
+linear(np.roll, lambda g, y, x, shift, axis=None: np.roll(g, _negative(shift), axis))
+linear(np.rot90, lambda g, y, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+linear(np.tril, lambda g, y, x, k=0: np.tril(g, k))
+linear(np.triu, lambda g, y, x, k=0: np.triu(g, k))
+
+
+def _positive(axes: Any) -> Any:
+    return [axis % len(axes) for axis in axes]
+
+
+def _negative(shift: Any) -> Any:
+    return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+
+
+# indexing ------------------------------------------------------------------------------------------------------------
+
+
+def put_items(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """The transpose of x[index]: zeros of `shape` to which g is added at `index`."""
+    if type(g) is Variable:
+        return call(put_items, (g, index, shape), {})
+    whole = np.zeros(shape, np.result_type(g))
+    if _simple(index):
+        whole[index] += g
+    else:
+        np.add.at(whole, index, g)
+    return whole
+
+
+def _simple(index: Any) -> bool:
+    """Whether no number can be taken twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is ... or isinstance(part, (int, np.integer, slice)) for part in parts)
+
+
+linear(take_item, lambda g, y, x, index: put_items(g, index, np.shape(x)))
+linear(put_items, lambda g, y, x, index, shape: g[index])
+
+
+@composed(np.take)
+def take(a: Any, indices: Any, axis: Any = None, **_: Any) -> Any:
+    if axis is None:
+        return np.ravel(a)[indices]
+    return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
+
+
+@composed(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
+    axis = axis % np.ndim(arr)
+    places = list(np.ix_(*(np.arange(n) for n in indices.shape)))
+    places[axis] = indices
+    return arr[tuple(places)]
+
+
+@composed(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    a = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    rows = np.arange(max(0, min(a.shape[-2] + min(offset, 0), a.shape[-1] - max(offset, 0))))
+    return a[..., rows + max(0, -offset), rows + max(0, offset)]
+
+
+@composed(np.linalg.diagonal)
+def last_diagonal(x: Any, *, offset: int = 0) -> Any:
+    return diagonal(x, offset, -2, -1)
+
+
+@composed(np.diag, np.diagflat)
+def diag(v: Any, k: int = 0) -> Any:
+    if np.ndim(v) == 2:
+        return diagonal(v, k)
+    n = np.size(v) + abs(k)
+    places = np.arange(np.size(v))
+    return put_items(np.ravel(v), (places + max(0, -k), places + max(0, k)), (n, n))
+
+
+@composed(np.sort)
+def sort(a: Any, axis: Any = -1, **_: Any) -> Any:
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)
+
+
+@composed(np.partition)
+def partition(a: Any, kth: Any, axis: int = -1, **_: Any) -> Any:
+    return take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
+
+
+# joining and repeating -----------------------------------------------------------------------------------------------
+
+
+def join(axis: int, *arrays: Any) -> Any:
+    """np.concatenate with the arrays as arguments of their own."""
+    return np.concatenate(arrays, axis)
+
+
+def _piece(place: int, g: Any, y: Any, axis: int, *arrays: Any) -> Any:
+    start = sum(np.shape(array)[axis] for array in arrays[: place - 1])
+    stop = start + np.shape(arrays[place - 1])[axis]
+    return g[(slice(None),) * (axis % np.ndim(y)) + (slice(start, stop),)]
+
+
+def _placed(place: int, g: Any, y: Any, axis: int, *arrays: Any) -> Any:
+    return np.concatenate(
+        [g if k == place - 1 else np.zeros(np.shape(a)) for k, a in enumerate(arrays)], axis
+    )
+
+
+variadic(join, _piece, _placed)
+
+
+def _join(arrays: Any, axis: int) -> Any:
+    return call_any(join, axis, *arrays)
+
+
+def call_any(function: Any, *args: Any) -> Any:
+    """function(*args), traced if any argument is: for our own functions, which NumPy does not dispatch."""
+    return call(function, args, {}) if any(type(a) is Variable for a in args) else function(*args)
+
+
+@composed(np.concatenate)
+def concatenate(arrays: Any, axis: Any = 0, **_: Any) -> Any:
+    if axis is None:
+        return _join([np.ravel(a) for a in arrays], 0)
+    return _join(list(arrays), axis)
+
+
+@composed(np.stack)
+def stack(arrays: Any, axis: int = 0, **_: Any) -> Any:
+    return _join([np.expand_dims(a, axis) for a in arrays], axis)
+
+
+@composed(np.vstack)
+def vstack(tup: Any, **_: Any) -> Any:
+    return _join([np.atleast_2d(a) for a in tup], 0)
+
+
+@composed(np.hstack)
+def hstack(tup: Any, **_: Any) -> Any:
+    arrays = [np.atleast_1d(a) for a in tup]
+    return _join(arrays, 0 if np.ndim(arrays[0]) == 1 else 1)
+
+
+@composed(np.dstack)
+def dstack(tup: Any) -> Any:
+    return _join([np.atleast_3d(a) for a in tup], 2)
+
+
+@composed(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    return _join([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in tup], 1)
+
+
+@composed(np.append)
+def append(arr: Any, values: Any, axis: Any = None) -> Any:
+    return concatenate((arr, values), axis)
+
+
+@composed(np.atleast_1d)
+def atleast_1d(*arrays: Any) -> Any:
+    return _each(lambda a: np.reshape(a, (1,)) if np.ndim(a) == 0 else a, arrays)
+
+
+@composed(np.atleast_2d)
+def atleast_2d(*arrays: Any) -> Any:
+    return _each(lambda a: np.reshape(a, (1, -1)) if np.ndim(a) < 2 else a, arrays)
+
+
+@composed(np.atleast_3d)
+def atleast_3d(*arrays: Any) -> Any:
+    def lift(a: Any) -> Any:
+        return np.reshape(a, (1, -1, 1)) if np.ndim(a) < 2 else a[:, :, None] if np.ndim(a) == 2 else a
+
+    return _each(lift, arrays)
+
+
+def _each(lift: Any, arrays: tuple[Any, ...]) -> Any:
+    return lift(arrays[0]) if len(arrays) == 1 else tuple(map(lift, arrays))
+
+
+@composed(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, **_: Any) -> Any:
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(np.broadcast_to(a, shape) for a in args)
+
+
+@composed(np.split, np.array_split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    n = np.shape(ary)[axis]
+    parts = np.array_split(np.arange(n), indices_or_sections)
+    before = (slice(None),) * (axis % np.ndim(ary))
+    return [ary[(*before, slice(part[0], part[-1] + 1) if len(part) else slice(0, 0))] for part in parts]
+
+
+@composed(np.repeat)
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return take(a, np.repeat(np.arange(np.shape(a)[axis]), repeats), axis)
+
+
+@composed(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    A = np.reshape(A, (1,) * (len(reps) - np.ndim(A)) + np.shape(A))
+    for axis, count in enumerate((1,) * (np.ndim(A) - len(reps)) + reps):
+        A = _join([A] * count, axis) if count != 1 else A
+    return A
+
+
+@composed(np.fliplr)
+def fliplr(m: Any) -> Any:
+    return np.flip(m, 1)
+
+
+@composed(np.flipud)
+def flipud(m: Any) -> Any:
+    return np.flip(m, 0)
+
+
+@composed(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    """By asking np.pad where each number comes from, so that every mode but the computed ones works."""
+    shape = np.shape(array)
+    if mode == "constant":
+        inside = np.pad(np.ones(shape, bool), pad_width)
+        values = np.pad(np.zeros(shape), pad_width, mode, **kwargs)
+        start = tuple(np.argwhere(inside)[0]) if inside.any() else (0,) * len(shape)
+        where = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
+        return put_items(array, where, values.shape) + values
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise DerivativeError(
+            f"np.pad(mode={mode!r}) has no derivative rule; constant, edge, reflect, symmetric and wrap do"
+        )
+    places = np.pad(np.arange(int(np.prod(shape))).reshape(shape), pad_width, mode, **kwargs)
+    return np.ravel(array)[places]
+
+
+@composed(np.meshgrid)
+def meshgrid(*xi: Any, indexing: str = "xy", **_: Any) -> Any:
+    sizes = [np.size(x) for x in xi]
+    order = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
+        order[:2] = [1, 0]
+    shape = tuple(sizes[k] for k in order)
+    lifted = [np.reshape(x, tuple(-1 if k == i else 1 for k in order)) for i, x in enumerate(xi)]
+    return tuple(np.broadcast_to(x, shape) for x in lifted)

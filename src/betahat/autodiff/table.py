@@ -1,0 +1,187 @@
+"""The table of derivatives: for each NumPy function what its partial derivatives do to a cotangent or a tangent.
+
+Every rule is written in NumPy, so that it can be differentiated again. Here g is a cotangent (reverse) or a tangent
+(forward), y the value of the function, and the rest its arguments.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, final
+
+import numpy as np
+
+from betahat.errors import DerivativeError
+
+RULES: dict[Any, Rule] = {}
+"""Functions with a derivative."""
+COMPOSED: dict[Any, Callable[..., Any]] = {}
+"""Functions written with others, from which their derivative follows."""
+CONSTANT: set[Any] = set()
+"""Functions whose value does not change with small changes of their arguments: comparisons, indices, shapes."""
+
+
+class Rule(ABC):
+    """How one function passes derivatives on."""
+
+    @abstractmethod
+    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Reverse: the cotangent of argument `place` from that of the result, g·∂y/∂argument."""
+
+    @abstractmethod
+    def push(
+        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Forward: the tangent of the result from that of argument `place`, ∂y/∂argument·g."""
+
+
+@final
+class Elementwise(Rule):
+    """yᵢ = f(aᵢ, bᵢ, …) with broadcasting: `scales[k](g, y, a, b, …)` is g·∂f/∂argument k, in both directions."""
+
+    def __init__(self, scales: tuple[Callable[..., Any] | None, ...]) -> None:
+        self._scales = scales
+
+    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return unbroadcast(self._scale(place)(g, y, *args, **kwargs), np.shape(args[place]))
+
+    def push(
+        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return broadcast(self._scale(place)(g, y, *args, **kwargs), np.shape(y))
+
+    def _scale(self, place: int) -> Callable[..., Any]:
+        scale = self._scales[place]
+        if scale is None:
+            raise DerivativeError(
+                f"argument {place + 1} of this function has no derivative; keep it constant"
+            )
+        return scale
+
+
+@final
+class Linear(Rule):
+    """y is linear in each listed argument: forward is the function itself, reverse its transpose."""
+
+    def __init__(self, transposes: dict[int, Callable[..., Any]]) -> None:
+        self._transposes = transposes
+
+    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return _known(self._transposes, place)(g, y, *args, **kwargs)
+
+    def push(
+        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        _known(self._transposes, place)
+        return function(*args[:place], g, *args[place + 1 :], **kwargs)
+
+
+@final
+class Variadic(Rule):
+    """Any number of arguments with one rule for all: `reverse(place, g, y, …)` and `forward(place, g, y, …)`, which is
+    None where the function is linear in each argument."""
+
+    def __init__(self, reverse: Callable[..., Any], forward: Callable[..., Any] | None = None) -> None:
+        self._reverse, self._forward = reverse, forward
+
+    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self._reverse(place, g, y, *args, **kwargs)
+
+    def push(
+        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if self._forward is None:
+            return function(*args[:place], g, *args[place + 1 :], **kwargs)
+        return self._forward(place, g, y, *args, **kwargs)
+
+
+@final
+class General(Rule):
+    """Both directions written out, for each argument: `reverse[k](g, y, …)` and `forward[k](g, y, …)`."""
+
+    def __init__(
+        self, reverse: dict[int, Callable[..., Any]], forward: dict[int, Callable[..., Any]]
+    ) -> None:
+        self._reverse, self._forward = reverse, forward
+
+    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return _known(self._reverse, place)(g, y, *args, **kwargs)
+
+    def push(
+        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return _known(self._forward, place)(g, y, *args, **kwargs)
+
+
+def _known(rules: dict[int, Callable[..., Any]], place: int) -> Callable[..., Any]:
+    if place not in rules:
+        raise DerivativeError(
+            f"argument {place + 1} of this function has no derivative here; keep it constant"
+        )
+    return rules[place]
+
+
+def elementwise(function: Any, *scales: Callable[..., Any] | None) -> None:
+    """Enter the rule of an elementwise function."""
+    RULES[function] = Elementwise(scales)
+
+
+def linear(function: Any, *transposes: Callable[..., Any]) -> None:
+    """Enter the rule of a function linear in its first arguments, one by one."""
+    RULES[function] = Linear(dict(enumerate(transposes)))
+
+
+def variadic(function: Any, reverse: Callable[..., Any], forward: Callable[..., Any] | None = None) -> None:
+    """Enter the rule of a function of any number of arguments."""
+    RULES[function] = Variadic(reverse, forward)
+
+
+def general(function: Any, reverse: dict[int, Any], forward: dict[int, Any]) -> None:
+    """Enter the rule of any other function."""
+    RULES[function] = General(reverse, forward)
+
+
+def composed(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: this is how the functions are written with others."""
+
+    def enter(written: Callable[..., Any]) -> Callable[..., Any]:
+        COMPOSED.update(dict.fromkeys(functions, written))
+        return written
+
+    return enter
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """The transpose of broadcasting: sums over what was repeated."""
+    found = np.shape(g)
+    if found == shape:
+        return g
+    extra = len(found) - len(shape)
+    if extra < 0 or any(a < b for a, b in zip(found[extra:], shape, strict=True)):
+        return broadcast(g, shape)  # a derivative that does not depend on the place was given as one number
+    if extra:
+        g = np.sum(g, axis=tuple(range(extra)))
+    axes = tuple(i for i, (a, b) in enumerate(zip(np.shape(g), shape, strict=True)) if a != b)
+    return np.sum(g, axis=axes, keepdims=True) if axes else g
+
+
+def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    return g if np.shape(g) == shape else np.broadcast_to(g, shape)
+
+
+def find(function: Any) -> Rule | None:
+    """The rule of a function that no table lists yet: scipy.special's are read when first met. None: composed."""
+    if getattr(function, "__module__", "") != "betahat" and isinstance(function, np.ufunc):
+        import_module("betahat.autodiff.rules.special")
+        if function in RULES:
+            return RULES[function]
+        if function in COMPOSED or function in CONSTANT:
+            return None
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None) or "numpy"
+    raise DerivativeError(
+        f"{module}.{name} has no derivative rule. Write it with functions that have one (betahat.autodiff.rules lists "
+        f"them), or add a rule with @betahat.autodiff.rule({name})"
+    )

@@ -1,0 +1,305 @@
+"""A function is run once on traced values; each NumPy call in it is written down with its derivative rule.
+
+The chain rule then needs nothing else: reverse mode walks the list backwards with cotangents ∂out/∂·, forward mode
+carries tangents along. (Wengert 1964; Linnainmaa 1970; Griewank & Walther 2008.)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from itertools import count
+from typing import Any, final
+
+import numpy as np
+
+from betahat.autodiff.table import COMPOSED, CONSTANT, RULES, Rule, find
+from betahat.errors import DerivativeError
+
+_levels = count()
+
+
+class Trace(ABC):
+    """One derivative being taken. Of nested ones the innermost, made last, has the highest level: a call is its
+    business first, and all traced values of outer derivatives are constants to it."""
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+
+    @abstractmethod
+    def step(
+        self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+        own: list[tuple[int, Any]],
+    ) -> Any:  # fmt: skip
+        """The traced result of `out = function(*args, **kwargs)`; `own` lists the places of this trace's arguments
+        and these arguments, traced."""
+
+
+@final
+class Tape(Trace):
+    """Reverse mode: the calls in order. Cotangents flow from the last to the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, ...] | None] = []
+
+    def variable(self, value: Any) -> Any:
+        """A value that derivatives are asked for."""
+        self.calls.append(None)
+        return Variable(value, self, len(self.calls) - 1)
+
+    def step(
+        self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+        own: list[tuple[int, Any]],
+    ) -> Any:  # fmt: skip
+        self.calls.append((rule, out, args, kwargs, [(place, variable.mark) for place, variable in own]))
+        return Variable(out, self, len(self.calls) - 1)
+
+    def cotangents(self, last: Any, seed: Any, wanted: int) -> list[Any]:
+        """∂⟨seed, last⟩/∂· of the first `wanted` variables, None where `last` does not depend on one."""
+        flowing: list[Any] = [None] * (last.mark + 1)
+        flowing[last.mark] = seed
+        for index in range(last.mark, wanted - 1, -1):
+            cotangent, call = flowing[index], self.calls[index]
+            if cotangent is None or call is None:
+                continue
+            flowing[index] = None
+            rule, out, args, kwargs, parents = call
+            for place, parent in parents:
+                part = rule.pull(place, cotangent, out, args, kwargs)
+                flowing[parent] = part if flowing[parent] is None else flowing[parent] + part
+        return (flowing + [None] * wanted)[:wanted]
+
+
+@final
+class Carry(Trace):
+    """Forward mode: every value has its tangent beside it."""
+
+    def variable(self, value: Any, tangent: Any) -> Any:
+        """A value that moves along `tangent`."""
+        return Variable(value, self, tangent)
+
+    def step(
+        self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+        own: list[tuple[int, Any]],
+    ) -> Any:  # fmt: skip
+        tangent: Any = None
+        for place, variable in own:
+            part = rule.push(place, variable.mark, function, out, args, kwargs)
+            tangent = part if tangent is None else tangent + part
+        return Variable(out, self, tangent)
+
+
+def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """function(*args, **kwargs) with traced values among the arguments."""
+    composed = COMPOSED.get(function)
+    if composed is not None:
+        return composed(*args, **kwargs)
+    rule = RULES.get(function)
+    if rule is None:
+        if function in CONSTANT:
+            return function(*map(untraced, args), **{name: untraced(value) for name, value in kwargs.items()})
+        rule = find(function)
+        if rule is None:
+            return call(function, args, kwargs)
+    trace: Any = None
+    for value in args:
+        if type(value) is Variable and (trace is None or value.trace.level > trace.level):
+            trace = value.trace
+    for name, value in kwargs.items():
+        if type(value) is Variable:
+            raise DerivativeError(
+                f"{function.__name__}({name}=…) holds a value that derivatives are taken of; pass it by position, or "
+                "keep it constant"
+            )
+    assert trace is not None
+    own: list[tuple[int, Any]] = []
+    raw = list(args)
+    for place, value in enumerate(args):
+        if type(value) is Variable and value.trace is trace:
+            raw[place] = value.value
+            own.append((place, value))
+    plain = tuple(raw)
+    return trace.step(rule, function, function(*plain, **kwargs), plain, kwargs, own)
+
+
+def untraced(value: Any) -> Any:
+    """The plain array behind a value, whatever derivatives are being taken of it."""
+    while type(value) is Variable:
+        value = value.value
+    if type(value) in (list, tuple):
+        return type(value)(map(untraced, value))
+    return value
+
+
+def _operator(function: Any) -> Callable[[Any, Any], Any]:
+    return lambda self, other: call(function, (self, other), {})
+
+
+def _reflected(function: Any) -> Callable[[Any, Any], Any]:
+    return lambda self, other: call(function, (other, self), {})
+
+
+def _compared(function: Any) -> Callable[[Any, Any], Any]:
+    return lambda self, other: function(untraced(self), untraced(other))
+
+
+def _method(function: Any) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: call(function, (self, *args), kwargs)
+
+
+@final
+class Variable:
+    """An array (or number) inside a function that is being differentiated. It answers as a NumPy array would, and
+    every call on it goes to :func:`call`."""
+
+    __slots__ = ("mark", "trace", "value")
+
+    __array_priority__ = 1000.0
+
+    def __init__(self, value: Any, trace: Trace, mark: Any) -> None:
+        self.value, self.trace = value, trace
+        self.mark = mark
+        """Its place on the tape, or its tangent."""
+
+    # what NumPy calls ------------------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise DerivativeError(
+                f"{ufunc.__name__} writes into an existing array (out=, +=, *=, …), whose old value a derivative may "
+                "still need; write x = x + y instead of x += y"
+            )
+        if method == "reduce" and ufunc in _REDUCING:
+            return call(_REDUCING[ufunc], args, {"axis": 0, **kwargs})
+        if method == "accumulate" and ufunc in _ACCUMULATING:
+            return call(_ACCUMULATING[ufunc], args, {"axis": 0, **kwargs})
+        if method != "__call__":
+            raise DerivativeError(
+                f"no derivative of {ufunc.__name__}.{method}; write it with np.{ufunc.__name__} itself"
+            )
+        return call(ufunc, args, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise DerivativeError(
+                f"{function.__name__}(out=…) writes into an existing array; leave out= away"
+            )
+        return call(function, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise DerivativeError(
+            "a value that derivatives are taken of cannot become a plain array: its derivative would be lost. Usual "
+            "causes: np.array([a, b]) of such values (write np.stack([a, b])), writing one into an array "
+            "(x[i] = …; build x with np.stack, np.concatenate or np.where), float(…) and math.exp(…) (use np.exp), and "
+            "a compiled routine that knows no NumPy protocol"
+        )
+
+    def __float__(self) -> float:
+        return self.__array__()
+
+    __int__ = __index__ = __complex__ = __float__
+
+    def __bool__(self) -> bool:
+        return bool(untraced(self))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise DerivativeError(
+            "x[i] = … changes an array in place, whose old value a derivative may still need; build the new array with "
+            "np.where, np.stack or np.concatenate"
+        )
+
+    # what an array answers -------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(untraced(self))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.size(untraced(self)))
+
+    @property
+    def dtype(self) -> Any:
+        return np.asarray(untraced(self)).dtype
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        return call(np.transpose, (self,), {})
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        return call(np.swapaxes, (self, -1, -2), {})
+
+    def __len__(self) -> int:
+        return len(untraced(self))
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"Variable({untraced(self)!r})"
+
+    def __getitem__(self, index: Any) -> Any:
+        return call(take_item, (self, untraced(index)), {})
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """Itself: derivatives are taken in the type that the values have; whole numbers have none."""
+        if not np.issubdtype(dtype, np.floating):
+            raise DerivativeError(
+                f"astype({np.dtype(dtype)}) leaves no derivative; keep floats, or use np.round"
+            )
+        return self
+
+    def copy(self, order: str = "C") -> Any:
+        return self
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        return call(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {"order": order})
+
+    def transpose(self, *axes: Any) -> Any:
+        return call(np.transpose, (self, axes[0] if len(axes) == 1 else axes or None), {})
+
+    def flatten(self, order: str = "C") -> Any:
+        return call(np.ravel, (self,), {"order": order})
+
+    __add__, __radd__ = _operator(np.add), _reflected(np.add)
+    __sub__, __rsub__ = _operator(np.subtract), _reflected(np.subtract)
+    __mul__, __rmul__ = _operator(np.multiply), _reflected(np.multiply)
+    __truediv__, __rtruediv__ = _operator(np.divide), _reflected(np.divide)
+    __pow__, __rpow__ = _operator(np.power), _reflected(np.power)
+    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
+    __mod__, __rmod__ = _operator(np.remainder), _reflected(np.remainder)
+    __floordiv__, __rfloordiv__ = _operator(np.floor_divide), _reflected(np.floor_divide)
+    __lt__, __le__, __gt__, __ge__ = map(_compared, (np.less, np.less_equal, np.greater, np.greater_equal))
+    __eq__, __ne__ = _compared(np.equal), _compared(np.not_equal)  # pyright: ignore[reportAssignmentType]
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __neg__(self) -> Any:
+        return call(np.negative, (self,), {})
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return call(np.absolute, (self,), {})
+
+    sum, prod, mean, std, var = map(_method, (np.sum, np.prod, np.mean, np.std, np.var))
+    max, min, cumsum, cumprod = map(_method, (np.max, np.min, np.cumsum, np.cumprod))
+    ravel, squeeze, swapaxes, dot = map(_method, (np.ravel, np.squeeze, np.swapaxes, np.dot))
+    clip, diagonal, trace_, repeat = map(_method, (np.clip, np.diagonal, np.trace, np.repeat))
+    take, argmax, argmin, argsort = map(_method, (np.take, np.argmax, np.argmin, np.argsort))
+    any, all, round, conj = map(_method, (np.any, np.all, np.round, np.conjugate))
+
+
+def take_item(x: Any, index: Any) -> Any:
+    """x[index]."""
+    return x[index]
+
+
+_REDUCING = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_ACCUMULATING = {np.add: np.cumsum, np.multiply: np.cumprod}

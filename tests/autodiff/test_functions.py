@@ -1,0 +1,224 @@
+"""grad and its kin: nesting, containers, shapes, and clear refusals."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import betahat as bh
+
+
+class Pair(NamedTuple):
+    w: object
+    b: object
+
+
+def test_nested_derivatives_do_not_mix():
+    """d/dx (x · d/dy (x + y)) = 1: the perturbations of the two must be told apart (Siskind & Pearlmutter 2008)."""
+    assert bh.grad(lambda x: x * bh.grad(lambda y: x + y)(2.0))(1.0) == 1.0
+    assert bh.jvp(lambda x: x * bh.jvp(lambda y: x + y, 2.0, 1.0)[1], 1.0, 1.0)[1] == 1.0
+    assert bh.grad(lambda x: x * bh.jvp(lambda y: x * y * y, 3.0, 1.0)[1])(2.0) == pytest.approx(24.0)
+    assert bh.jvp(lambda x: bh.grad(lambda y: x**2 * y**3)(2.0), 3.0, 1.0)[1] == pytest.approx(72.0)
+
+
+@pytest.mark.parametrize("order", range(7))
+def test_higher_derivatives(order):
+    f, expected = np.sin, [np.sin(0.7), np.cos(0.7), -np.sin(0.7), -np.cos(0.7)][order % 4]
+    for _ in range(order):
+        f = bh.grad(f)
+    assert f(0.7) == pytest.approx(expected, rel=1e-13)
+
+
+def test_containers():
+    point = {"layers": [Pair(np.ones((2, 3)), np.zeros(3)), Pair(np.ones((3, 1)), 0.5)], "scale": 2.0}
+
+    def f(p):
+        h = np.ones((4, 2))
+        for layer in p["layers"]:
+            h = np.tanh(h @ layer.w + layer.b)
+        return p["scale"] * np.sum(h)
+
+    found = bh.grad(f)(point)
+    assert isinstance(found["layers"][0], Pair)
+    assert found["layers"][0].w.shape == (2, 3)
+    assert found["layers"][1].b.shape == ()
+    assert bh.check_gradient(f, point)
+    assert bh.grad(lambda p: p[0] * 3.0)((1.0, np.ones(2)))[1].tolist() == [0.0, 0.0]
+
+
+def test_arguments_by_place_and_name():
+    def f(a, b, *, c=1.0):
+        return a**2 * b + c
+
+    assert bh.grad(f)(3.0, 2.0) == 12.0
+    assert bh.grad(f, 1)(3.0, 2.0) == 9.0
+    assert bh.grad(f, -1)(3.0, 2.0) == 9.0
+    assert bh.grad(f, "c")(3.0, 2.0, c=4.0) == 1.0
+    with pytest.raises(TypeError, match=r"'c'.*by name"):
+        bh.grad(f, "c")(3.0, 2.0)
+    with pytest.raises(TypeError, match="argument 2"):
+        bh.grad(f, 2)(3.0, 2.0)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 5), (5, 2), (3, 3), (1, 4), (4, 1)])
+def test_jacobian_and_hessian_shapes(rows, columns):
+    A = np.arange(rows * columns, dtype=float).reshape(rows, columns)
+    x = np.linspace(0.5, 1, columns)
+    np.testing.assert_allclose(bh.jacobian(lambda x: A @ x)(x), A)
+    np.testing.assert_allclose(bh.jacobian(lambda x: np.outer(A @ x, x))(x).shape, (rows, columns, columns))
+    np.testing.assert_allclose(bh.hessian(lambda x: np.sum((A @ x) ** 2))(x), 2 * A.T @ A)
+    H = bh.hessian(lambda m: np.sum(m**3))(x.reshape(1, -1))
+    assert H.shape == (1, columns, 1, columns)
+    assert bh.jacobian(lambda x: 3.0 * x)(2.0) == 3.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4), st.integers(0, 2**32 - 1))
+def test_any_broadcast(shapes, seed):
+    rng = np.random.default_rng(seed)
+    a, b = (rng.uniform(0.5, 2, shape) for shape in shapes.input_shapes)
+    ga, gb = bh.grad(lambda p: np.sum(p[0] * np.log(p[1]) + p[0] / p[1]))((a, b))
+    expected_a = np.broadcast_to(np.log(b) + 1 / b, shapes.result_shape)
+    expected_b = np.broadcast_to(a / b - a / b**2, shapes.result_shape)
+    extra = len(shapes.result_shape) - a.ndim
+    axes = (*range(extra), *(i + extra for i, n in enumerate(a.shape) if n == 1))
+    np.testing.assert_allclose(ga, expected_a.sum(axis=axes, keepdims=True).reshape(a.shape), rtol=1e-12)
+    extra = len(shapes.result_shape) - b.ndim
+    axes = (*range(extra), *(i + extra for i, n in enumerate(b.shape) if n == 1))
+    np.testing.assert_allclose(
+        gb, expected_b.sum(axis=axes, keepdims=True).reshape(b.shape), rtol=1e-10, atol=1e-12
+    )
+
+
+def test_python_branches_and_loops():
+    def f(x):
+        while np.sum(x) < 10:
+            x = 2 * x
+        return np.sum(x) if x[0] > 1 else np.sum(x**2)
+
+    assert bh.grad(f)(np.array([1.0, 1.0])).tolist() == [8.0, 8.0]
+
+
+def test_a_long_tape_needs_no_recursion():
+    def f(x):
+        for _ in range(5000):
+            x = x + 1e-6 * np.sin(x)
+        return x
+
+    assert bh.grad(f)(1.0) == pytest.approx(bh.jvp(f, 1.0, 1.0)[1], rel=1e-12)
+
+
+def test_nothing_depends():
+    assert bh.grad(lambda x: 3.0)(np.ones(2)).tolist() == [0.0, 0.0]
+    assert bh.grad(lambda x: np.sum(np.sign(x) + np.floor(x)))(np.ones(2)).tolist() == [0.0, 0.0]
+    assert bh.jvp(lambda x: 1.0, 2.0, 1.0) == (1.0, 0.0)
+
+
+def in_place(x):
+    x += 1.0 * x  # rebinding: allowed
+    y = np.ones(2)
+    y += x
+    return np.sum(y)
+
+
+def into_array(x):
+    y = np.zeros(2)
+    y[0] = x[0]
+    return np.sum(y)
+
+
+def set_item(x):
+    x[0] = 1.0
+    return np.sum(x)
+
+
+REFUSED = {
+    "in-place write": (in_place, "x = x \\+ y"),
+    "into an array": (into_array, "plain array.*np.stack"),
+    "item": (set_item, "np.where"),
+    "out": (lambda x: np.sum(np.exp(x, out=np.zeros(2))), "writes into"),
+    "array of": (lambda x: np.sum(np.array([x[0], x[1]])), "np.stack"),
+    "float": (lambda x: float(x[0]), "float"),
+    "math": (lambda x: math.exp(x[0]), "math.exp"),
+    "no rule": (lambda x: np.sum(np.fft.fft(x)), "fft.*no derivative rule.*betahat.autodiff.rule"),
+    "no ufunc rule": (lambda x: np.sum(np.ldexp(x, 2)), "ldexp.*rule"),
+    "ufunc method": (lambda x: np.sum(np.add.outer(x, x)), "add.outer"),
+    "integers": (lambda x: np.sum(x.astype(int)), "int"),
+    "mode": (lambda x: np.pad(x, 1, "mean")[0], "mean"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_name_the_way_out(case):
+    f, words = REFUSED[case]
+    with pytest.raises(TypeError, match=words):
+        bh.grad(f)(np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [(1, "2.0 for 2"), (np.arange(3), "astype"), (True, "True"), ("a", "'a'"), (None, "None"), (1j, "complex"),
+     ({"a": [1.0, 2]}, r"x\['a'\]\[1\]"), (np.array(["a"]), "floats"), (object(), "floats")],
+)  # fmt: skip
+def test_inputs_without_derivatives(x, words):
+    with pytest.raises(TypeError, match=words):
+        bh.grad(lambda x: 1.0)(x)
+
+
+def test_values_that_are_not_one_number():
+    with pytest.raises(ValueError, match=r"shape \(2,\).*jacobian"):
+        bh.grad(lambda x: x**2)(np.ones(2))
+    with pytest.raises(ValueError, match="a tuple"):
+        bh.grad(lambda x: (x, x))(1.0)
+    with pytest.raises(ValueError, match="cotangent has shape"):
+        bh.vjp(lambda x: x**2, np.ones(2), np.ones(3))
+    with pytest.raises(ValueError, match="tangent has shape"):
+        bh.jvp(lambda x: x**2, np.ones(2), np.ones(3))
+    with pytest.raises(ValueError, match="2 arrays"):
+        bh.jvp(lambda x: x**2, 1.0, (1.0, 1.0))
+    with pytest.raises(TypeError, match="one array"):
+        bh.jacobian(lambda x: x[0])((1.0, 2.0))
+
+
+def test_check_names_the_entry():
+    check = bh.check_gradient(
+        lambda p: np.sum(p["a"] ** 2) + p["b"],
+        {"a": np.array([1.0, 2.0]), "b": 3.0},
+        gradient=lambda p: {"a": np.array([2.0, 5.0]), "b": 1.0},
+    )
+    assert not check
+    assert check.entry == ("a", 1)
+    assert check.difference_quotient == pytest.approx(4.0)
+    assert "x['a'][1]" in str(check)
+    assert bh.check_gradient(lambda x: np.sum(np.exp(20 * x)), np.array([0.1, -0.5, 1.0]))
+
+
+def test_own_rules_work_twice_and_forward():
+    table = np.vectorize(math.lgamma)
+
+    @bh.autodiff.rule(table)
+    def lgamma(y, x):
+        from scipy.special import psi
+
+        return (psi(x),)
+
+    from scipy.special import polygamma
+
+    x = np.array([0.5, 2.0, 7.0])
+    np.testing.assert_allclose(bh.grad(lambda x: np.sum(lgamma(x)))(x), polygamma(0, x), rtol=1e-12)
+    np.testing.assert_allclose(
+        bh.hvp(lambda x: np.sum(lgamma(x)), x, np.ones(3)), polygamma(1, x), rtol=1e-12
+    )
+    np.testing.assert_allclose(lgamma(x), table(x))
+
+
+def test_float32_stays_float32():
+    x = np.ones(3, np.float32)
+    value, gradient = bh.value_and_grad(lambda x: np.sum(np.exp(x) * x))(x)
+    assert value.dtype == gradient.dtype == np.float32
