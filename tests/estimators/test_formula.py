@@ -48,7 +48,7 @@ def as_given(kind: str, folder: Path) -> Any:
 
 
 KINDS = ["pandas", "polars", "lazy", "pyarrow", "csv", "parquet", "sql"]
-FORMULAS = ["y ~ x + z", "y ~ x + C(kind)", "y ~ x * kind", "y ~ np.log(z) + x - 1", "y ~ kind + 0"]
+FORMULAS = ["y ~ x + z", "y ~ x + C(kind)", "y ~ x * kind", "y ~ np.log(z) + x - 1", "y ~ kind + 0", "y ~ 1"]
 
 
 @pytest.mark.parametrize("cov_type", ["nonrobust", "HC3"])
@@ -106,6 +106,23 @@ def test_several_targets(tmp_path: Path, kind: str) -> None:
     single = [bh.fit(f"{target} ~ x", DATA).coef_[0] for target in ("y", "z")]
     np.testing.assert_allclose(model.coef_[:, 0], single, rtol=1e-12)
     assert model.predict(DATA).shape == (N, 2)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x", "y ~ 1"])
+def test_a_level_that_the_first_rows_do_not_show(formula: str) -> None:
+    """The slope is exact from the first block on, so that the intercept alone has to be corrected."""
+    rows = "SELECT i, CASE WHEN i % 2 = 0 THEN 1.0 ELSE -1.0 END AS x FROM range(400000) AS t(i)"
+    model = bh.fit(formula, f"SELECT x, 3 * x + CASE WHEN i < 300000 THEN 5 ELSE 9 END AS y FROM ({rows})")
+    assert model.coef_.tolist() == [3.0][: len(model.coef_)]
+    assert model.intercept_ == 6.0
+    assert model.certificate_.converged
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_clusters_of_few_rows_are_named_too(n: int) -> None:
+    model = bh.fit("y ~ 1", DATA[:n], cov_type="cluster", groups="g")
+    assert np.isnan(model.inference_.std_err).all() == (n == 1)
+    assert "cluster" in str(model.summary())
 
 
 def test_alpha_is_that_of_linear_regression() -> None:

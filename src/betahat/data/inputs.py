@@ -85,23 +85,24 @@ def read_formula(
         sample_weight = pick(frame, sample_weight).to_native()
     if isinstance(frequency_weight, str):
         frequency_weight = pick(frame, frequency_weight).to_native()
-    if isinstance(groups, str):
-        groups = [groups]
-    if (
-        isinstance(groups, (list, tuple))
-        and 0 < len(groups) <= 2 < n
-        and all(isinstance(g, str) for g in groups)
-    ):
-        named += groups
-        for name in groups:
+    if isinstance(groups, str) or _are_names(groups, n):
+        columns = [groups] if isinstance(groups, str) else list(groups)
+        named += columns
+        for name in columns:
             pick(frame, name)
-        groups = frame.select(list(groups)).to_native()
+        groups = frame.select(columns).to_native()
     weights = _read_weights(sample_weight, frequency_weight, n)
     codes = None if groups is None else group_codes(groups, n)
     design, matrix, Y, keep = learn_formula(
         formula, frame.to_native(), missing, weights, without=tuple(named), labels=labels
     )
     return design, _source(design, matrix, Y, weights, codes, keep, design.target_names)
+
+
+def _are_names(groups: Any, n: int) -> bool:
+    """Whether a list is of one or two names of columns, not of n labels."""
+    listed = isinstance(groups, (list, tuple)) and 0 < len(groups) <= 2 < n
+    return listed and all(isinstance(name, str) for name in groups)
 
 
 def read_numbers(values: Any, argument: str, n: int) -> dict[str, np.ndarray]:

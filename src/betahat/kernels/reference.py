@@ -116,11 +116,13 @@ class _DenseSlices:
 
     def times(self, B: np.ndarray) -> np.ndarray:
         """(p, k) → (slices, n, k)."""
-        return (self.stack.reshape(-1, self.p) @ B).reshape(self.n, self.count, -1).swapaxes(0, 1)
+        stacked = self.stack.reshape(self.n * self.count, self.p)
+        return (stacked @ B).reshape(self.n, self.count, B.shape[1]).swapaxes(0, 1)
 
     def transposed_times(self, U: np.ndarray) -> np.ndarray:
         """(n, k) → (slices, p, k)."""
-        return (self.stack.reshape(self.n, -1).T @ U).reshape(self.count, self.p, -1)
+        stacked = self.stack.reshape(self.n, self.count * self.p)
+        return (stacked.T @ U).reshape(self.count, self.p, U.shape[1])
 
     def magnitude(self, U: np.ndarray) -> np.ndarray:
         return self._absolute.T @ U
@@ -153,7 +155,7 @@ def _split_columns(
     high: np.ndarray, low: np.ndarray | None, bits: int, most: int = 118
 ) -> tuple[np.ndarray, np.ndarray]:
     """(k, t) numbers as (k, slices · t) slices, and the power of two each column was divided by."""
-    scale = power_of_two(np.abs(high).max(axis=0))
+    scale = power_of_two(np.abs(high).max(axis=0, initial=0.0))
     parts = slices(high / scale, None if low is None else low / scale, bits, most)
     return np.concatenate(parts, axis=1), scale
 

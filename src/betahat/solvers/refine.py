@@ -124,6 +124,11 @@ def refine(
         """Put a row into the trace; the correction's size relative to the coefficients."""
         largest = np.maximum(np.abs(at.coef * size).max(axis=1, initial=0), np.sqrt(np.finfo(float).tiny))
         relative = float((np.abs(at.correction.coef * size).max(axis=1, initial=0) / largest).max(initial=0))
+        if intercepts:  # how far the level at the mean still moves, beside the terms that make it up
+            reach = largest + np.sqrt(weight) * (np.abs(at.intercept) + np.abs(at.coef) @ np.abs(mean))
+            relative = float(
+                np.maximum(relative, (np.abs(constant) / (np.sqrt(weight) * reach)).max(initial=0))
+            )
         norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
         trace.add(float(at.gradient.loss.sum()) / (2 * weight), float(norm), relative)
         return relative
