@@ -120,15 +120,13 @@ def test_exact_fit(build, cov_type):
     assert np.isnan(near.statistic)
 
 
+@pytest.mark.parametrize("summed", [True, False])
 @pytest.mark.parametrize("cov_type", ["nonrobust", *ROBUST])
-def test_no_degrees_of_freedom(build, cov_type):
+def test_no_degrees_of_freedom(build, cov_type, summed):
+    """Whether or not the scores were summed all the same."""
     s = build(np.array([[1.0], [2.0]]), np.array([1.0, 5.0]))
-    values = {
-        **s.to_dict(),
-        "cov_type": cov_type,
-        "cov_options": {"n_groups": [2]},
-        "meat": np.zeros((1, 2, 2)),
-    }
+    sums = {"cov_options": {"n_groups": [2]}, "meat": np.zeros((1, 2, 2))}
+    values = {**s.to_dict(), "cov_type": cov_type, **(sums if summed else {})}
     inference = Inference(LinearStatistics.from_dict(values))
     for name in (
         "std_err",
@@ -146,6 +144,7 @@ def test_no_degrees_of_freedom(build, cov_type):
     assert "No residual degrees of freedom (2 rows, rank 2)" in inference.message
     with pytest.raises(InferenceError, match="degrees of freedom"):
         inference.test("x1 = 0")
+    assert "nan" in str(Summary(inference))
 
 
 @pytest.mark.parametrize("spare_rows", [0, 2])

@@ -144,13 +144,27 @@ def test_models_of_files_come_back_too(tmp_path: Path, formula: str | None) -> N
     assert results(bh.load(tmp_path / "model"), data) == results(estimator, data)
 
 
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC3", "cluster", "HAC"])
 @pytest.mark.parametrize("n", [4, 3, 2])
-def test_models_without_degrees_of_freedom_come_back_too(tmp_path: Path, n: int) -> None:
+def test_models_without_degrees_of_freedom_come_back_too(tmp_path: Path, n: int, cov_type: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator = bh.LinearRegression().fit(NUMBERS[:n], Y[:n])
+        estimator = bh.LinearRegression(cov_type=cov_type).fit(NUMBERS[:n], Y[:n], groups=range(n))
     estimator.save(tmp_path / "model")
     assert str(bh.load(tmp_path / "model").summary()) == str(estimator.summary())
+
+
+@pytest.mark.parametrize(("alpha", "groups"), [(1.0, GROUPS), (0.0, np.zeros_like(GROUPS))])
+def test_clustered_models_without_standard_errors_come_back_too(
+    tmp_path: Path, alpha: float, groups: Any
+) -> None:
+    estimator = bh.LinearRegression(alpha, cov_type="cluster").fit(NUMBERS, Y, groups=groups)
+    estimator.save(tmp_path / "model")
+    with pytest.raises(InferenceError) as before:
+        _ = estimator.inference_.std_err
+    with pytest.raises(InferenceError) as after:
+        _ = bh.load(tmp_path / "model").inference_.std_err
+    assert str(after.value) == str(before.value)
 
 
 def test_collinear_models_come_back_without_another_warning(tmp_path: Path) -> None:

@@ -233,7 +233,8 @@ def _read_statistics(stored: Fields) -> LinearStatistics:
     options = stored.inner("cov_options")
     if "maxlags" in options.values:
         options.whole("maxlags")
-    if stored.text("cov_type") == "cluster":
+    summed = stored.raw("meat") is not None or "n_groups" in options.values
+    if stored.text("cov_type") == "cluster" and summed:
         groups = options.raw("n_groups")
         counts = isinstance(groups, list) and all(type(count) is int and count > 0 for count in groups)
         if not counts or len(groups) not in (1, 2):

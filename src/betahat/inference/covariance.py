@@ -74,7 +74,7 @@ def residual_variance(s: LinearStatistics) -> np.ndarray:
 
 def degrees_of_freedom(s: LinearStatistics) -> float:
     """Those of t and F: n − rank, or for clusters the smallest number of groups less one."""
-    if s.cov_type != "cluster":
+    if s.cov_type != "cluster" or s.df_resid <= 0 or s.inverse is None:  # nothing was there to cluster
         return s.df_resid
     n_groups = s.cov_options.get("n_groups")
     if not n_groups:

@@ -228,7 +228,7 @@ class Summary:
 
 
 def _covariance_text(cov_type: str, options: dict[str, Any]) -> str:
-    if cov_type == "cluster":
+    if cov_type == "cluster" and "n_groups" in options:
         return f"cluster ({' × '.join(str(g) for g in options['n_groups'])} groups)"
     if cov_type == "HAC":
         return f"HAC ({options.get('maxlags')} lags)" if "maxlags" in options else "HAC"
