@@ -45,12 +45,12 @@ class Elementwise(Rule):
         self._scales = scales
 
     def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return unbroadcast(self._scale(place)(g, y, *args, **kwargs), np.shape(args[place]))
+        return unbroadcast(self._scale(place)(g, y, *args, **kwargs), shape_of(args[place]))
 
     def push(
         self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        return broadcast(self._scale(place)(g, y, *args, **kwargs), np.shape(y))
+        return broadcast(self._scale(place)(g, y, *args, **kwargs), shape_of(y))
 
     def _scale(self, place: int) -> Callable[..., Any]:
         scale = self._scales[place]
@@ -153,9 +153,17 @@ def composed(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., An
     return enter
 
 
+def shape_of(x: Any) -> tuple[int, ...]:
+    """np.shape, quickly: it is asked at every step."""
+    try:
+        return x.shape
+    except AttributeError:
+        return np.shape(x)
+
+
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """The transpose of broadcasting: sums over what was repeated."""
-    found = np.shape(g)
+    found = shape_of(g)
     if found == shape:
         return g
     extra = len(found) - len(shape)
@@ -168,7 +176,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    return g if np.shape(g) == shape else np.broadcast_to(g, shape)
+    return g if shape_of(g) == shape else np.broadcast_to(g, shape)
 
 
 def find(function: Any) -> Rule | None:

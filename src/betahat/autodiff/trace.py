@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.autodiff.table import COMPOSED, CONSTANT, RULES, Rule, find
+from betahat.autodiff.table import COMPOSED, CONSTANT, RULES, Rule, find, shape_of
 from betahat.errors import DerivativeError
 
 _levels = count()
@@ -31,8 +31,8 @@ class Trace(ABC):
         self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
         own: list[tuple[int, Any]],
     ) -> Any:  # fmt: skip
-        """The traced result of `out = function(*args, **kwargs)`; `own` lists the places of this trace's arguments
-        and these arguments, traced."""
+        """The traced result of `out = function(*args, **kwargs)`; `own` lists the places of this trace's arguments,
+        and the marks of these."""
 
 
 @final
@@ -52,7 +52,7 @@ class Tape(Trace):
         self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
         own: list[tuple[int, Any]],
     ) -> Any:  # fmt: skip
-        self.calls.append((rule, out, args, kwargs, [(place, variable.mark) for place, variable in own]))
+        self.calls.append((rule, out, args, kwargs, own))
         return Variable(out, self, len(self.calls) - 1)
 
     def cotangents(self, last: Any, seed: Any, wanted: int) -> list[Any]:
@@ -84,8 +84,8 @@ class Carry(Trace):
         own: list[tuple[int, Any]],
     ) -> Any:  # fmt: skip
         tangent: Any = None
-        for place, variable in own:
-            part = rule.push(place, variable.mark, function, out, args, kwargs)
+        for place, mark in own:
+            part = rule.push(place, mark, function, out, args, kwargs)
             tangent = part if tangent is None else tangent + part
         return Variable(out, self, tangent)
 
@@ -103,22 +103,23 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if rule is None:
             return call(function, args, kwargs)
     trace: Any = None
-    for value in args:
-        if type(value) is Variable and (trace is None or value.trace.level > trace.level):
-            trace = value.trace
+    own: list[tuple[int, Any]] = []
+    for place, value in enumerate(args):
+        if type(value) is Variable:
+            theirs = value.trace
+            if theirs is trace:
+                own.append((place, value.mark))
+            elif trace is None or theirs.level > trace.level:
+                trace, own = theirs, [(place, value.mark)]
     for name, value in kwargs.items():
         if type(value) is Variable:
             raise DerivativeError(
                 f"{function.__name__}({name}=…) holds a value that derivatives are taken of; pass it by position, or "
                 "keep it constant"
             )
-    assert trace is not None
-    own: list[tuple[int, Any]] = []
     raw = list(args)
-    for place, value in enumerate(args):
-        if type(value) is Variable and value.trace is trace:
-            raw[place] = value.value
-            own.append((place, value))
+    for place, _ in own:
+        raw[place] = raw[place].value
     plain = tuple(raw)
     return trace.step(rule, function, function(*plain, **kwargs), plain, kwargs, own)
 
@@ -165,6 +166,8 @@ class Variable:
     # what NumPy calls ------------------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            return call(ufunc, args, kwargs)
         if kwargs.get("out") is not None:
             raise DerivativeError(
                 f"{ufunc.__name__} writes into an existing array (out=, +=, *=, …), whose old value a derivative may "
@@ -213,7 +216,7 @@ class Variable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return np.shape(untraced(self))
+        return shape_of(untraced(self))
 
     @property
     def ndim(self) -> int:

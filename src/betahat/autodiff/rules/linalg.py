@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from betahat.autodiff.rules.shapes import call_any
-from betahat.autodiff.table import composed, general, linear, unbroadcast
+from betahat.autodiff.table import composed, general, linear, shape_of, unbroadcast
 from betahat.autodiff.trace import untraced
 from betahat.errors import DerivativeError
 
@@ -18,7 +18,7 @@ def _t(a: Any) -> Any:
 
 def _scalar(g: Any) -> Any:
     """A number for each matrix, as a 1 × 1 matrix."""
-    return np.reshape(g, (*np.shape(g), 1, 1))
+    return np.reshape(g, (*shape_of(g), 1, 1))
 
 
 # y = a⁻¹: dy = −y da y
@@ -38,16 +38,16 @@ def _columns(b: Any) -> bool:
 def _solve_a_back(g: Any, y: Any, a: Any, b: Any) -> Any:
     back = np.linalg.solve(_t(a), g)
     if _columns(b):
-        return unbroadcast(-np.expand_dims(back, -1) * np.expand_dims(y, -2), np.shape(a))
-    return unbroadcast(-np.matmul(back, _t(y)), np.shape(a))
+        return unbroadcast(-np.expand_dims(back, -1) * np.expand_dims(y, -2), shape_of(a))
+    return unbroadcast(-np.matmul(back, _t(y)), shape_of(a))
 
 
 general(
     np.linalg.solve,
-    {0: _solve_a_back, 1: lambda g, y, a, b: unbroadcast(np.linalg.solve(_t(a), g), np.shape(b))},
+    {0: _solve_a_back, 1: lambda g, y, a, b: unbroadcast(np.linalg.solve(_t(a), g), shape_of(b))},
     {
         0: lambda g, y, a, b: -np.linalg.solve(a, np.matmul(g, y)),
-        1: lambda g, y, a, b: np.linalg.solve(a, g + np.zeros(np.shape(y))),
+        1: lambda g, y, a, b: np.linalg.solve(a, g + np.zeros(shape_of(y))),
     },
 )
 
@@ -64,7 +64,7 @@ def _cofactors(a: Any) -> Any:
     plain = np.asarray(untraced(a))
     if plain.shape[-1] and (np.linalg.cond(plain) < 1e12).all():
         return _scalar(np.linalg.det(a)) * _t(np.linalg.inv(a))
-    n = np.shape(a)[-1]
+    n = shape_of(a)[-1]
     rows = []
     for i in range(n):
         keep = [k for k in range(n) if k != i]
@@ -94,7 +94,7 @@ def slogdet(a: Any) -> Any:
 
 # a = y yᵀ: dy = y Φ(y⁻¹ da y⁻ᵀ) with Φ the lower triangle, its diagonal halved (Murray 2016)
 def _half_lower(a: Any) -> Any:
-    return np.tril(a) - 0.5 * a * np.eye(np.shape(a)[-1])
+    return np.tril(a) - 0.5 * a * np.eye(shape_of(a)[-1])
 
 
 def _cholesky_back(g: Any, y: Any, a: Any, **_: Any) -> Any:
@@ -138,7 +138,7 @@ def eigenvectors(a: Any) -> Any:
 def _gaps(a: Any) -> Any:
     values = np.linalg.eigvalsh(a)
     gaps = np.expand_dims(values, -2) - np.expand_dims(values, -1)
-    equal = np.eye(np.shape(values)[-1]) > 0
+    equal = np.eye(shape_of(values)[-1]) > 0
     return np.where(equal, 0.0, 1 / np.where(equal, 1.0, gaps))
 
 
@@ -164,7 +164,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     return call_any(eigenvalues, a), call_any(eigenvectors, a)
 
 
-linear(np.trace, lambda g, y, a, offset=0: g * np.eye(*np.shape(a), k=offset))
+linear(np.trace, lambda g, y, a, offset=0: g * np.eye(*shape_of(a), k=offset))
 
 
 @composed(np.linalg.trace)
@@ -175,7 +175,7 @@ def trace(x: Any, **_: Any) -> Any:
 @composed(np.linalg.pinv)
 def pinv(a: Any, **_: Any) -> Any:
     """(aᵀa)⁻¹aᵀ or aᵀ(aaᵀ)⁻¹: for matrices of full rank, where alone it is differentiable."""
-    if np.shape(a)[-2] >= np.shape(a)[-1]:
+    if shape_of(a)[-2] >= shape_of(a)[-1]:
         return np.linalg.solve(np.matmul(_t(a), a), _t(a))
     return _t(np.linalg.solve(np.matmul(a, _t(a)), a))
 
@@ -184,7 +184,7 @@ def pinv(a: Any, **_: Any) -> Any:
 def matrix_power(a: Any, n: int) -> Any:
     if n < 0:
         a, n = np.linalg.inv(a), -n
-    y: Any = np.eye(np.shape(a)[-1])
+    y: Any = np.eye(shape_of(a)[-1])
     for _ in range(n):
         y = np.matmul(y, a)
     return y
@@ -239,4 +239,4 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 def cov(m: Any, *, rowvar: bool = True, ddof: int = 1, **_: Any) -> Any:
     m = np.atleast_2d(m) if rowvar or np.ndim(m) == 1 else np.transpose(m)
     centred = m - np.mean(m, axis=1, keepdims=True)
-    return np.squeeze(np.matmul(centred, np.transpose(centred)) / (np.shape(m)[1] - ddof))
+    return np.squeeze(np.matmul(centred, np.transpose(centred)) / (shape_of(m)[1] - ddof))

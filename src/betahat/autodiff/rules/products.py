@@ -7,27 +7,29 @@ from typing import Any
 import numpy as np
 
 from betahat.autodiff.rules.shapes import call_any, put_items
-from betahat.autodiff.table import composed, linear, unbroadcast, variadic
+from betahat.autodiff.table import composed, linear, shape_of, unbroadcast, variadic
 from betahat.errors import DerivativeError
 
 
 def _matmul_left(g: Any, y: Any, a: Any, b: Any, **_: Any) -> Any:
     if np.ndim(b) == 1:
-        return unbroadcast(np.expand_dims(g, -1) * b, np.shape(a))
+        return unbroadcast(np.expand_dims(g, -1) * b, shape_of(a))
     if np.ndim(a) == 1:
-        return unbroadcast(np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1), np.shape(a))
-    return unbroadcast(np.matmul(g, np.swapaxes(b, -1, -2)), np.shape(a))
+        return unbroadcast(np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1), shape_of(a))
+    return unbroadcast(np.matmul(g, np.swapaxes(b, -1, -2)), shape_of(a))
 
 
 def _matmul_right(g: Any, y: Any, a: Any, b: Any, **_: Any) -> Any:
     if np.ndim(a) == 1:
         product = np.expand_dims(g, -2) * np.expand_dims(a, -1) if np.ndim(b) > 1 else g * a
-        return unbroadcast(product, np.shape(b))
+        return unbroadcast(product, shape_of(b))
+    if np.ndim(b) == 1 and np.ndim(a) == 2:
+        return np.matmul(g, a)
     if np.ndim(b) == 1:
         return unbroadcast(
-            np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1), np.shape(b)
+            np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1), shape_of(b)
         )
-    return unbroadcast(np.matmul(np.swapaxes(a, -1, -2), g), np.shape(b))
+    return unbroadcast(np.matmul(np.swapaxes(a, -1, -2), g), shape_of(b))
 
 
 linear(np.matmul, _matmul_left, _matmul_right)
@@ -75,11 +77,11 @@ def linalg_matmul(x1: Any, x2: Any) -> Any:
 @composed(np.kron)
 def kron(a: Any, b: Any) -> Any:
     size = max(np.ndim(a), np.ndim(b))
-    a = np.reshape(a, (1,) * (size - np.ndim(a)) + np.shape(a))
-    b = np.reshape(b, (1,) * (size - np.ndim(b)) + np.shape(b))
+    a = np.reshape(a, (1,) * (size - np.ndim(a)) + shape_of(a))
+    b = np.reshape(b, (1,) * (size - np.ndim(b)) + shape_of(b))
     for axis in range(size):
         a, b = np.expand_dims(a, 2 * axis + 1), np.expand_dims(b, 2 * axis)
-    shape = [m * n for m, n in zip(np.shape(a)[::2], np.shape(b)[1::2], strict=True)]
+    shape = [m * n for m, n in zip(shape_of(a)[::2], shape_of(b)[1::2], strict=True)]
     return np.reshape(a * b, shape)
 
 
@@ -88,7 +90,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
-    if np.shape(a)[-1] != 3 or np.shape(b)[-1] != 3:
+    if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
         raise DerivativeError("the derivative of np.cross is there for vectors of three numbers")
     turned = [a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
     return np.moveaxis(np.stack(turned, -1), -1, axisc)
@@ -103,8 +105,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     left, right = [k % np.ndim(a) for k in left], [k % np.ndim(b) for k in right]
     rows = [k for k in range(np.ndim(a)) if k not in left]
     columns = [k for k in range(np.ndim(b)) if k not in right]
-    shape = [np.shape(a)[k] for k in rows] + [np.shape(b)[k] for k in columns]
-    length, kept = int(np.prod([np.shape(a)[k] for k in left])), len(rows)
+    shape = [shape_of(a)[k] for k in rows] + [shape_of(b)[k] for k in columns]
+    length, kept = int(np.prod([shape_of(a)[k] for k in left])), len(rows)
     first = np.reshape(np.transpose(a, rows + left), (int(np.prod(shape[:kept])), length))
     second = np.reshape(np.transpose(b, right + columns), (length, int(np.prod(shape[kept:]))))
     return np.reshape(np.matmul(first, second), shape)
@@ -121,7 +123,7 @@ def sum_products(letters: str, *arrays: Any) -> Any:
 def _einsum_back(place: int, g: Any, y: Any, letters: str, *arrays: Any) -> Any:
     inputs, output = letters.split("->")
     parts = inputs.split(",")
-    own, shape = parts[place - 1], np.shape(arrays[place - 1])
+    own, shape = parts[place - 1], shape_of(arrays[place - 1])
     others = [part for k, part in enumerate(parts) if k != place - 1]
     rest = [array for k, array in enumerate(arrays) if k != place - 1]
     available = set(output).union(*others)

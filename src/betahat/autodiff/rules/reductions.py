@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.table import composed, general, linear
+from betahat.autodiff.table import composed, general, linear, shape_of
 from betahat.errors import DerivativeError
 
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: Any) -> Any:
     """g of a reduction back over the axes that it removed."""
-    if not shape or np.shape(g) == shape:
+    if not shape or shape_of(g) == shape:
         return g
     if axis is None:
-        return np.broadcast_to(np.reshape(g, (1,) * len(shape)), shape)
+        return np.broadcast_to(np.reshape(g, (1,) * len(shape)) if keepdims else g, shape)
     if not keepdims:
         g = np.expand_dims(g, axis)
     return np.broadcast_to(g, shape)
 
 
 def _count(shape: tuple[int, ...], axis: Any) -> int:
-    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
-    return int(np.prod([shape[a] for a in axes]))
+    if axis is None:
+        return math.prod(shape)
+    return math.prod(shape[a] for a in ((axis,) if isinstance(axis, (int, np.integer)) else axis))
 
 
-linear(np.sum, lambda g, y, x, axis=None, keepdims=False, **_: spread(g, np.shape(x), axis, keepdims))
-linear(np.cumsum, lambda g, y, x, axis=None, **_: _from_behind(g, np.shape(x), axis))
+linear(np.sum, lambda g, y, x, axis=None, keepdims=False, **_: spread(g, shape_of(x), axis, keepdims))
+linear(np.cumsum, lambda g, y, x, axis=None, **_: _from_behind(g, shape_of(x), axis))
 
 
 def _from_behind(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
@@ -39,7 +41,7 @@ def _from_behind(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
 def _others(x: Any, axis: Any) -> Any:
     """For every number of x the product of all others along the axes, right also where some are 0."""
     if axis is None or isinstance(axis, tuple):
-        shape = np.shape(x)
+        shape = shape_of(x)
         axes = tuple(range(len(shape))) if axis is None else tuple(a % len(shape) for a in axis)
         kept = [a for a in range(len(shape)) if a not in axes]
         order = (*kept, *axes)
@@ -47,7 +49,7 @@ def _others(x: Any, axis: Any) -> Any:
         back = np.reshape(_others(flat, -1), [shape[a] for a in order])
         return np.transpose(back, np.argsort(order))
     x = np.moveaxis(x, axis, -1)
-    ones = np.ones((*np.shape(x)[:-1], 1), np.result_type(x))
+    ones = np.ones((*shape_of(x)[:-1], 1), np.result_type(x))
     before = np.concatenate([ones, _running(x[..., :-1])], -1)
     behind = np.flip(np.concatenate([ones, _running(np.flip(x, -1)[..., :-1])], -1), -1)
     return np.moveaxis(before * behind, -1, axis)
@@ -56,7 +58,7 @@ def _others(x: Any, axis: Any) -> Any:
 def _running(x: Any) -> Any:
     """Running products along the last axis, one multiplication at a time, so that zeros divide nothing."""
     found: list[Any] = []
-    for k in range(np.shape(x)[-1]):
+    for k in range(shape_of(x)[-1]):
         found.append(x[..., k] * found[-1] if found else x[..., k])
     return np.stack(found, -1) if found else x
 
@@ -65,7 +67,7 @@ general(
     np.prod,
     {
         0: lambda g, y, x, axis=None, keepdims=False, **_: (
-            spread(g, np.shape(x), axis, keepdims) * _others(x, axis)
+            spread(g, shape_of(x), axis, keepdims) * _others(x, axis)
         )
     },
     {
@@ -84,12 +86,12 @@ def cumprod(a: Any, axis: Any = None, **_: Any) -> Any:
 
 def _share(y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     """1 at the extreme, shared equally where several numbers are it."""
-    hits = np.asarray(x == spread(y, np.shape(x), axis, keepdims), np.result_type(x))
+    hits = np.asarray(x == spread(y, shape_of(x), axis, keepdims), np.result_type(x))
     return hits / np.sum(hits, axis=axis, keepdims=True)
 
 
 def _extreme_back(g: Any, y: Any, x: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    return spread(g, np.shape(x), axis, keepdims) * _share(y, x, axis, keepdims)
+    return spread(g, shape_of(x), axis, keepdims) * _share(y, x, axis, keepdims)
 
 
 def _extreme_forth(g: Any, y: Any, x: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
@@ -102,16 +104,16 @@ for _extreme in {np.max, np.min, np.amax, np.amin}:
 
 @composed(np.mean)
 def mean(a: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    return np.sum(a, axis=axis, keepdims=bool(keepdims)) / _count(np.shape(a), axis)
+    return np.sum(a, axis=axis, keepdims=bool(keepdims)) / _count(shape_of(a), axis)
 
 
 @composed(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, keepdims: Any = False, **_: Any) -> Any:
     if weights is None:
         return mean(a, axis, keepdims)
-    if np.shape(weights) != np.shape(a):
+    if shape_of(weights) != shape_of(a):
         weights = np.reshape(weights, [-1 if k == axis % np.ndim(a) else 1 for k in range(np.ndim(a))])
-    total = np.sum(weights + np.zeros(np.shape(a)), axis=axis, keepdims=bool(keepdims))
+    total = np.sum(weights + np.zeros(shape_of(a)), axis=axis, keepdims=bool(keepdims))
     return np.sum(a * weights, axis=axis, keepdims=bool(keepdims)) / total
 
 
@@ -119,7 +121,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, keepdims: Any = False
 def var(a: Any, axis: Any = None, ddof: float = 0, keepdims: Any = False, **_: Any) -> Any:
     deviation = a - mean(a, axis, True)
     return np.sum(deviation * deviation, axis=axis, keepdims=bool(keepdims)) / (
-        _count(np.shape(a), axis) - ddof
+        _count(shape_of(a), axis) - ddof
     )
 
 
@@ -149,9 +151,9 @@ def quantile(a: Any, q: Any, axis: Any = None, keepdims: Any = False, **_: Any) 
     kept = np.ndim(a)
     a, axis = (np.ravel(a), 0) if axis is None else (a, axis)
     ordered = np.moveaxis(np.sort(a, axis=axis), axis, 0)
-    place = q * (np.shape(ordered)[0] - 1)
+    place = q * (shape_of(ordered)[0] - 1)
     low = int(np.floor(place))
-    high = min(low + 1, np.shape(ordered)[0] - 1)
+    high = min(low + 1, shape_of(ordered)[0] - 1)
     value = ordered[low] + (ordered[high] - ordered[low]) * (place - low)
     if not keepdims:
         return value

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.table import composed, linear, unbroadcast, variadic
+from betahat.autodiff.table import composed, linear, shape_of, unbroadcast, variadic
 from betahat.autodiff.trace import Variable, call, take_item
 from betahat.errors import DerivativeError
 
 _C: Any = "C"
 
-linear(np.reshape, lambda g, y, x, *_, order=_C, **__: np.reshape(g, np.shape(x), order=order))
-linear(np.ravel, lambda g, y, x, order=_C: np.reshape(g, np.shape(x), order=order))
-linear(np.squeeze, lambda g, y, x, axis=None: np.reshape(g, np.shape(x)))
-linear(np.expand_dims, lambda g, y, x, axis: np.reshape(g, np.shape(x)))
+linear(np.reshape, lambda g, y, x, *_, order=_C, **__: np.reshape(g, shape_of(x), order=order))
+linear(np.ravel, lambda g, y, x, order=_C: np.reshape(g, shape_of(x), order=order))
+linear(np.squeeze, lambda g, y, x, axis=None: np.reshape(g, shape_of(x)))
+linear(np.expand_dims, lambda g, y, x, axis: np.reshape(g, shape_of(x)))
 linear(
     np.transpose,
     lambda g, y, x, axes=None: np.transpose(g, None if axes is None else np.argsort(_positive(axes))),
@@ -23,7 +23,7 @@ linear(
 linear(np.matrix_transpose, lambda g, y, x: np.swapaxes(g, -1, -2))
 linear(np.swapaxes, lambda g, y, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 linear(np.moveaxis, lambda g, y, x, source, destination: np.moveaxis(g, destination, source))
-linear(np.broadcast_to, lambda g, y, x, shape, **_: unbroadcast(g, np.shape(x)))
+linear(np.broadcast_to, lambda g, y, x, shape, **_: unbroadcast(g, shape_of(x)))
 linear(np.flip, lambda g, y, x, axis=None: np.flip(g, axis))
 linear(np.roll, lambda g, y, x, shift, axis=None: np.roll(g, _negative(shift), axis))
 linear(np.rot90, lambda g, y, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
@@ -60,7 +60,7 @@ def _simple(index: Any) -> bool:
     return all(part is None or part is ... or isinstance(part, (int, np.integer, slice)) for part in parts)
 
 
-linear(take_item, lambda g, y, x, index: put_items(g, index, np.shape(x)))
+linear(take_item, lambda g, y, x, index: put_items(g, index, shape_of(x)))
 linear(put_items, lambda g, y, x, index, shape: g[index])
 
 
@@ -121,14 +121,14 @@ def join(axis: int, *arrays: Any) -> Any:
 
 
 def _piece(place: int, g: Any, y: Any, axis: int, *arrays: Any) -> Any:
-    start = sum(np.shape(array)[axis] for array in arrays[: place - 1])
-    stop = start + np.shape(arrays[place - 1])[axis]
+    start = sum(shape_of(array)[axis] for array in arrays[: place - 1])
+    stop = start + shape_of(arrays[place - 1])[axis]
     return g[(slice(None),) * (axis % np.ndim(y)) + (slice(start, stop),)]
 
 
 def _placed(place: int, g: Any, y: Any, axis: int, *arrays: Any) -> Any:
     return np.concatenate(
-        [g if k == place - 1 else np.zeros(np.shape(a)) for k, a in enumerate(arrays)], axis
+        [g if k == place - 1 else np.zeros(shape_of(a)) for k, a in enumerate(arrays)], axis
     )
 
 
@@ -212,7 +212,7 @@ def broadcast_arrays(*args: Any, **_: Any) -> Any:
 
 @composed(np.split, np.array_split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
-    n = np.shape(ary)[axis]
+    n = shape_of(ary)[axis]
     parts = np.array_split(np.arange(n), indices_or_sections)
     before = (slice(None),) * (axis % np.ndim(ary))
     return [ary[(*before, slice(part[0], part[-1] + 1) if len(part) else slice(0, 0))] for part in parts]
@@ -222,13 +222,13 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), 0
-    return take(a, np.repeat(np.arange(np.shape(a)[axis]), repeats), axis)
+    return take(a, np.repeat(np.arange(shape_of(a)[axis]), repeats), axis)
 
 
 @composed(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
-    A = np.reshape(A, (1,) * (len(reps) - np.ndim(A)) + np.shape(A))
+    A = np.reshape(A, (1,) * (len(reps) - np.ndim(A)) + shape_of(A))
     for axis, count in enumerate((1,) * (np.ndim(A) - len(reps)) + reps):
         A = _join([A] * count, axis) if count != 1 else A
     return A
@@ -247,7 +247,7 @@ def flipud(m: Any) -> Any:
 @composed(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """By asking np.pad where each number comes from, so that every mode but the computed ones works."""
-    shape = np.shape(array)
+    shape = shape_of(array)
     if mode == "constant":
         inside = np.pad(np.ones(shape, bool), pad_width)
         values = np.pad(np.zeros(shape), pad_width, mode, **kwargs)
