@@ -83,6 +83,15 @@ def test_targets_and_weights_are_never_filled(make, missing, argument):
         ({"y": [1.0, np.inf, 1.0, 1.0]}, DataError, "infinite"),
         ({"y": Y, "sample_weight": [1.0, -1.0, 1.0, 1.0]}, DataError, "negative"),
         ({"y": Y, "frequency_weight": [1.0, 1.5, 1.0, 1.0]}, DataError, "1.5 is not a whole number"),
+        ({"y": pd.Series([2**60, 1, 2, 3])}, DataError, "column 'y' holds integers"),
+        ({"y": pd.Series([None] * 4)}, MissingValueError, "'y'"),
+        ({"y": np.ma.masked_equal(Y, Y[1])}, MissingValueError, "'y'"),
+        (
+            {"y": Y, "sample_weight": np.ma.masked_equal([1.0, 2.0, 3.0, 4.0], 2.0)},
+            MissingValueError,
+            "weight",
+        ),
+        ({"y": Y, "sample_weight": -1.0}, DataError, "negative"),
         ({"y": Y, "sample_weight": np.ones((4, 2))}, DataError, "2 columns"),
         ({"y": Y, "missing": "ignore"}, ValueError, "'error', 'drop', 'mean'"),
     ],
@@ -91,6 +100,13 @@ def test_targets_and_weights_are_never_filled(make, missing, argument):
 def test_wrong_inputs_are_named(arguments, error, word):
     with pytest.raises(error, match=word):
         read_inputs(pd.DataFrame(TABLE), **arguments)
+
+
+def test_one_number_weighs_every_row(make):
+    source = read_inputs(make(TABLE), Y, sample_weight=2, frequency_weight=np.int64(3))[1]
+    block = next(source.blocks())
+    np.testing.assert_array_equal(block.weight, [2.0] * 4)
+    np.testing.assert_array_equal(block.frequency, [3.0] * 4)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +121,7 @@ def test_wrong_inputs_are_named(arguments, error, word):
         (pd.Series(pd.to_datetime(["2020-01-01", "2021-01-01", "2020-01-01"])), [[0], [1], [0]]),
         (pl.DataFrame({"firm": ["u", "v", "u"], "year": [1, 1, 2]}), [[0, 0], [1, 0], [0, 1]]),
         (pa.table({"firm": ["u", "v", "u"]}), [[0], [1], [0]]),
+        (pl.Series([9, 2**100, 9], dtype=pl.Int128), [[0], [1], [0]]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -123,6 +140,9 @@ def test_group_codes(groups, codes):
         (pl.Series(["a", None, "b"]), MissingValueError),
         (pd.Series([pd.Timestamp("2020-01-01"), pd.NaT, pd.NaT]), MissingValueError),
         (np.ones((3, 3)), DataError),
+        (np.ma.masked_equal(["a", "b", "c"], "b"), MissingValueError),
+        (np.ma.masked_equal([1, 2, 3], 2), MissingValueError),
+        (pl.Series([[1, 2], [3, 4], [1, 2]], dtype=pl.Array(pl.Int64, 2)), TypeError),
         (["a", "b"], DataError),
         ([[1], [1, 2], [3]], (DataError, TypeError)),
         (3, DataError),

@@ -148,6 +148,33 @@ def test_decimals_are_numbers():
 
 
 @pytest.mark.parametrize(
+    ("table", "names", "matrix"),
+    [
+        (
+            pd.DataFrame({"x": pd.arrays.SparseArray([0.0, 3.0, 0.0]), "z": [1, 2, 3]}),
+            ("x", "z"),
+            [[0, 1], [3, 2], [0, 3]],
+        ),
+        (pd.get_dummies(pd.Series(list("aba")), sparse=True), ("a", "b"), [[1, 0], [0, 1], [1, 0]]),
+        (pd.DataFrame({"x": np.array([1, 2, 4], np.longdouble)}), ("x",), [[1], [2], [4]]),
+        (pa.table({"k": pa.array(["a", "b", None], pa.string_view())}).slice(0, 2), ("k[b]",), [[0], [1]]),
+    ],
+    ids=["sparse", "sparse dummies", "long double", "string views"],
+)
+def test_unusual_columns_are_read(table, names, matrix):
+    design, found, _ = learn_table(table)
+    assert design.names == names
+    np.testing.assert_array_equal(found, matrix)
+    np.testing.assert_array_equal(design.matrix(table), matrix)
+
+
+def test_categories_that_read_alike_are_refused():
+    table = pd.DataFrame({"k": pd.Categorical([1, "1", 2])})
+    with pytest.raises(DataError, match="'k' has several categories that read '1'"):
+        learn_table(table)
+
+
+@pytest.mark.parametrize(
     "values",
     [
         [datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)],

@@ -13,6 +13,7 @@ import numpy as np
 
 from betahat.data.design import Column
 from betahat.data.levels import codes_of, find_levels
+from betahat.data.missing import as_doubles
 from betahat.errors import DataError
 
 Kind = Literal["number", "category"]
@@ -30,8 +31,10 @@ def open_frame(table: Any, argument: str) -> nw.DataFrame[Any]:
         if table.columns.nlevels > 1:
             raise DataError(f"`{argument}` has column names of several levels; flatten them to one name each")
         _refuse_repeated(list(map(str, table.columns)), argument)
+        table = _without_sparse(table)
     elif nw.dependencies.is_pyarrow_table(table):
         _refuse_repeated(table.column_names, argument)
+        table = _without_views(table)
     try:
         frame = nw.from_native(table)
     except TypeError:
@@ -46,6 +49,23 @@ def open_frame(table: Any, argument: str) -> nw.DataFrame[Any]:
     if not all(isinstance(name, str) for name in frame.columns):
         frame = nw.from_native(table.set_axis([str(name) for name in frame.columns], axis=1), eager_only=True)
     return frame
+
+
+def _without_sparse(table: Any) -> Any:
+    """A pandas table with its sparse columns, such as get_dummies(sparse=True) makes, as plain ones."""
+    subtypes = {name: getattr(dtype, "subtype", None) for name, dtype in table.dtypes.items()}
+    sparse = {
+        name: subtypes[name] for name, dtype in table.dtypes.items() if str(dtype).startswith("Sparse[")
+    }
+    return table.astype(sparse) if sparse else table
+
+
+def _without_views(table: Any) -> Any:
+    """An Arrow table with its string views, which few of Arrow's functions take, as plain strings."""
+    views = [place for place, field in enumerate(table.schema) if str(field.type) == "string_view"]
+    for place in views:
+        table = table.set_column(place, table.column_names[place], table.column(place).cast("large_string"))
+    return table
 
 
 def _refuse_repeated(names: list[str], argument: str) -> None:
@@ -79,7 +99,8 @@ def pick(frame: nw.DataFrame[Any], name: str) -> nw.Series[Any]:
 def kind_of(series: nw.Series[Any]) -> Kind:
     """Whether a column is a number or a category, by its dtype; a TypeError where it is neither."""
     dtype = series.dtype
-    if dtype.is_numeric() or dtype == nw.Boolean:
+    native = getattr(series.to_native(), "dtype", None)
+    if dtype.is_numeric() or dtype == nw.Boolean or native == np.longdouble:
         return "number"
     if dtype in (nw.String, nw.Categorical) or isinstance(dtype, nw.Enum):
         return "category"
@@ -98,7 +119,7 @@ def kind_of(series: nw.Series[Any]) -> Kind:
         else "convert it to numbers or to strings"
     )
     raise TypeError(
-        f"column {series.name!r} has dtype {getattr(series.to_native(), 'dtype', dtype)}; numbers, booleans, "
+        f"column {series.name!r} has dtype {dtype if native is None else native}; numbers, booleans, "
         f"strings and categories can be used: {advice}, or leave the column out"
     )
 
@@ -118,7 +139,7 @@ def numbers_of(series: nw.Series[Any]) -> np.ndarray:
         refuse_inexact(series.name, np.array(integers, dtype=np.float64))
     if series.dtype in _PLAIN or not series.dtype.is_integer():
         if isinstance(getattr(native, "dtype", None), np.dtype) and native.dtype.kind in "fiub":
-            return native.to_numpy().astype(np.float64, copy=False)
+            return as_doubles(native.to_numpy())
         return series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False)
     numbers = series.cast(nw.Float64).to_numpy().astype(np.float64, copy=False)
     refuse_inexact(series.name, numbers)

@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from betahat.data.missing import unmasked
 from betahat.errors import DataError, MissingValueError
 
 
@@ -36,7 +37,7 @@ def _label_columns(groups: Any) -> list[np.ndarray]:
         native = native.rename("groups").to_frame()
     if isinstance(native, nw.DataFrame):
         return [_series_labels(native[name]) for name in native.columns]
-    array = groups if isinstance(groups, np.ndarray) else _array(groups)
+    array = unmasked(groups) if isinstance(groups, np.ndarray) else _array(groups)
     if array.ndim not in (1, 2):
         raise DataError(
             f"`groups` has shape {array.shape}; one label a row, (n,), or two, (n, 2), are expected"
@@ -56,10 +57,14 @@ def _array(groups: Any) -> np.ndarray:
 def _series_labels(series: nw.Series[Any]) -> np.ndarray:
     if missing := int(series.is_null().sum()):
         _refuse(missing, len(series))
+    if series.dtype in (nw.Int128, nw.UInt128):  # numpy has no such integers
+        return np.array(series.to_list(), dtype=object)
     return series.to_numpy()
 
 
 def _codes(labels: np.ndarray, place: int) -> np.ndarray:
+    if labels.ndim != 1:
+        raise TypeError(_not_labels(place))
     if labels.dtype.kind in "biuf":
         if labels.dtype.kind == "f" and (missing := int(np.count_nonzero(np.isnan(labels)))):
             _refuse(missing, len(labels))
@@ -71,10 +76,14 @@ def _codes(labels: np.ndarray, place: int) -> np.ndarray:
     try:
         return np.fromiter((known.setdefault(v, len(known)) for v in values), np.int64, len(values))
     except TypeError:
-        raise TypeError(
-            f"`groups` (column {place + 1}) holds labels that cannot be compared with each other, such as "
-            "lists; use strings, numbers or dates"
-        ) from None
+        raise TypeError(_not_labels(place)) from None
+
+
+def _not_labels(place: int) -> str:
+    return (
+        f"`groups` (column {place + 1}) holds labels that cannot be compared with each other, such as lists; "
+        "use strings, numbers or dates"
+    )
 
 
 def _is_missing(label: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import narwhals as nw
@@ -11,7 +12,7 @@ import numpy as np
 from betahat.data.formula import FormulaDesign, learn_formula
 from betahat.data.frame import kind_of, numbers_of, open_frame, pick
 from betahat.data.groups import group_codes
-from betahat.data.missing import Missing, all_finite
+from betahat.data.missing import Missing, all_finite, as_doubles, unmasked
 from betahat.data.source import ArraySource
 from betahat.data.table import TableDesign, learn_table
 from betahat.errors import DataError
@@ -113,7 +114,7 @@ def read_numbers(values: Any, argument: str, n: int) -> dict[str, np.ndarray]:
     native = nw.from_native(values, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(native, nw.Series):
         name = native.name if isinstance(native.name, str) and native.name else argument
-        columns = {name: _series_numbers(native, argument)}
+        columns = {name: _series_numbers(native.alias(name), argument)}
     elif isinstance(native, nw.DataFrame):
         frame = open_frame(values, argument)
         columns = {name: _series_numbers(frame[name], argument) for name in frame.columns}
@@ -134,13 +135,15 @@ def read_numbers(values: Any, argument: str, n: int) -> dict[str, np.ndarray]:
 
 def _series_numbers(series: nw.Series[Any], argument: str) -> np.ndarray:
     if kind_of(series) != "number":
+        if series.null_count() == len(series):  # None alone may pass for text
+            return np.full(len(series), np.nan)
         raise TypeError(_not_numbers(argument, f"a column of {series.dtype}"))
     return numbers_of(series)
 
 
 def _array_numbers(values: Any, argument: str) -> np.ndarray:
     try:
-        array = np.asarray(values)
+        array = np.asarray(unmasked(values))
         if array.dtype.kind == "O":
             array = np.array([np.nan if v is None else v for v in array.ravel()]).reshape(array.shape)
     except (ValueError, TypeError) as error:
@@ -149,7 +152,7 @@ def _array_numbers(values: Any, argument: str) -> np.ndarray:
         raise DataError(f"`{argument}` has shape {array.shape}; (n,) or (n, t) is expected")
     if array.dtype.kind not in "fiub":
         raise TypeError(_not_numbers(argument, f"an array of {array.dtype}"))
-    return array.astype(np.float64, copy=False)
+    return as_doubles(array)
 
 
 def _not_numbers(argument: str, found: str) -> str:
@@ -161,6 +164,7 @@ def _read_weights(sample_weight: Any, frequency_weight: Any, n: int) -> dict[str
     weights: dict[str, np.ndarray] = {}
     for argument, values in given.items():
         if values is not None:
+            values = np.full(n, float(values)) if isinstance(values, Real) else values
             columns = read_numbers(values, argument, n)
             if len(columns) > 1:
                 raise DataError(f"`{argument}` has {len(columns)} columns; one weight a row is expected")

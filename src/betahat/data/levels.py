@@ -25,6 +25,12 @@ def find_levels(series: nw.Series[Any]) -> tuple[str, ...]:
     present = _strings(series.drop_nulls().unique())
     order = _declared_order(series)
     levels = tuple(sorted(present) if order is None else (level for level in order if level in present))
+    if len(set(levels)) < len(levels):
+        twice = next(level for level in levels if levels.count(level) > 1)
+        raise DataError(
+            f"column {series.name!r} has several categories that read {twice!r}, such as the number 1 and the "
+            "text '1'; give each a name of its own"
+        )
     refuse_identifier(series.name, len(levels), len(series))
     return levels
 

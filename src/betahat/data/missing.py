@@ -21,6 +21,22 @@ def check_policy(missing: Any) -> Missing:
     return missing
 
 
+def unmasked(values: Any) -> Any:
+    """A masked array with NaN (or None, where it holds no numbers) under its mask; anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    numbers = values.dtype.kind in "biuf"
+    plain = np.array(values.data, np.float64 if numbers else object)
+    plain[np.ma.getmaskarray(values)] = np.nan if numbers else None
+    return plain
+
+
+def as_doubles(values: np.ndarray) -> np.ndarray:
+    """float64, infinite where a long double is too large for it: those are searched for and refused later."""
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(np.float64, copy=False)
+
+
 def all_finite(values: np.ndarray) -> bool:
     """Whether no value is NaN or infinite; False also where their sum overflows (then look closer).
 
