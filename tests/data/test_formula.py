@@ -168,6 +168,7 @@ def test_labels_as_target(make):
         ("y ~ (x + kind)**99", ["up to 5"]),
         ("y ~ log(Sepal.Length)", ["`Sepal.Length`", "backquotes"]),
         ("y ~ x | kind", ["cannot be read"]),
+        ("y ~ Q('x')", ["backquotes"]),
     ],
 )
 def test_refusals_name_what_is_wrong(make, formula, words):

@@ -276,6 +276,29 @@ def test_malformed_csv_says_where(tmp_path):
         list(query(path, target="y").blocks())
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "is empty"), ("y,x\n", "has no rows"), ("y,x\n1,2", None), ("y,x\na,b", "VARCHAR")],
+)
+@pytest.mark.parametrize("how", [{"target": "y"}, {"formula": "y ~ x"}])
+def test_files_without_rows_are_called_so(tmp_path, text, words, how):
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    if words is None:
+        assert len(list(query(path, **how).blocks())) == 1
+        return
+    with pytest.raises(
+        (DataError, TypeError), match=words if "formula" not in how or text != "y,x\na,b" else "text"
+    ):
+        query(path, **how)
+
+
+def test_sql_may_be_longer_than_a_file_name():
+    terms = " + ".join(f"{k} * i" for k in range(300))
+    (block,) = query(f"SELECT {terms} AS x, i AS y FROM range(3) AS t(i)", target="y").blocks()
+    np.testing.assert_array_equal(np.asarray(block.X)[:, 0], [0, 44850, 89700])
+
+
 def test_a_database_of_several_tables_needs_a_name(tmp_path):
     path = tmp_path / "d.duckdb"
     with duckdb.connect(path) as database:

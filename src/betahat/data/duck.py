@@ -123,6 +123,14 @@ class Table:
         types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.types)
         return f"{self.expression[: self.expression.rindex(_NULLSTR)]}, types = {{{types}}})"
 
+    def refuse_header_alone(self) -> None:
+        """A DataError for a CSV file without rows, whose columns would else all pass for text."""
+        if self.expression.startswith("read_csv(") and set(self.types.values()) == {"VARCHAR"}:
+            with wrapped(self.described):
+                row = self.connection.execute(f"SELECT 1 FROM {self.expression} LIMIT 1").fetchone()
+            if row is None:
+                raise DataError(f"{self.described} has no rows; nothing to fit")
+
     def whole(self, name: str) -> bool:
         """Whether a column holds integers that may be too large for float64."""
         return self.types[name] in _WHOLE
@@ -210,30 +218,32 @@ def _expression(connection: duckdb.DuckDBPyConnection, text: str, table: str | N
         return _database_table(connection, path, inner or table)
     if table is not None:
         raise ValueError(f"`table` (={table!r}) names a table of a .duckdb file, and `what` is {text!r}")
-    if _SQL.match(text) and not Path(text).exists():
+    if _SQL.match(text) and not os.path.exists(text):
         return f"({text.strip().rstrip(';')}\n)", "the query"
     suffixes = [suffix.lower() for suffix in Path(text).suffixes]
     suffix = next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")
     remote = "://" in text
-    if Path(text).is_dir():
+    if os.path.isdir(text):
         raise DataError(f"{text!r} is a folder; name its files, such as {str(Path(text) / '*.parquet')!r}")
-    if not remote and not Path(text).exists() and not glob.glob(text, recursive=True):
+    if not remote and not os.path.exists(text) and not glob.glob(text, recursive=True):
         raise DataError(
             f"{text!r} is not there (the current folder is {str(Path.cwd())!r}). A path or pattern of CSV, "
             "Parquet or JSON files, file.duckdb::table, or SQL that begins with SELECT, FROM or WITH is "
             "expected."
         )
+    if os.path.isfile(text) and not os.path.getsize(text):
+        raise DataError(f"{text!r} is empty (0 bytes); nothing to read")
     if suffix not in _READERS:
         raise DataError(
             f"{text!r} ends in {suffix!r}; files of {', '.join(_READERS)} (or with .gz, .zst) are read"
         )
-    pattern = glob.escape(text) if not remote and Path(text).exists() else text
+    pattern = glob.escape(text) if not remote and os.path.exists(text) else text
     options = _NULLSTR if _READERS[suffix] == "read_csv" else ""
     return f"{_READERS[suffix]}({literal(pattern)}{options})", repr(text)
 
 
 def _database_table(connection: duckdb.DuckDBPyConnection, path: str, name: str | None) -> tuple[str, str]:
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise DataError(f"the database {path!r} is not there (the current folder is {str(Path.cwd())!r})")
     with wrapped(repr(path)):
         connection.execute(f"ATTACH {literal(path)} AS betahat_file (READ_ONLY)")

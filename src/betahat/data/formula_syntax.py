@@ -283,6 +283,10 @@ def _check_call(
         case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="np"), attr=name):
             from betahat.data.frame import near
 
+            if name == "Q":
+                raise FormulaError(
+                    f"`{_show(node)}`: a name that needs quotes stands in backquotes, `like this`"
+                )
             raise FormulaError(
                 f"`{_show(func)}` is not a function a formula can use (they work on each row by itself; what "
                 f"must see all rows is center(), scale(), poly(), bs()); {near(name, FUNCTIONS)}"

@@ -73,6 +73,7 @@ def query(
     """
     check_policy(missing)
     opened = open_table(what, table, memory_limit)
+    opened.refuse_header_alone()
     roles = [*_as_list(weights), *_as_list(frequency), *_as_list(groups)]
     if len(_as_list(groups)) > 2:
         raise ValueError(
