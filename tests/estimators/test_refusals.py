@@ -99,6 +99,25 @@ REFUSED = {
     "weight of zeros": (X60, Y60, {"sample_weight": 0 * ONES}, DataError, r"sample_weight is zero in every row"),
     "complex weight": (X60, Y60, {"sample_weight": ONES * 1j}, (TypeError, ValueError), r"sample_weight"),
     "frequency too short": (X60, Y60, {"frequency_weight": ONES[:-1]}, DataError, r"frequency_weight.*59"),
+    "masked weight": (X60, Y60, {"sample_weight": np.ma.masked_equal(ONES, 1)}, DataError, r"sample_weight.*"),
+    "weight of numerals": (X60, Y60, {"sample_weight": ["1"] * 60}, TypeError, r"sample_weight"),
+    "weight of dates": (X60, Y60, {"sample_weight": ONES.astype("M8[D]")}, TypeError, r"sample_weight"),
+    "weights of no size": (X60, Y60, {"sample_weight": 1e-300 * ONES}, DataError, r"sample_weight.*too large"),
+    "huge weights": (X60, Y60, {"sample_weight": 1e300 * ONES}, DataError, r"weights.*sample_weight.*too large"),
+    "masked y": (X60, np.ma.masked_less(Y60, 1), {}, ValueError, r"y"),
+    "numerals as y": (X60, np.array(["1"] * 60), {}, TypeError, r"y"),
+    "y of dates": (X60, Y60.astype("M8[D]"), {}, TypeError, r"y"),
+    "sparse y": (X60, sp.csr_array(Y60[:, None]), {}, TypeError, r"(?s)y is a sparse matrix.*toarray"),
+    "y that float64 rounds": (X60, np.arange(60) + 2**60, {}, DataError, r"'y'.*2\*\*53"),
+    "masked X": (np.ma.masked_equal(X60, X60[3, 1]), Y60, {}, MissingValueError, r"'x2'.*row 3|row 3.*'x2'|x2"),
+    "X of dates": (np.arange(120).reshape(60, 2).astype("M8[D]"), Y60, {}, TypeError, r"X is an array of datetime64"),
+    "X of durations": (np.arange(120).reshape(60, 2).astype("m8[D]"), Y60, {}, TypeError, r"X is an array of time"),
+    "X that float64 rounds": (
+        np.add(np.arange(120).reshape(60, 2), [[0, 2**60]]), Y60, {}, DataError, r"'x2'.*2\*\*53",
+    ),
+    "X beyond float64": (np.ones((60, 2), np.longdouble) * [[1, np.longdouble("1e400")]], Y60, {}, DataError, r"'x2'"),
+    "repeated names": (pd.DataFrame(X60[:, [0, 0]], columns=["x", "x"]), Y60, {}, DataError, r"column named 'x'"),
+    "repeated Arrow names": (pa.table([Y60, Y60], names=["x", "x"]), Y60, {}, DataError, r"column named 'x'"),
     "fraction of a row": (X60, Y60, {"frequency_weight": ONES / 2}, DataError, r"frequency_weight.*whole numbers"),
     "frequency of zeros": (X60, Y60, {"frequency_weight": 0 * ONES}, DataError, r"frequency_weight is zero"),
     "weights never both positive": (
@@ -122,7 +141,9 @@ def test_refused_by_name(case, model):
 FRAME_REFUSED = ["y too short", "y too long", "y with three dimensions", "no y", "complex y", "text y",
                  "weight too short", "weight of two columns", "weight of text", "weight of zeros", "complex weight",
                  "frequency too short", "fraction of a row", "frequency of zeros", "weights never both positive",
-                 "groups too short", "groups of three columns", "groups missing"]  # fmt: skip
+                 "groups too short", "groups of three columns", "groups missing", "masked weight", "weight of dates",
+                 "weight of numerals", "weights of no size", "huge weights", "masked y", "numerals as y", "y of dates",
+                 "sparse y"]  # fmt: skip
 
 
 @models

@@ -12,13 +12,16 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from betahat.certificate import Certificate
+from betahat.data.missing import unmasked
 from betahat.data.source import ArraySource, Source
 from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
 from betahat.estimators.inputs import (
     array_source,
     is_frame,
+    numbers,
     refuse_beside_source,
     refuse_no_weight,
+    refuse_sparse_target,
 )
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
@@ -125,6 +128,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None (only a source holds its "
                 "own target)"
             )
+        refuse_sparse_target(y)
         if is_frame(X):
             return self._read_frame(X, y, sample_weight, frequency_weight, groups)
         if _needs_no_conversion(X, y):
@@ -132,16 +136,15 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             vars(self).pop("feature_names_in_", None)
             return array_source(X, y, sample_weight, frequency_weight, groups)
         X, y = validate_data(
-            self, X, y, accept_sparse=self._sparse, ensure_all_finite=False, multi_output=True, y_numeric=True,
-            dtype="numeric",
+            self, unmasked(X), unmasked(y), accept_sparse=self._sparse, ensure_all_finite=False, multi_output=True,
+            y_numeric=True, dtype="numeric",
         )  # fmt: skip
         self._single_target = y.ndim == 1
-        return array_source(X, y, sample_weight, frequency_weight, groups)
+        return array_source(numbers(X, "X"), numbers(y, "y"), sample_weight, frequency_weight, groups)
 
     def _read_frame(self, X: Any, y: Any, sample_weight: Any, frequency_weight: Any, groups: Any) -> Source:
         from betahat.data import read_inputs
 
-        validate_data(self, X, y, skip_check_array=True)
         self.design_, source = read_inputs(
             X,
             y,
@@ -150,6 +153,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             groups,
             missing=self.missing,  # pyright: ignore[reportArgumentType]
         )
+        validate_data(self, X, y, skip_check_array=True)
         self._single_target = np.ndim(y) == 1 if not hasattr(y, "columns") else False
         return source
 
@@ -223,7 +227,8 @@ class BaseLinear(RegressorMixin, BaseEstimator):
                 f"this {type(self).__name__} was fitted on a table with columns {list(self.design_.input_names)}; "
                 f"predict needs a table with these columns, not {type(X).__name__}"
             )
-        return validate_data(self, X, reset=False, accept_sparse=self._sparse, dtype="numeric")
+        X = validate_data(self, unmasked(X), reset=False, accept_sparse=self._sparse, dtype="numeric")
+        return numbers(X, "X")
 
     def predict(self, X: Any) -> np.ndarray:
         """β₀ + Xβ for new rows: (n,), or (n, t) for t targets. A row's value is the same whatever rows come with it."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from betahat.data.frame import refuse_inexact
+from betahat.data.missing import as_doubles, unmasked
 from betahat.data.passes import combined_weight
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
@@ -17,6 +19,8 @@ def is_frame(X: Any) -> bool:
         return False
     import narwhals.stable.v2 as nw
 
+    if nw.dependencies.is_pandas_dataframe(X) or nw.dependencies.is_pyarrow_table(X):
+        return True  # even with repeated names, which are refused by name later
     return isinstance(nw.from_native(X, pass_through=True), (nw.DataFrame, nw.LazyFrame))
 
 
@@ -27,9 +31,9 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
     if np.isscalar(weight) and not isinstance(weight, (str, bytes)):
         weight = np.full(n, weight, np.float64)
     try:
-        values = np.asarray(weight)
-        if values.dtype.kind == "c":
-            raise TypeError("complex numbers are not weights")
+        values = np.asarray(unmasked(weight))
+        if values.dtype.kind not in "fiubO":
+            raise TypeError(f"an array of {values.dtype} holds no weights")
         values = values.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold numbers, one for each row; {error}") from error
@@ -40,7 +44,7 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
         raise DataError(f"{name} contains NaN or infinity, or its sum overflows; expected finite numbers ≥ 0")
     if lowest < 0:
         row = int(np.argmin(values))
-        raise DataError(f"{name} has a negative value ({values[row]!r} in row {row}); weights must be ≥ 0")
+        raise DataError(f"{name} has a negative value ({values[row]:g} in row {row}); weights must be ≥ 0")
     if total <= 0:
         raise DataError(
             f"{name} is zero in every row, so no row counts; at least one weight must be positive"
@@ -49,9 +53,43 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
         row = int(np.argmax(values != np.floor(values)))
         raise DataError(
             f"{name} must hold whole numbers, how many equal rows each row stands for; row {row} has "
-            f"{values[row]!r}. Weights that are not counts are sample_weight"
+            f"{values[row]:g}. Weights that are not counts are sample_weight"
         )
     return values
+
+
+def refuse_sparse_target(y: Any) -> None:
+    """A TypeError for a sparse y, which numpy would take for one object."""
+    if hasattr(y, "tocsr"):
+        raise TypeError(f"y is a sparse matrix ({type(y).__name__}); pass y.toarray()")
+
+
+def numbers(values: Any, argument: str) -> Any:
+    """A checked array, its long doubles rounded to float64.
+
+    Raises TypeError where it holds text or dates, DataError for integers that float64 would round.
+    """
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind not in "fiubO":
+        raise TypeError(
+            f"{argument} is an array of {values.dtype}; numbers are expected (for dates, subtract a reference date and "
+            "pass the days; labels are coded as 0 … K−1)"
+        )
+    if hasattr(values, "tocsr"):
+        return values
+    if kind == "f" and size > 8:
+        return as_doubles(values)
+    if kind in "iu" and size == 8:
+        columns = values if values.ndim == 2 else values[:, None]
+        for j in np.flatnonzero(_beyond_doubles(columns)):
+            refuse_inexact(argument if columns.shape[1] == 1 else f"{argument.lower()}{j + 1}", columns[:, j])
+    return values
+
+
+def _beyond_doubles(columns: np.ndarray) -> np.ndarray:
+    """Which columns of integers hold some that float64 cannot tell from their neighbours."""
+    largest = np.maximum(columns.max(axis=0).astype(np.float64), -columns.min(axis=0).astype(np.float64))
+    return largest >= 2.0**53
 
 
 def array_source(

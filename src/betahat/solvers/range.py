@@ -24,17 +24,25 @@ def rescaled(
     """
     ranges = objective.ranges(p, t)
     refuse_non_finite(ranges, names, objective.source.target_names)
+    x_scale, y_scale = _units_of(ranges.largest_x), np.ldexp(1.0, -_power(ranges.largest_y))
+    if _are_moderate(ranges) or ((x_scale == 1).all() and (y_scale == 1).all()):
+        raise DataError(
+            "sums over the rows leave the range of double precision although X and y do not; the weights "
+            "(sample_weight, frequency_weight) are too large or too small. Multiply them by one number that brings "
+            "them near 1"
+        )
     if objective.penalty.curvature:
         raise DataError(
             "X or y holds numbers beyond 1e±110, whose squares cannot be represented, and alpha is not 0; "
             "rescale the columns (a penalty is not free of scale, so this cannot be done for you)"
         )
-    x_scale, y_scale = _units_of(ranges.largest_x), np.ldexp(1.0, -_power(ranges.largest_y))
-    if (x_scale == 1).all() and (y_scale == 1).all():
-        raise DataError(
-            "sums over the rows overflow although the values do not; are the weights finite and moderate?"
-        )
     return objective.scaled(x_scale, y_scale), Units(x_scale, y_scale)
+
+
+def _are_moderate(ranges: RangeStatistic) -> bool:
+    """Whether squares of all numbers, and of differences in their last bits, are within double precision."""
+    largest = np.concatenate([ranges.largest_x, ranges.largest_y])
+    return bool(((largest == 0) | ((largest > 1e-90) & (largest < 1e90))).all())
 
 
 def _units_of(largest: np.ndarray) -> np.ndarray:
