@@ -61,5 +61,7 @@ def cholesky(H: np.ndarray, largest_condition: float, estimate: bool = False) ->
         extreme = np.linalg.eigvalsh(H)
         condition = float(extreme[-1] / max(extreme[0], EPS * extreme[-1]))
     else:
-        condition = float(1 / reciprocal)
+        condition = float(
+            np.float32(1 / reciprocal)
+        )  # its last bits change with where the arrays lie in memory
     return CholeskyFactor(H, triangle, condition)
