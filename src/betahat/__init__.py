@@ -16,6 +16,7 @@ _WHERE = {
     "Ridge": "estimators.ridge",
     "fit": "estimators.formula",
     "load": "estimators.storing",
+    "minimize": "solvers.minimize",
     **dict.fromkeys(
         ("check_gradient", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "autodiff"
     ),

@@ -31,5 +31,6 @@ from betahat.estimators.polynomial_regression import PolynomialRegression as Pol
 from betahat.estimators.ridge import Ridge as Ridge
 from betahat.estimators.storing import load as load
 from betahat.report.versions import show_versions as show_versions
+from betahat.solvers.minimize import minimize as minimize
 
 __version__: str

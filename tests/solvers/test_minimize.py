@@ -1,0 +1,183 @@
+"""bh.minimize: every solver on the functions of Moré, Garbow & Hillstrom, and what it says without a minimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from optimisation_problems import PROBLEMS
+
+import betahat as bh
+from betahat.solvers.minimize import SOLVERS
+
+SLOW = "a long curved valley, for which it needs more iterations than allowed"
+SCALES = "its one step length does not fit coefficients of such different scales"
+FAILURES = {
+    ("newton_cg", "Brown badly scaled"): SCALES,
+    ("newton_cg", "Meyer"): SCALES,
+    ("conjugate_gradient", "Powell badly scaled"): SCALES,
+    ("conjugate_gradient", "Brown badly scaled"): SCALES,
+    ("conjugate_gradient", "Meyer"): SCALES,
+    ("conjugate_gradient", "Osborne 1"): SLOW,
+    ("conjugate_gradient", "Watson"): SLOW,
+    ("steepest_descent", "Powell badly scaled"): SCALES,
+    ("steepest_descent", "Meyer"): SCALES,
+    **{("steepest_descent", name): SLOW for name in (
+        "Bard", "Box three-dimensional", "Powell singular", "Wood", "Kowalik and Osborne", "Osborne 1", "Biggs EXP6",
+        "Watson", "Powell singular in 1000",
+    )},
+}  # fmt: skip
+STATIONARY_ONLY = {"Biggs EXP6", "Broyden tridiagonal in 1000"}  # saddles and other minima lie on the way
+LARGE = {"trust_region": {"Rosenbrock in 1000", "Powell singular in 1000", "Broyden tridiagonal in 1000"},
+         "steepest_descent": {"Rosenbrock in 1000", "Powell singular in 1000"}}  # fmt: skip
+
+
+def reaches(value, minima):
+    return any(abs(value - low) <= max(1e-5 * low, 1e-8) for low in minima)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_automatic_choice_solves_all(name):
+    function, start, minima = PROBLEMS[name]
+    found = bh.minimize(function, start)
+    assert reaches(found.value, minima)
+    assert found.converged
+    assert found.status in ("local minimum", "flat", "stationary")
+    assert found.evaluations >= found.gradients >= len(found.trace) > 0
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_solver_on_problem(solver, name):
+    if name in LARGE.get(solver, ()):
+        pytest.skip("made for fewer numbers")
+    function, start, minima = PROBLEMS[name]
+    found = bh.minimize(function, start, solver=solver)
+    assert found.value < function(start)
+    assert found.solver == solver
+    if (solver, name) in FAILURES:
+        assert found.status == "not stationary" or reaches(
+            found.value, minima
+        )  # a failure says that it is one
+    elif name in STATIONARY_ONLY:
+        assert found.status != "not stationary"
+    else:
+        assert reaches(found.value, minima)
+        assert found.converged
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_quadratic_to_the_last_digits(solver):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((30, 8))
+    b = rng.standard_normal(30)
+    found = bh.minimize(lambda x: 0.5 * np.sum((A @ x - b) ** 2), np.zeros(8), solver=solver)
+    np.testing.assert_allclose(found.point, np.linalg.lstsq(A, b)[0], rtol=1e-7, atol=1e-8)
+    assert found.status == "local minimum"
+    assert found.stop_reason == "converged"
+
+
+def test_saddles_are_named_and_left():
+    def saddle(x):
+        return x[0] ** 2 - x[1] ** 2 + x[1] ** 4
+
+    stuck = bh.minimize(saddle, np.array([1.0, 0.0]), solver="lbfgs")
+    assert stuck.status == "saddle"
+    assert not stuck.converged
+    assert stuck.smallest_eigenvalue < 0
+    free = bh.minimize(saddle, np.array([1.0, 0.0]))
+    assert free.status == "local minimum"
+    np.testing.assert_allclose(np.abs(free.point), [0, np.sqrt(0.5)], atol=1e-8)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_no_minimum(solver):
+    assert bh.minimize(lambda x: np.sum(x), np.zeros(2), solver=solver).status == "not stationary"
+    assert bh.minimize(lambda x: -np.sum(x**4), np.ones(2), solver=solver).stop_reason in (
+        "diverged",
+        "no progress",
+        "budget spent",
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_flat_and_undefined(solver):
+    flat = bh.minimize(lambda x: 0.0 * np.sum(x) + 3.0, np.ones(3), solver=solver)
+    assert flat.status == "flat"
+    assert flat.value == 3.0
+    walled = bh.minimize(lambda x: np.sum(x - np.log(x)), np.array([1e-3, 5.0]), solver=solver)
+    np.testing.assert_allclose(walled.point, 1, rtol=1e-5)
+    undefined = bh.minimize(lambda x: np.sum(np.log(x)), np.array([-1.0]), solver=solver)
+    assert undefined.stop_reason == "diverged"
+    assert undefined.status == "not stationary"
+
+
+def test_containers_and_counts():
+    calls = []
+
+    def f(p):
+        calls.append(1)
+        return np.sum((p["w"] - np.arange(6.0).reshape(2, 3)) ** 2) + (p["b"] - 4.0) ** 2
+
+    found = bh.minimize(f, {"w": np.zeros((2, 3)), "b": 0.0})
+    np.testing.assert_allclose(found.point["w"], np.arange(6.0).reshape(2, 3), atol=1e-8)
+    assert found.point["b"] == pytest.approx(4.0)
+    assert found.gradient["w"].shape == (2, 3)
+    assert bh.minimize(lambda x: (x - 2.0) ** 2, 0.0).point == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_gradient_may_be_given(solver):
+    found = bh.minimize(
+        lambda x: float(np.sum((x - 1) ** 4)) + float(np.sum(x**2)),
+        np.zeros(3),
+        solver=solver,
+        gradient=lambda x: 4 * (x - 1) ** 3 + 2 * x,
+    )
+    assert found.relative_gradient < 1e-7
+    assert found.status == "local minimum"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_callback_and_ctrl_c(solver):
+    rosenbrock, start, _ = PROBLEMS["Rosenbrock"]
+    seen = []
+    stopped = bh.minimize(
+        rosenbrock, start, solver=solver, callback=lambda x, value: seen.append(value) or len(seen) == 3
+    )
+    assert stopped.stop_reason == "interrupted"
+    assert len(seen) == 3
+    assert stopped.value == seen[-1]
+
+    def interrupt(x, value):
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+        seen.append(value)
+
+    best = bh.minimize(rosenbrock, start, solver=solver, callback=interrupt)
+    assert best.stop_reason == "interrupted"
+    assert best.value <= min(seen[3:])
+
+
+def test_budget():
+    rosenbrock, start, _ = PROBLEMS["Rosenbrock"]
+    found = bh.minimize(rosenbrock, start, max_iterations=3)
+    assert found.stop_reason == "budget spent"
+    assert found.status == "not stationary"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"start": np.array([1, 2])}, TypeError, "whole numbers"),
+        ({"start": np.array([1.0, np.nan])}, ValueError, "start holds NaN"),
+        ({"start": {}}, ValueError, "no number"),
+        ({"solver": "nelder"}, ValueError, "'nelder'.*trust_region"),
+        ({"tolerance": 0}, ValueError, "tolerance"),
+        ({"max_iterations": 0}, ValueError, "max_iterations"),
+        ({"function": lambda x: x}, ValueError, "one number"),
+    ],
+)
+def test_refusals(arguments, error, words):
+    given = {"function": lambda x: np.sum(x**2), "start": np.ones(2), **arguments}
+    with pytest.raises(error, match=words):
+        bh.minimize(**given)
