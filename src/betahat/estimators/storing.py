@@ -134,6 +134,8 @@ def _check_widths(estimator: BaseLinear, result: LinearResult) -> None:
     known = estimator.n_features_in_ if design is None else len(design.input_names)
     if estimator.n_features_in_ != known or (names is not None and len(names) != known):
         raise StorageError(f"the model has {estimator.n_features_in_} features and its table {known} columns")
+    if design is not None and (names is None or tuple(names) != tuple(design.input_names)):
+        raise StorageError("`model.feature_names_in` are not the columns of the model's table")
     if estimator._single_target and t != 1:
         raise StorageError(f"a model of one target has {t} of them")
     width = known if design is None else len(design.names)
