@@ -49,6 +49,17 @@ Callback = Callable[[np.ndarray, float], Any]
 """Called with x and J after every iteration; anything true ends the descent."""
 
 
+def ended(state: State, callback: Callback | None) -> bool:
+    """Whether a descent ends after a step, and why: J has no lower bound, or the callback said so."""
+    if state.value < LOWEST:
+        state.stop_reason = "diverged"
+        return True
+    if callback is not None and callback(state.x, state.value):
+        state.stop_reason = "interrupted"
+        return True
+    return False
+
+
 class Solver(ABC):
     """A way down."""
 
@@ -108,10 +119,6 @@ class LineSearch(Solver):
             state = State(state.x + step, taken.value, taken.gradient)
             self.learn(step, change, state)
             restarted, before = False, float(np.abs(step).max())
-            if state.value < LOWEST:
-                state.stop_reason = "diverged"
-                return state
-            if callback is not None and callback(state.x, state.value):
-                state.stop_reason = "interrupted"
+            if ended(state, callback):
                 return state
         return state

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.solvers.descent.base import LOWEST, Callback, Limits, Solver, State, flatness
+from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended, flatness
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.trace import Trace
 
@@ -79,11 +79,7 @@ class Region(Solver):
             if share > 1e-4 and np.isfinite(gradient).all() and np.isfinite(value):
                 state = State(state.x + d, value, gradient)
                 self.prepare(problem, state)
-                if state.value < LOWEST:
-                    state.stop_reason = "diverged"
-                    return state
-                if callback is not None and callback(state.x, state.value):
-                    state.stop_reason = "interrupted"
+                if ended(state, callback):
                     return state
         return state
 
