@@ -75,6 +75,7 @@ CASES: dict[str, Case] = {
         lambda a: a.sum() + a.mean(axis=0) @ a.T[0:2].mean(0) + a.reshape(9).std() + a.T.ravel().max(), (M,), ANY
     ),
     "more methods": (lambda a: a.dot(a).var(axis=1).prod() + a.cumsum(0).min() + a.clip(-1, 1).flatten()[2], (M,), ANY),
+    "trace method": (lambda a: a.trace() * a.trace(1), (M,), ANY),
     "iteration": (lambda a: sum(x * i for i, x in enumerate(a)), (V,), ANY),
     "comparison": (lambda a: np.where(a > 0, a**2, -a) * (a < 1), (V,), ANY),
     "where": (lambda a, b: np.where(np.arange(4) > 1, a, b), (V, (3, 1)), ANY),

@@ -154,6 +154,48 @@ REFUSED = {
 }
 
 
+SQUARE = np.array([[1.0, 5.0, 2.0], [4.0, 3.0, 9.0], [2.0, 8.0, 7.0]])
+OPTIONS = {
+    "sum where": lambda x: np.sum(x, where=SQUARE > 2),
+    "sum in a type": lambda x: np.sum(np.sum(x, 0, float)),
+    "add.reduce initial": lambda x: np.add.reduce(x.ravel(), initial=4.0),
+    "prod where": lambda x: np.prod(x, where=SQUARE > 2),
+    "mean where": lambda x: np.mean(x, where=SQUARE > 2),
+    "max initial": lambda x: np.max(x, initial=100.0),
+    "std correction": lambda x: np.std(x, correction=1),
+    "var mean": lambda x: np.var(x, mean=0.0),
+    "average returned": lambda x: np.average(x, returned=True)[0],
+    "quantile method": lambda x: np.quantile(x, 0.4, method="nearest"),
+    "diff prepend": lambda x: np.sum(np.diff(x, prepend=0.0)),
+    "ediff1d to_end": lambda x: np.sum(np.ediff1d(x, to_end=3.0)),
+    "cov bias": lambda x: np.sum(np.cov(x, bias=True)),
+    "take mode": lambda x: np.sum(np.take(x, [11], mode="wrap")),
+    "meshgrid sparse": lambda x: np.sum(np.meshgrid(x[0], x[1], sparse=True)[0]),
+    "exp where": lambda x: np.sum(np.exp(x, where=SQUARE > 2)),
+    "eigvalsh UPLO": lambda x: np.sum(np.linalg.eigvalsh(x, UPLO="U")),
+    "cholesky upper": lambda x: np.sum(np.linalg.cholesky(x @ x.T, upper=True)),
+    "pinv without full rank": lambda x: np.sum(np.linalg.pinv(np.outer(x[0], x[0]))),
+    "vectors of equal eigenvalues": lambda x: np.linalg.eigh(np.eye(2) * x[0, 0])[1][0, 0],
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_options_without_a_rule_are_refused_not_ignored(case):
+    with pytest.raises(bh.errors.DerivativeError, match=r"no derivative|full rank"):
+        bh.grad(OPTIONS[case])(SQUARE)
+
+
+def test_quantiles_outside_are_refused():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        bh.grad(lambda x: np.quantile(x, -0.5))(np.ones(3))
+
+
+def test_a_check_that_meets_nan_does_not_pass():
+    check = bh.check_gradient(lambda x: np.where(x[0] == 1.0, 0.0, np.nan) + x[1], np.array([1.0, 2.0]))
+    assert not check
+    assert check.entry == (0,)
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals_name_the_way_out(case):
     f, words = REFUSED[case]

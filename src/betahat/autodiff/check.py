@@ -76,7 +76,8 @@ quotient 6 (relative difference 0.33)
     for entry, derivative, quotient in entries:
         size = max(abs(derivative), abs(quotient), 1e-3 * scale, 1e-8)
         difference = abs(derivative - quotient) / size
-        if not difference <= worst.relative_difference:
+        difference = difference if np.isfinite(difference) else np.inf
+        if difference > worst.relative_difference:
             worst = GradientCheck(bool(difference <= tolerance), entry, derivative, quotient, difference)
     return worst
 

@@ -104,7 +104,7 @@ def jvp(f: Function, x: Any, tangent: Any) -> tuple[Any, Any]:
     value = _called(f, (rebuild(x, inputs),), {})
 
     def split(part: Any) -> tuple[Any, Any]:
-        if type(part) is Variable and part.trace is carry:
+        if type(part) is Variable and part.owner is carry:
             return part.value, part.mark
         return part, np.zeros(np.shape(untraced(part)))
 
@@ -227,13 +227,13 @@ def _called(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _own(tape: Tape, value: Any) -> Any:
     """The value without this derivative's trace (an outer one's stays)."""
-    return value.value if type(value) is Variable and value.trace is tape else value
+    return value.value if type(value) is Variable and value.owner is tape else value
 
 
 def _pulled(tape: Tape, value: Any, seed: Any, x: Any) -> Any:
     """The cotangents of x's leaves; zeros where f does not depend on one."""
     points = leaves(x)
-    if type(value) is Variable and value.trace is tape:
+    if type(value) is Variable and value.owner is tape:
         found = tape.cotangents(value, seed, len(points))
     else:
         found = [None] * len(points)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
+from inspect import signature
 from typing import Any, final
 
 import numpy as np
@@ -25,6 +27,10 @@ CONSTANT: set[Any] = set()
 
 class Rule(ABC):
     """How one function passes derivatives on."""
+
+    written: Callable[..., Any]
+    """What takes the function's arguments after `before` others, so that its signature says which have a rule."""
+    before = 2
 
     @abstractmethod
     def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -43,6 +49,7 @@ class Elementwise(Rule):
 
     def __init__(self, scales: tuple[Callable[..., Any] | None, ...]) -> None:
         self._scales = scales
+        self.written = next(scale for scale in scales if scale is not None)
 
     def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return unbroadcast(self._scale(place)(g, y, *args, **kwargs), shape_of(args[place]))
@@ -67,6 +74,7 @@ class Linear(Rule):
 
     def __init__(self, transposes: dict[int, Callable[..., Any]]) -> None:
         self._transposes = transposes
+        self.written = transposes[0]
 
     def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _known(self._transposes, place)(g, y, *args, **kwargs)
@@ -85,6 +93,7 @@ class Variadic(Rule):
 
     def __init__(self, reverse: Callable[..., Any], forward: Callable[..., Any] | None = None) -> None:
         self._reverse, self._forward = reverse, forward
+        self.written, self.before = reverse, 3
 
     def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self._reverse(place, g, y, *args, **kwargs)
@@ -105,6 +114,7 @@ class General(Rule):
         self, reverse: dict[int, Callable[..., Any]], forward: dict[int, Callable[..., Any]]
     ) -> None:
         self._reverse, self._forward = reverse, forward
+        self.written = next(iter(reverse.values()))
 
     def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _known(self._reverse, place)(g, y, *args, **kwargs)
@@ -177,6 +187,22 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return g if shape_of(g) == shape else np.broadcast_to(g, shape)
+
+
+def refuse_options(
+    function: Any, written: Callable[..., Any], before: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """DerivativeError for arguments (where=, initial=, method=, …) that the rule does not know: it would be wrong."""
+    try:
+        _signature(written).bind(*(None,) * before, *args, **kwargs)
+    except TypeError as error:
+        raise DerivativeError(
+            f"{function.__name__} has no derivative rule for these arguments ({error}); leave the option away, or "
+            "write it with np.where and the like"
+        ) from None
+
+
+_signature = lru_cache(maxsize=None)(signature)
 
 
 def find(function: Any) -> Rule | None:

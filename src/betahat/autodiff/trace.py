@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.autodiff.table import COMPOSED, CONSTANT, RULES, Rule, find, shape_of
+from betahat.autodiff.table import COMPOSED, CONSTANT, RULES, Rule, find, refuse_options, shape_of
 from betahat.errors import DerivativeError
 
 _levels = count()
@@ -94,6 +94,8 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """function(*args, **kwargs) with traced values among the arguments."""
     composed = COMPOSED.get(function)
     if composed is not None:
+        if kwargs or len(args) > 1:
+            refuse_options(function, composed, 0, args, kwargs)
         return composed(*args, **kwargs)
     rule = RULES.get(function)
     if rule is None:
@@ -102,11 +104,13 @@ def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         rule = find(function)
         if rule is None:
             return call(function, args, kwargs)
+    if kwargs or len(args) > 2:
+        refuse_options(function, rule.written, rule.before, args, kwargs)
     trace: Any = None
     own: list[tuple[int, Any]] = []
     for place, value in enumerate(args):
         if type(value) is Variable:
-            theirs = value.trace
+            theirs = value.owner
             if theirs is trace:
                 own.append((place, value.mark))
             elif trace is None or theirs.level > trace.level:
@@ -154,12 +158,12 @@ class Variable:
     """An array (or number) inside a function that is being differentiated. It answers as a NumPy array would, and
     every call on it goes to :func:`call`."""
 
-    __slots__ = ("mark", "trace", "value")
+    __slots__ = ("mark", "owner", "value")
 
     __array_priority__ = 1000.0
 
     def __init__(self, value: Any, trace: Trace, mark: Any) -> None:
-        self.value, self.trace = value, trace
+        self.value, self.owner = value, trace
         self.mark = mark
         """Its place on the tape, or its tangent."""
 
@@ -294,7 +298,7 @@ class Variable:
     sum, prod, mean, std, var = map(_method, (np.sum, np.prod, np.mean, np.std, np.var))
     max, min, cumsum, cumprod = map(_method, (np.max, np.min, np.cumsum, np.cumprod))
     ravel, squeeze, swapaxes, dot = map(_method, (np.ravel, np.squeeze, np.swapaxes, np.dot))
-    clip, diagonal, trace_, repeat = map(_method, (np.clip, np.diagonal, np.trace, np.repeat))
+    clip, diagonal, trace, repeat = map(_method, (np.clip, np.diagonal, np.trace, np.repeat))
     take, argmax, argmin, argsort = map(_method, (np.take, np.argmax, np.argmin, np.argsort))
     any, all, round, conj = map(_method, (np.any, np.all, np.round, np.conjugate))
 

@@ -84,7 +84,10 @@ for _extreme in (np.maximum, np.minimum, np.fmax, np.fmin):
 elementwise(
     np.where, None, lambda g, y, c, a, b: np.where(c, g, 0.0), lambda g, y, c, a, b: np.where(c, 0.0, g)
 )
-elementwise(np.nan_to_num, lambda g, y, x, **_: np.where(np.isfinite(x), g, 0.0))
+elementwise(
+    np.nan_to_num,
+    lambda g, y, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0.0),
+)
 
 
 @composed(np.clip)

@@ -97,13 +97,13 @@ def _half_lower(a: Any) -> Any:
     return np.tril(a) - 0.5 * a * np.eye(shape_of(a)[-1])
 
 
-def _cholesky_back(g: Any, y: Any, a: Any, **_: Any) -> Any:
+def _cholesky_back(g: Any, y: Any, a: Any) -> Any:
     inverse = np.linalg.inv(y)
     middle = np.matmul(np.matmul(_t(inverse), _half_lower(np.matmul(_t(y), g))), inverse)
     return (middle + _t(middle)) / 2
 
 
-def _cholesky_forth(g: Any, y: Any, a: Any, **_: Any) -> Any:
+def _cholesky_forth(g: Any, y: Any, a: Any) -> Any:
     inverse = np.linalg.inv(y)
     symmetric = (g + _t(g)) / 2
     return np.matmul(y, _half_lower(np.matmul(np.matmul(inverse, symmetric), _t(inverse))))
@@ -139,6 +139,10 @@ def _gaps(a: Any) -> Any:
     values = np.linalg.eigvalsh(a)
     gaps = np.expand_dims(values, -2) - np.expand_dims(values, -1)
     equal = np.eye(shape_of(values)[-1]) > 0
+    if ((untraced(gaps) == 0) & ~equal).any():
+        raise DerivativeError(
+            "eigenvectors have no derivative where eigenvalues are equal; use the eigenvalues alone"
+        )
     return np.where(equal, 0.0, 1 / np.where(equal, 1.0, gaps))
 
 
@@ -155,12 +159,12 @@ general(
 
 
 @composed(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+def eigvalsh(a: Any) -> Any:
     return call_any(eigenvalues, a)
 
 
 @composed(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:
+def eigh(a: Any) -> Any:
     return call_any(eigenvalues, a), call_any(eigenvectors, a)
 
 
@@ -168,13 +172,17 @@ linear(np.trace, lambda g, y, a, offset=0: g * np.eye(*shape_of(a), k=offset))
 
 
 @composed(np.linalg.trace)
-def trace(x: Any, **_: Any) -> Any:
+def trace(x: Any) -> Any:
     return np.sum(np.linalg.diagonal(x), axis=-1)
 
 
 @composed(np.linalg.pinv)
-def pinv(a: Any, **_: Any) -> Any:
+def pinv(a: Any) -> Any:
     """(aᵀa)⁻¹aᵀ or aᵀ(aaᵀ)⁻¹: for matrices of full rank, where alone it is differentiable."""
+    if (np.linalg.matrix_rank(untraced(a)) < min(shape_of(a)[-2:])).any():
+        raise DerivativeError(
+            "np.linalg.pinv has a derivative where the matrix has full rank, and this one has not"
+        )
     if shape_of(a)[-2] >= shape_of(a)[-1]:
         return np.linalg.solve(np.matmul(_t(a), a), _t(a))
     return _t(np.linalg.solve(np.matmul(a, _t(a)), a))
@@ -236,7 +244,7 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 @composed(np.cov)
-def cov(m: Any, *, rowvar: bool = True, ddof: int = 1, **_: Any) -> Any:
+def cov(m: Any, *, rowvar: bool = True, ddof: int = 1) -> Any:
     m = np.atleast_2d(m) if rowvar or np.ndim(m) == 1 else np.transpose(m)
     centred = m - np.mean(m, axis=1, keepdims=True)
     return np.squeeze(np.matmul(centred, np.transpose(centred)) / (shape_of(m)[1] - ddof))

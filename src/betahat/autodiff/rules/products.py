@@ -11,7 +11,7 @@ from betahat.autodiff.table import composed, linear, shape_of, unbroadcast, vari
 from betahat.errors import DerivativeError
 
 
-def _matmul_left(g: Any, y: Any, a: Any, b: Any, **_: Any) -> Any:
+def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     if np.ndim(b) == 1:
         return unbroadcast(np.expand_dims(g, -1) * b, shape_of(a))
     if np.ndim(a) == 1:
@@ -19,7 +19,7 @@ def _matmul_left(g: Any, y: Any, a: Any, b: Any, **_: Any) -> Any:
     return unbroadcast(np.matmul(g, np.swapaxes(b, -1, -2)), shape_of(a))
 
 
-def _matmul_right(g: Any, y: Any, a: Any, b: Any, **_: Any) -> Any:
+def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     if np.ndim(a) == 1:
         product = np.expand_dims(g, -2) * np.expand_dims(a, -1) if np.ndim(b) > 1 else g * a
         return unbroadcast(product, shape_of(b))
@@ -144,7 +144,7 @@ variadic(sum_products, _einsum_back)
 
 
 @composed(np.einsum)
-def einsum(subscripts: Any, *operands: Any, **_: Any) -> Any:
+def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     if not isinstance(subscripts, str):
         raise DerivativeError(
             "the derivative of np.einsum is there for subscripts as text, such as 'ij,jk->ik'"

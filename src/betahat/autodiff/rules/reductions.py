@@ -28,8 +28,8 @@ def _count(shape: tuple[int, ...], axis: Any) -> int:
     return math.prod(shape[a] for a in ((axis,) if isinstance(axis, (int, np.integer)) else axis))
 
 
-linear(np.sum, lambda g, y, x, axis=None, keepdims=False, **_: spread(g, shape_of(x), axis, keepdims))
-linear(np.cumsum, lambda g, y, x, axis=None, **_: _from_behind(g, shape_of(x), axis))
+linear(np.sum, lambda g, y, x, axis=None, *, keepdims=False: spread(g, shape_of(x), axis, keepdims))
+linear(np.cumsum, lambda g, y, x, axis=None: _from_behind(g, shape_of(x), axis))
 
 
 def _from_behind(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
@@ -66,12 +66,12 @@ def _running(x: Any) -> Any:
 general(
     np.prod,
     {
-        0: lambda g, y, x, axis=None, keepdims=False, **_: (
+        0: lambda g, y, x, axis=None, *, keepdims=False: (
             spread(g, shape_of(x), axis, keepdims) * _others(x, axis)
         )
     },
     {
-        0: lambda g, y, x, axis=None, keepdims=False, **_: np.sum(
+        0: lambda g, y, x, axis=None, *, keepdims=False: np.sum(
             g * _others(x, axis), axis=axis, keepdims=keepdims
         )
     },
@@ -79,7 +79,7 @@ general(
 
 
 @composed(np.cumprod)
-def cumprod(a: Any, axis: Any = None, **_: Any) -> Any:
+def cumprod(a: Any, axis: Any = None) -> Any:
     a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
     return np.moveaxis(_running(np.moveaxis(a, axis, -1)), -1, axis)
 
@@ -90,11 +90,11 @@ def _share(y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     return hits / np.sum(hits, axis=axis, keepdims=True)
 
 
-def _extreme_back(g: Any, y: Any, x: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _extreme_back(g: Any, y: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return spread(g, shape_of(x), axis, keepdims) * _share(y, x, axis, keepdims)
 
 
-def _extreme_forth(g: Any, y: Any, x: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _extreme_forth(g: Any, y: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.sum(g * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims)
 
 
@@ -103,14 +103,14 @@ for _extreme in {np.max, np.min, np.amax, np.amin}:
 
 
 @composed(np.mean)
-def mean(a: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.sum(a, axis=axis, keepdims=bool(keepdims)) / _count(shape_of(a), axis)
 
 
 @composed(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: Any = False) -> Any:
     if weights is None:
-        return mean(a, axis, keepdims)
+        return mean(a, axis, keepdims=keepdims)
     if shape_of(weights) != shape_of(a):
         weights = np.reshape(weights, [-1 if k == axis % np.ndim(a) else 1 for k in range(np.ndim(a))])
     total = np.sum(weights + np.zeros(shape_of(a)), axis=axis, keepdims=bool(keepdims))
@@ -118,36 +118,38 @@ def average(a: Any, axis: Any = None, weights: Any = None, keepdims: Any = False
 
 
 @composed(np.var)
-def var(a: Any, axis: Any = None, ddof: float = 0, keepdims: Any = False, **_: Any) -> Any:
-    deviation = a - mean(a, axis, True)
+def var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: Any = False) -> Any:
+    deviation = a - mean(a, axis, keepdims=True)
     return np.sum(deviation * deviation, axis=axis, keepdims=bool(keepdims)) / (
         _count(shape_of(a), axis) - ddof
     )
 
 
 @composed(np.std)
-def std(a: Any, axis: Any = None, ddof: float = 0, keepdims: Any = False, **_: Any) -> Any:
+def std(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: Any = False) -> Any:
     return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims))
 
 
 @composed(np.ptp)
-def ptp(a: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def ptp(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     keep = bool(keepdims)
     return np.max(a, axis=axis, keepdims=keep) - np.min(a, axis=axis, keepdims=keep)
 
 
 @composed(np.median)
-def median(a: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return quantile(a, 0.5, axis, keepdims=keepdims)
 
 
 @composed(np.quantile)
-def quantile(a: Any, q: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def quantile(a: Any, q: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Linear interpolation between order statistics, NumPy's default."""
     if np.ndim(q) or isinstance(axis, tuple):
         raise DerivativeError(
             "the derivative of np.quantile is there for one q and one axis; call it for each q"
         )
+    if not 0 <= q <= 1:
+        raise ValueError(f"q (={q!r}) of np.quantile must lie between 0 and 1")
     kept = np.ndim(a)
     a, axis = (np.ravel(a), 0) if axis is None else (a, axis)
     ordered = np.moveaxis(np.sort(a, axis=axis), axis, 0)
@@ -165,23 +167,23 @@ def quantile(a: Any, q: Any, axis: Any = None, keepdims: Any = False, **_: Any) 
 
 
 @composed(np.percentile)
-def percentile(a: Any, q: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def percentile(a: Any, q: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return quantile(a, q / 100, axis, keepdims=keepdims)
 
 
 @composed(np.nansum)
-def nansum(a: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def nansum(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.sum(np.where(np.isnan(a), 0.0, a), axis=axis, keepdims=bool(keepdims))
 
 
 @composed(np.nanmean)
-def nanmean(a: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def nanmean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     there = np.sum(~np.isnan(a), axis=axis, keepdims=bool(keepdims))
-    return nansum(a, axis, keepdims) / there
+    return nansum(a, axis, keepdims=keepdims) / there
 
 
 @composed(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, **_: Any) -> Any:
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     for _step in range(n):
         a = np.moveaxis(a, axis, -1)
         a = np.moveaxis(a[..., 1:] - a[..., :-1], -1, axis)
@@ -189,7 +191,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, **_: Any) -> Any:
 
 
 @composed(np.ediff1d)
-def ediff1d(ary: Any, **_: Any) -> Any:
+def ediff1d(ary: Any) -> Any:
     return diff(np.ravel(ary))
 
 

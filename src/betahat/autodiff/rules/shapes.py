@@ -12,7 +12,7 @@ from betahat.errors import DerivativeError
 
 _C: Any = "C"
 
-linear(np.reshape, lambda g, y, x, *_, order=_C, **__: np.reshape(g, shape_of(x), order=order))
+linear(np.reshape, lambda g, y, x, shape=None, order=_C: np.reshape(g, shape_of(x), order=order))
 linear(np.ravel, lambda g, y, x, order=_C: np.reshape(g, shape_of(x), order=order))
 linear(np.squeeze, lambda g, y, x, axis=None: np.reshape(g, shape_of(x)))
 linear(np.expand_dims, lambda g, y, x, axis: np.reshape(g, shape_of(x)))
@@ -23,7 +23,7 @@ linear(
 linear(np.matrix_transpose, lambda g, y, x: np.swapaxes(g, -1, -2))
 linear(np.swapaxes, lambda g, y, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 linear(np.moveaxis, lambda g, y, x, source, destination: np.moveaxis(g, destination, source))
-linear(np.broadcast_to, lambda g, y, x, shape, **_: unbroadcast(g, shape_of(x)))
+linear(np.broadcast_to, lambda g, y, x, shape: unbroadcast(g, shape_of(x)))
 linear(np.flip, lambda g, y, x, axis=None: np.flip(g, axis))
 linear(np.roll, lambda g, y, x, shift, axis=None: np.roll(g, _negative(shift), axis))
 linear(np.rot90, lambda g, y, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
@@ -65,7 +65,7 @@ linear(put_items, lambda g, y, x, index, shape: g[index])
 
 
 @composed(np.take)
-def take(a: Any, indices: Any, axis: Any = None, **_: Any) -> Any:
+def take(a: Any, indices: Any, axis: Any = None) -> Any:
     if axis is None:
         return np.ravel(a)[indices]
     return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
@@ -101,14 +101,14 @@ def diag(v: Any, k: int = 0) -> Any:
 
 
 @composed(np.sort)
-def sort(a: Any, axis: Any = -1, **_: Any) -> Any:
+def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), 0
     return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)
 
 
 @composed(np.partition)
-def partition(a: Any, kth: Any, axis: int = -1, **_: Any) -> Any:
+def partition(a: Any, kth: Any, axis: int = -1, kind: Any = None) -> Any:
     return take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
 
 
@@ -145,24 +145,24 @@ def call_any(function: Any, *args: Any) -> Any:
 
 
 @composed(np.concatenate)
-def concatenate(arrays: Any, axis: Any = 0, **_: Any) -> Any:
+def concatenate(arrays: Any, axis: Any = 0) -> Any:
     if axis is None:
         return _join([np.ravel(a) for a in arrays], 0)
     return _join(list(arrays), axis)
 
 
 @composed(np.stack)
-def stack(arrays: Any, axis: int = 0, **_: Any) -> Any:
+def stack(arrays: Any, axis: int = 0) -> Any:
     return _join([np.expand_dims(a, axis) for a in arrays], axis)
 
 
 @composed(np.vstack)
-def vstack(tup: Any, **_: Any) -> Any:
+def vstack(tup: Any) -> Any:
     return _join([np.atleast_2d(a) for a in tup], 0)
 
 
 @composed(np.hstack)
-def hstack(tup: Any, **_: Any) -> Any:
+def hstack(tup: Any) -> Any:
     arrays = [np.atleast_1d(a) for a in tup]
     return _join(arrays, 0 if np.ndim(arrays[0]) == 1 else 1)
 
@@ -205,7 +205,7 @@ def _each(lift: Any, arrays: tuple[Any, ...]) -> Any:
 
 
 @composed(np.broadcast_arrays)
-def broadcast_arrays(*args: Any, **_: Any) -> Any:
+def broadcast_arrays(*args: Any) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, args))
     return tuple(np.broadcast_to(a, shape) for a in args)
 
@@ -263,7 +263,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 
 @composed(np.meshgrid)
-def meshgrid(*xi: Any, indexing: str = "xy", **_: Any) -> Any:
+def meshgrid(*xi: Any, indexing: str = "xy") -> Any:
     sizes = [np.size(x) for x in xi]
     order = list(range(len(xi)))
     if indexing == "xy" and len(xi) > 1:
