@@ -193,16 +193,22 @@ def refuse_options(
     function: Any, written: Callable[..., Any], before: int, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """DerivativeError for arguments (where=, initial=, method=, …) that the rule does not know: it would be wrong."""
-    try:
-        _signature(written).bind(*(None,) * before, *args, **kwargs)
-    except TypeError as error:
+    reason = _misfit(written, before + len(args), tuple(kwargs))
+    if reason:
         raise DerivativeError(
-            f"{function.__name__} has no derivative rule for these arguments ({error}); leave the option away, or "
+            f"{function.__name__} has no derivative rule for these arguments ({reason}); leave the option away, or "
             "write it with np.where and the like"
-        ) from None
+        )
 
 
-_signature = lru_cache(maxsize=None)(signature)
+@lru_cache(maxsize=1024)
+def _misfit(written: Callable[..., Any], count: int, names: tuple[str, ...]) -> str:
+    """Why so many arguments by place, and these by name, do not fit a signature; empty where they do."""
+    try:
+        signature(written).bind(*(None,) * count, **dict.fromkeys(names))
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def find(function: Any) -> Rule | None:
