@@ -17,6 +17,7 @@ TITLES = {
     "wide": "Many columns",
     "file": "A file larger than memory should hold",
     "accuracy": "Correct digits (NIST StRD)",
+    "derivatives": "Derivatives of plain NumPy code",
 }
 
 
@@ -28,7 +29,7 @@ def environment() -> str:
         show_versions()
     peers = [
         f"{name} {importlib.metadata.version(name)}"
-        for name in ("scikit-learn", "statsmodels", "glum", "numpy")
+        for name in ("scikit-learn", "statsmodels", "glum", "autograd", "numpy")
     ]
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     kept = [line for line in text.getvalue().splitlines() if "/" not in line]  # no paths of a machine
