@@ -8,11 +8,12 @@ from typing import Any, final
 
 import numpy as np
 
+from betahat.certificate import curvature
 from betahat.solvers.descent.base import Limits, Solver, flatness
 from betahat.solvers.descent.bfgs import BFGS
 from betahat.solvers.descent.conjugate_gradient import ConjugateGradient
+from betahat.solvers.descent.function import FunctionProblem
 from betahat.solvers.descent.lbfgs import LBFGS
-from betahat.solvers.descent.problem import Problem
 from betahat.solvers.descent.steepest import SteepestDescent
 from betahat.solvers.descent.trust_region import NewtonCG, TrustRegion
 from betahat.solvers.trace import Trace
@@ -86,7 +87,7 @@ def minimize(
     >>> found.point.round(8), found.status
     (array([1., 1., 1., 1., 1., 1., 1., 1., 1., 1.]), 'local minimum')
     """
-    problem = Problem(function, start, gradient)
+    problem = FunctionProblem(function, start, gradient)
     way = _solver(solver, problem.n)
     _check(tolerance, max_iterations)
     limits = Limits(tolerance, max_iterations if max_iterations is not None else 1000 + 20 * problem.n)
@@ -149,7 +150,12 @@ def _fall(values: np.ndarray, g: np.ndarray) -> float:
 
 
 def _status(
-    problem: Problem, x: np.ndarray, value: float, gradient: np.ndarray, relative: float, tolerance: float
+    problem: FunctionProblem,
+    x: np.ndarray,
+    value: float,
+    gradient: np.ndarray,
+    relative: float,
+    tolerance: float,
 ) -> tuple[str, float]:
     """What the point is, from gradient and Hessian there."""
     if not np.isfinite(relative):
@@ -159,14 +165,9 @@ def _status(
     H = problem.hessian(x)
     if not np.isfinite(H).all():
         return ("stationary" if relative <= 100 * tolerance else "not stationary"), np.nan
-    scale = np.sqrt(np.abs(H.diagonal()))
-    scale[scale == 0] = 1.0
-    values, vectors = np.linalg.eigh(H / np.outer(scale, scale))  # whatever the units of the numbers
-    least, largest = float(values[0]), float(np.abs(values).max())
-    if relative > 100 * tolerance and not _fall(values, vectors.T @ (gradient / scale)) <= _ROUNDING * abs(
-        value
-    ):
+    bend = curvature(H)
+    least = float(bend.values[0])
+    fall = _fall(bend.values, bend.vectors.T @ (gradient / bend.scale))
+    if relative > 100 * tolerance and not fall <= _ROUNDING * abs(value):
         return "not stationary", least
-    if least < -1e-8 * largest:
-        return "saddle", least
-    return ("local minimum" if least > 1e-12 * largest else "flat"), least
+    return bend.status, least

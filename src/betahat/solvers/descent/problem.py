@@ -1,97 +1,50 @@
-"""A function to be minimised: value, gradient and curvature at a flat vector, found by autodiff and counted."""
+"""What a descent needs to know of J: its value, gradient and curvature at a flat vector, each counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, final
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.containers import as_floats, leaves, rebuild
-from betahat.autodiff.functions import grad, jvp, value_and_grad
 
+class Problem(ABC):
+    """J at flat points x (n,) float64. Values that are not finite count as +∞, so that no step ends there.
 
-@final
-class Problem:
-    """J at flat points x (n,) float64, whatever container its argument is.
-
-    function : of the container, giving one number. start : where to begin, floats. gradient : of the container, in the
-    same form; found by autodiff where None. Values that are not finite count as +∞, so that no step ends there.
-    evaluations, gradients, products : how often each was computed.
+    start : (n,) where to begin. evaluations, gradients, products : how often each was computed.
     """
 
-    def __init__(
-        self, function: Callable[[Any], Any], start: Any, gradient: Callable[[Any], Any] | None = None
-    ) -> None:
-        self._function, self._form, self._given = function, start, gradient
-        points = [
-            (path, np.array(as_floats(value, path, "start"), np.float64)) for path, value in leaves(start)
-        ]
-        if not points:
-            raise ValueError("start holds no number; give the point to begin at")
-        for path, point in points:
-            if not np.isfinite(point).all():
-                where = "".join(f"[{key!r}]" for key in path)
-                raise ValueError(
-                    f"start{where} holds NaN or infinity; the descent must begin at finite numbers"
-                )
-        self._shapes = [point.shape for _, point in points]
-        self._edges = np.cumsum([0, *(point.size for _, point in points)])
-        self.start = np.concatenate([point.ravel() for _, point in points])
-        self.n = len(self.start)
-        self.evaluations = self.gradients = self.products = 0
-        self._both = value_and_grad(function)
+    start: np.ndarray
+    evaluations: int = 0
+    gradients: int = 0
+    products: int = 0
 
-    def form(self, x: np.ndarray) -> Any:
-        """The container of the start with the numbers of x."""
-        parts = [
-            x[a:b].reshape(shape)[()]
-            for a, b, shape in zip(self._edges, self._edges[1:], self._shapes, strict=False)
-        ]
-        return rebuild(self._form, parts)
+    @property
+    def n(self) -> int:
+        """How many numbers x has."""
+        return len(self.start)
 
-    def _flat(self, container: Any) -> np.ndarray:
-        parts = [np.broadcast_to(v, s) for (_, v), s in zip(leaves(container), self._shapes, strict=True)]
-        return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
-
+    @abstractmethod
     def value(self, x: np.ndarray) -> float:
         """J(x)."""
-        self.evaluations += 1
-        with np.errstate(all="ignore"):
-            value = self._function(self.form(x))
-        if np.size(value) != 1:
-            raise ValueError(
-                f"the function gives an array of shape {np.shape(value)}; one number is expected: sum it (np.sum)"
-            )
-        number = float(np.reshape(value, ()))
-        return number if np.isfinite(number) else np.inf
 
+    @abstractmethod
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """J(x) and ∂J/∂x (n,)."""
-        with np.errstate(all="ignore"):
-            if self._given is not None:
-                self.gradients += 1
-                return self.value(x), self._flat(self._given(self.form(x)))
-            self.evaluations += 1
-            self.gradients += 1
-            value, gradient = self._both(self.form(x))
-            number = float(np.reshape(value, ()))
-            return number if np.isfinite(number) else np.inf, self._flat(gradient)
 
+    @abstractmethod
     def product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """∂²J/∂x²·v (n,), by forward over reverse, or by differences of a gradient that was given."""
-        self.products += 1
-        with np.errstate(all="ignore"):
-            if self._given is None:
-                return self._flat(jvp(grad(self._function), self.form(x), self.form(v))[1])
-            size = float(np.linalg.norm(v))
-            if size == 0:
-                return np.zeros(self.n)
-            step = 1e-5 * (1 + float(np.linalg.norm(x))) / size
-            ahead, behind = (self._flat(self._given(self.form(x + sign * step * v))) for sign in (1, -1))
-            return (ahead - behind) / (2 * step)
+        """∂²J/∂x²·v (n,)."""
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
-        """∂²J/∂x² (n, n), symmetric, column by column."""
+        """∂²J/∂x² (n, n), symmetric, column by column where there is no better way."""
         H = np.stack([self.product(x, unit) for unit in np.eye(self.n)], -1)
         return (H + H.T) / 2
+
+    def form(self, x: np.ndarray) -> Any:
+        """What users see of x: the container that they began with."""
+        return x
+
+    def largest_curvature(self) -> float | None:
+        """A Lipschitz constant of the gradient (a bound on the Hessian's largest eigenvalue anywhere), if known."""
+        return None

@@ -1,0 +1,19 @@
+"""Is it a minimum? Answered from the data, independent of the solver's own bookkeeping.
+
+What a solver believed on its way does not belong here.
+"""
+
+from betahat.certificate.base import EPS, RELATIVE_TOLERANCE, STATUSES, Certificate
+from betahat.certificate.linear import certify_linear
+from betahat.certificate.smooth import Curvature, certify_smooth, curvature
+
+__all__ = [
+    "EPS",
+    "RELATIVE_TOLERANCE",
+    "STATUSES",
+    "Certificate",
+    "Curvature",
+    "certify_linear",
+    "certify_smooth",
+    "curvature",
+]

@@ -1,0 +1,101 @@
+"""Any smooth objective: a vanishing gradient, and what the Hessian says of the point."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from betahat.certificate.base import RELATIVE_TOLERANCE, Certificate
+
+_NEGATIVE, _ZERO = 1e-8, 1e-12  # relative eigenvalues below which they count as negative, and as zero
+_WORDS = {
+    "global minimum": "all derivatives vanish and the objective is convex, so no β has a smaller loss",
+    "local minimum": "all derivatives vanish and the Hessian is positive definite, so every β nearby has a larger loss",
+    "flat": "all derivatives vanish, but the Hessian has zero eigenvalues: other β nearby reach the same loss",
+    "saddle": "all derivatives vanish, but the Hessian has a negative eigenvalue: along its direction the loss falls",
+    "stationary": "all derivatives vanish; the Hessian was not looked at",
+    "not stationary": "the derivatives do not vanish to the precision expected",
+}
+
+
+class Curvature(NamedTuple):
+    """The Hessian scaled to unit diagonal, so that units do not matter: its eigenvalues, ascending, their vectors (in
+    columns), and the scale √|Hⱼⱼ|."""
+
+    values: np.ndarray
+    vectors: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def status(self) -> str:
+        """What a point where the gradient vanishes is."""
+        if not len(self.values):
+            return "local minimum"
+        least, largest = float(self.values[0]), float(np.abs(self.values).max())
+        if least < -_NEGATIVE * largest:
+            return "saddle"
+        return "local minimum" if least > _ZERO * largest else "flat"
+
+    @property
+    def condition_number(self) -> float:
+        """√ of the ratio of extreme eigenvalues: in least squares, of the scaled Jacobian."""
+        if not len(self.values):
+            return 1.0
+        return float(np.sqrt(self.values[-1] / self.values[0])) if self.values[0] > 0 else np.inf
+
+    def solve(self, z: np.ndarray) -> np.ndarray:
+        """H⁻¹z."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.vectors @ ((self.vectors.T @ (z / self.scale)) / self.values)) / self.scale
+
+
+def curvature(hessian: np.ndarray) -> Curvature:
+    """The eigenvalues of a finite symmetric Hessian (m, m), free of the units of β."""
+    scale = np.sqrt(np.abs(hessian.diagonal()))
+    scale[scale == 0] = 1.0
+    values, vectors = np.linalg.eigh(hessian / scale[:, None] / scale)
+    return Curvature(values, vectors, scale)
+
+
+def certify_smooth(
+    *, loss: float, gradient: np.ndarray, magnitude: np.ndarray, rounding: np.ndarray, hessian: np.ndarray | None,
+    convex: bool, readings: int, tolerance: float = RELATIVE_TOLERANCE, held: np.ndarray | None = None,
+    remark: str = "",
+) -> Certificate:  # fmt: skip
+    """The certificate of a fit at β̂ (m,), for one target.
+
+    gradient : ∂J/∂β at β̂, from the data; magnitude : what it is small beside, mean |wᵢ ∂fᵢ/∂βⱼ L'ᵢ| + |∂R/∂βⱼ|;
+    rounding : what rounding of β̂ and of f makes unavoidable in it; hessian : ∂²J/∂β², or None where not computed;
+    convex : whether J is; held : which coefficients lie on a bound that stops their fall (their derivatives need not
+    vanish, and they take no part in the Hessian); remark : said at the end.
+
+    |β̂ − β*| is estimated by Newton's step |H⁻¹∇J| and its rounding.
+    """
+    free = np.ones(len(gradient), bool) if held is None else ~held
+    tolerances = tolerance * magnitude + rounding
+    g = np.where(free, gradient, 0.0)
+    stationary = bool(np.isfinite(gradient).all() and (np.abs(g) <= tolerances).all())
+    bound, condition, status = np.full(len(g), np.nan), np.nan, "stationary"
+    if hessian is not None and np.isfinite(hessian).all():
+        bend = curvature(hessian[np.ix_(free, free)])
+        status, condition = bend.status, bend.condition_number
+        if status == "local minimum":
+            bound[free] = np.abs(bend.solve(g[free])) + np.abs(bend.solve(rounding[free]))
+            bound[~free] = 0.0
+        if convex and status != "saddle":
+            status = "global minimum"
+    elif convex:
+        status = "global minimum"
+    if not stationary:
+        status = "not stationary"
+    ratio = np.abs(g) / np.where(tolerances > 0, tolerances, 1.0)
+    worst = int(np.argmax(ratio)) if len(g) else 0
+    message = _WORDS[status]
+    if held is not None and held.any():
+        message += f"; {int(held.sum())} of {len(held)} parameters lie on their bounds"
+    return Certificate(
+        status, status in ("global minimum", "local minimum", "flat", "stationary"), loss, gradient, tolerances,
+        float(np.abs(g).max(initial=0)), float(tolerances[worst]) if len(g) else 0.0, condition, bound, "estimate",
+        readings, message + (f"; {remark}" if remark else ""),
+    )  # fmt: skip
