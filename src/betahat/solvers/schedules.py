@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, final
+
+import numpy as np
 
 
 class Schedule(ABC):
@@ -33,7 +35,7 @@ def _share(name: str, value: Any) -> None:
 
 
 def _count(name: str, value: Any) -> None:
-    if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
+    if not (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1):
         raise ValueError(f"{name} (={value!r}) must be a whole number of steps, 1 or more")
 
 
