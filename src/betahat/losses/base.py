@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import numpy as np
 
 
 class Loss(ABC):
-    """L(y, f) for one observation, elementwise over arrays, and its derivatives in the prediction f."""
+    """L(y, f) for one observation, elementwise over arrays, and its derivatives in the prediction f.
 
-    name: ClassVar[str]
-    quadratic: ClassVar[bool]
-    """Whether L'' is constant, so that one Newton step from anywhere is exact."""
+    name : how users call it; quadratic : whether L'' is constant, so that one Newton step from anywhere is exact;
+    convex : whether L'' is nowhere negative, so that a stationary point of a linear model is a global minimum;
+    largest_curvature : a bound on |L''| (for learning rates), None where there is none or it is not known.
+    """
+
+    name: str
+    quadratic: bool = False
+    convex: bool = False
+    largest_curvature: float | None = None
 
     @abstractmethod
     def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
@@ -26,3 +31,22 @@ class Loss(ABC):
     @abstractmethod
     def second_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         """∂²L/∂f²."""
+
+    def check(self, y: np.ndarray, f: np.ndarray) -> None:
+        """Raise where this is no loss, judged on a few rows y (n,) with predictions f (n,); losses of users look."""
+        return None
+
+    @property
+    def formula(self) -> str:
+        """L in one line, for explanations."""
+        return f"{self.name}(y, f)"
+
+
+def check_delta(delta: float, name: str) -> None:
+    """Raise unless `delta`, where a loss turns from ½r² to something slower, is a positive number."""
+    if isinstance(delta, bool) or not isinstance(delta, (int, float, np.integer, np.floating)):
+        raise TypeError(f"delta (={delta!r}) of {name} must be a number, in units of y")
+    if not (np.isfinite(delta) and delta > 0):
+        raise ValueError(
+            f"delta (={delta!r}) of {name} must be positive and finite, in units of y: the size of an ordinary residual"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -10,6 +11,7 @@ from betahat.losses.base import Loss
 
 
 @final
+@dataclass(frozen=True)
 class SquaredError(Loss):
     """L(y, f) = ½ (y − f)²,  L' = f − y,  L'' = 1 (Legendre 1805; Gauss 1809).
 
@@ -20,6 +22,8 @@ class SquaredError(Loss):
 
     name = "squared_error"
     quadratic = True
+    convex = True
+    largest_curvature = 1.0
 
     def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         return 0.5 * (y - f) ** 2
@@ -29,3 +33,7 @@ class SquaredError(Loss):
 
     def second_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         return np.ones(np.broadcast(y, f).shape)
+
+    @property
+    def formula(self) -> str:
+        return "½ (y − f)²"

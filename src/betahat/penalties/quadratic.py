@@ -1,39 +1,29 @@
-"""Penalties R(β) added to the mean loss; the intercept is never penalised."""
+"""No penalty, and the ridge."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import final
 
 import numpy as np
 
-
-class Penalty(ABC):
-    """R(β) with its derivatives."""
-
-    curvature: float
-    """The constant second derivative of R along each coefficient, for quadratic penalties."""
-
-    @abstractmethod
-    def value(self, beta: np.ndarray) -> float:
-        """R(β)."""
-
-    @abstractmethod
-    def gradient(self, beta: np.ndarray) -> np.ndarray:
-        """∂R/∂β, of the shape of β."""
+from betahat.penalties.base import Penalty
 
 
 @final
 class NoPenalty(Penalty):
     """R(β) = 0."""
 
-    curvature = 0.0
+    quadratic = True
+    convex = True
 
     def value(self, beta: np.ndarray) -> float:
         return 0.0
 
     def gradient(self, beta: np.ndarray) -> np.ndarray:
         return np.zeros_like(beta)
+
+    def hessian(self, beta: np.ndarray) -> np.ndarray:
+        return np.zeros((len(beta), len(beta)))
 
 
 @final
@@ -45,6 +35,9 @@ class L2(Penalty):
     1.0
     """
 
+    quadratic = True
+    convex = True
+
     def __init__(self, alpha: float) -> None:
         self.curvature = alpha
 
@@ -53,3 +46,9 @@ class L2(Penalty):
 
     def gradient(self, beta: np.ndarray) -> np.ndarray:
         return self.curvature * beta
+
+    def hessian(self, beta: np.ndarray) -> np.ndarray:
+        return self.curvature * np.eye(len(beta))
+
+    def __repr__(self) -> str:
+        return f"L2({self.curvature!r})"
