@@ -192,7 +192,8 @@ def test_a_loaded_model_can_be_fitted_again_cloned_and_pickled(tmp_path: Path) -
     estimator, X = fitted("HC3", "array")
     estimator.save(tmp_path / "model")
     loaded = bh.load(tmp_path / "model")
-    assert same_bits(clone(loaded).fit(X, Y, sample_weight=WEIGHT).coef_, estimator.coef_)
+    fresh: Any = clone(loaded)
+    assert same_bits(fresh.fit(X, Y, sample_weight=WEIGHT).coef_, estimator.coef_)
     assert same_bits(pickle.loads(pickle.dumps(loaded)).coef_, estimator.coef_)
     assert not same_bits(loaded.fit(X, 2 * Y).coef_, estimator.coef_)
 
@@ -304,6 +305,19 @@ def test_models_that_do_not_fit_together_are_refused(
 ) -> None:
     write(tmp_path / "odd", {**document(tmp_path), **change})
     with pytest.raises(StorageError, match=words):
+        bh.load(tmp_path / "odd")
+
+
+@pytest.mark.parametrize("field", ["half", "middle"])
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_a_recurrence_that_cannot_be_evaluated_is_refused(tmp_path: Path, field: str, value: float) -> None:
+    stored = document(tmp_path, "polynomial", "array")
+    stored["polynomial"]["basis"]["recurrences"][0][field] = value
+    write(tmp_path / "odd", stored)
+    if (field, value) == ("middle", 0.0):  # a place like another
+        assert bh.load(tmp_path / "odd").predict(NUMBERS).shape == (N,)
+        return
+    with pytest.raises(StorageError, match="recurrence"):
         bh.load(tmp_path / "odd")
 
 

@@ -28,7 +28,7 @@ def predict_command(
 ) -> None:
     """Write `data` with predictions (and intervals) to `out`."""
     from betahat.data import write_predictions
-    from betahat.estimators.storing import load, solver_rows
+    from betahat.estimators.storing import load
     from betahat.inference.distributions import check_level
 
     if interval is not None:
@@ -44,7 +44,7 @@ def predict_command(
 
         def predict(X: np.ndarray) -> dict[str, np.ndarray]:
             nonlocal rows
-            matrix = solver_rows(model, X)
+            matrix = model._solver_rows(X)
             made = dict(zip(names, model._predict_rows(matrix).T, strict=True))
             if interval is not None:
                 bounds = model._bound_rows(matrix, interval, observation=True)

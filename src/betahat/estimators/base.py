@@ -251,6 +251,10 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         bounds = self._bound_rows(self._matrix(X), level, kind == "prediction")
         return bounds[:, 0] if self._single_target else bounds
 
+    def _solver_rows(self, X: np.ndarray) -> np.ndarray:
+        """Rows of a design, (n, p), as the columns that were solved for."""
+        return X
+
     def _bound_rows(self, matrix: Any, level: float, observation: bool) -> np.ndarray:
         """Intervals (n, t, 2) for rows that are numbers already."""
         matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)

@@ -143,6 +143,9 @@ class PolynomialRegression(BaseLinear):
         inputs = np.asarray(super()._matrix(X), np.float64)  # checks first that there is a basis
         return self._basis.evaluate(inputs)
 
+    def _solver_rows(self, X: np.ndarray) -> np.ndarray:
+        return self._basis.evaluate(X)
+
     def _statistics(self) -> LinearStatistics:
         return self._raw_statistics
 

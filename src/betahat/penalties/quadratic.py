@@ -39,7 +39,7 @@ class L2(Penalty):
     convex = True
 
     def __init__(self, alpha: float) -> None:
-        self.curvature = alpha
+        self.alpha = self.curvature = alpha
 
     def value(self, beta: np.ndarray) -> float:
         return 0.5 * self.curvature * float(np.vdot(beta, beta))

@@ -1,0 +1,136 @@
+"""The stored form of linear models: what was solved for, and the table that X came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from betahat.data.design import Design, design_from_dict
+from betahat.errors import StorageError
+from betahat.estimators.linear_fit import LinearResult
+from betahat.estimators.storing_parts import read_certificate, read_trace
+from betahat.inference import LinearStatistics, check_cov_type
+from betahat.solvers.refine import Correction
+from betahat.solvers.trace import STOP_REASONS
+from betahat.storage import Fields
+
+if TYPE_CHECKING:
+    from betahat.estimators.base import BaseLinear
+
+
+def to_dict(estimator: BaseLinear) -> dict[str, Any]:
+    """Everything fitted; no rows."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return {
+        "n_features_in": estimator.n_features_in_,
+        "feature_names_in": None if names is None else [str(each) for each in names],
+        "single_target": estimator._single_target,
+        "design": None if estimator.design_ is None else estimator.design_.to_dict(),
+        "result": _result_to_dict(estimator._result),
+    }
+
+
+def restore(estimator: BaseLinear, model: Fields) -> None:
+    """Put what `to_dict` told into an estimator that has its parameters; raises where it does not fit together."""
+    restore_result(estimator, model)
+    check_widths(estimator, estimator._result)
+
+
+def restore_result(estimator: BaseLinear, model: Fields) -> None:
+    """The result and the inputs' names, not yet compared."""
+    result = _read_result(model.inner("result"))
+    estimator.n_features_in_ = model.whole("n_features_in")
+    stored = model.raw("design")
+    estimator.design_ = None if stored is None else design_from_dict(stored)
+    if model.raw("feature_names_in") is not None:
+        estimator.feature_names_in_ = np.array(model.texts("feature_names_in"), dtype=object)
+    estimator._single_target = model.flag("single_target")
+    estimator._show(result)
+
+
+def check_widths(estimator: BaseLinear, result: LinearResult) -> None:
+    """That all parts speak of as many columns and targets, lastly by predicting one row."""
+    t = len(result.statistics.target_names)
+    names = getattr(estimator, "feature_names_in_", None)
+    design: Design | None = estimator.design_
+    known = estimator.n_features_in_ if design is None else len(design.input_names)
+    if estimator.n_features_in_ != known or (names is not None and len(names) != known):
+        raise StorageError(f"the model has {estimator.n_features_in_} features and its table {known} columns")
+    if design is not None and (names is None or tuple(names) != tuple(design.input_names)):
+        raise StorageError("`model.feature_names_in` are not the columns of the model's table")
+    if estimator._single_target and t != 1:
+        raise StorageError(f"a model of one target has {t} of them")
+    width = known if design is None else len(design.names)
+    rows, p = estimator._solver_rows(np.zeros((1, width))), result.coef.shape[1]
+    if rows.shape[1] != p:
+        raise StorageError(f"the table gives {rows.shape[1]} columns, and the model has {p} coefficients")
+    estimator._predict_rows(rows)
+
+
+def _result_to_dict(result: LinearResult) -> dict[str, Any]:
+    return {
+        "coef": result.coef,
+        "intercept": result.intercept,
+        "certificate": result.certificate.to_dict(),
+        "trace": result.trace.to_dict(),
+        "stop_reason": result.stop_reason,
+        "solver": result.solver,
+        "why": result.why,
+        "remarks": list(result.remarks),
+        "statistics": result.statistics.to_dict(),
+        "alpha": result.alpha,
+        "refusal": result.refusal,
+        "lows": None if result.lows is None else result.lows._asdict(),
+    }
+
+
+def _read_result(stored: Fields) -> LinearResult:
+    statistics = read_statistics(stored.inner("statistics"))
+    t, m = statistics.estimate.shape
+    p = m - int(statistics.has_intercept)
+    lows = None if stored.raw("lows") is None else stored.inner("lows")
+    return LinearResult(
+        coef=stored.array("coef", (t, p), finite=True),
+        intercept=stored.array("intercept", (t,), finite=True),
+        certificate=read_certificate(stored.inner("certificate"), t, m),
+        trace=read_trace(stored.inner("trace")),
+        stop_reason=stored.text("stop_reason", STOP_REASONS),
+        solver=stored.text("solver"),
+        why=stored.text("why"),
+        remarks=stored.texts("remarks"),
+        statistics=statistics,
+        alpha=stored.number("alpha", finite=True),
+        refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
+        lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
+    )
+
+
+def read_statistics(stored: Fields) -> LinearStatistics:
+    for name in ("names", "target_names"):
+        stored.texts(name)
+    for name in ("has_intercept", "penalised"):
+        stored.flag(name)
+    for name in ("certificate_line", "method"):
+        stored.text(name)
+    for name in ("n_obs", "sum_log_weight", "weight", "rank"):
+        stored.number(name, finite=True)
+    if stored.number("n_obs") <= 0 or stored.number("weight") <= 0:
+        raise StorageError(f"`{stored.where}` speaks of no rows or no weight")
+    if check_cov_type(stored.text("cov_type")) != stored.text("cov_type"):
+        raise StorageError(
+            f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name"
+        )
+    options = stored.inner("cov_options")
+    if "maxlags" in options.values:
+        options.whole("maxlags")
+    summed = stored.raw("meat") is not None or "n_groups" in options.values
+    if stored.text("cov_type") == "cluster" and summed:
+        groups = options.raw("n_groups")
+        counts = isinstance(groups, list) and all(type(count) is int and count > 0 for count in groups)
+        if not counts or len(groups) not in (1, 2):
+            raise StorageError(f"`{options.where}.n_groups` is {groups!r}; one or two counts are expected")
+    statistics = LinearStatistics.from_dict(stored.values)
+    if not statistics.target_names:
+        raise StorageError(f"`{stored.where}.target_names` is empty")
+    return statistics

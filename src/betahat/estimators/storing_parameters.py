@@ -1,0 +1,128 @@
+"""Parameters of estimators in a file: plain values as they are, objects by class and arguments, functions by name.
+
+A function cannot be stored without storing code, so its qualified name is, and `bh.load` is given the function again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from betahat.autodiff.naming import qualified_name
+from betahat.errors import StorageError
+from betahat.storage import Fields
+
+_MODULES = ("losses", "penalties", "solvers")
+"""What these list in `__all__` may be named by a file; nothing else is ever looked up."""
+
+
+def split_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plain parameters, and descriptions of those that are objects or functions.
+
+    >>> import math
+    >>> split_parameters({"alpha": 0.5, "loss": math.exp})
+    ({'alpha': 0.5}, {'loss': {'function': 'math.exp'}})
+    """
+    plain, objects = {}, {}
+    for name, value in parameters.items():
+        described = _described(value)
+        if "value" in described:
+            plain[name] = value
+        else:
+            objects[name] = described
+    return plain, objects
+
+
+def check_functions(path: str, objects: Any, functions: Mapping[str, Any]) -> None:
+    """That the functions given to `bh.load`, by parameter, are those that a model's `objects` ask for.
+
+    Raises StorageError where one is missing, TypeError where one is not asked for or no function.
+    """
+    described = objects.items() if isinstance(objects, Mapping) else ()
+    asked = {name: found for name, description in described if (found := _function(description))}
+    for name, function in asked.items():
+        if name not in functions:
+            raise StorageError(
+                f"{path!r} cannot be loaded as it is: the model was fitted with {name}={function}, a Python function, "
+                f"and files hold no code. Give the function again: betahat.load(path, {name}=…)"
+            )
+    for name, given in functions.items():
+        if name not in asked:
+            known = f"it asks for {', '.join(sorted(asked))}" if asked else "it asks for none"
+            raise TypeError(
+                f"{name} (={given!r}) is not a function that the model in {path!r} asks for; {known}"
+            )
+        if not callable(given) or isinstance(given, type):
+            raise TypeError(
+                f"{name} (={given!r}) must be the function {asked[name]} that the model was fitted with"
+            )
+
+
+def join_parameters(model: Fields, functions: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a stored model; `functions` are those that it asks for."""
+    plain, objects = model.inner("parameters"), model.inner("objects")
+    both = set(plain.values) & set(objects.values)
+    if both:
+        raise StorageError(f"`{objects.where}` repeats {sorted(both)}")
+    made = {name: _made(objects.inner(name), functions.get(name)) for name in objects.values}
+    return {**plain.values, **made}
+
+
+def _described(value: Any) -> dict[str, Any]:
+    """{"value": …}, {"class": …, "arguments": …} or {"function": …}."""
+    where = _where(type(value))
+    if where is not None:
+        names = inspect.signature(type(value)).parameters
+        arguments = {name: _described(getattr(value, name)) for name in names}
+        return {"class": type(value).__name__, "arguments": arguments}
+    if callable(value) and not isinstance(value, type):
+        return {"function": qualified_name(value)}
+    return {"value": value}
+
+
+def _where(kind: type) -> str | None:
+    """The module of ours that lists this very class."""
+    for name in _MODULES:
+        if not kind.__module__.startswith(f"betahat.{name}"):
+            continue
+        module = import_module(f"betahat.{name}")
+        if kind.__name__ in module.__all__ and getattr(module, kind.__name__) is kind:
+            return name
+    return None
+
+
+def _class(name: str) -> type:
+    for each in _MODULES:
+        module = import_module(f"betahat.{each}")
+        if name in module.__all__:
+            found = getattr(module, name)
+            if isinstance(found, type) and not inspect.isabstract(found):
+                return found
+    raise StorageError(f"the file names the class {name!r}, which betahat does not have")
+
+
+def _made(stored: Fields, function: Any) -> Any:
+    if "value" in stored.values:
+        return stored.raw("value")
+    if "function" in stored.values:
+        return function
+    arguments = stored.inner("arguments")
+    kind = _class(stored.text("class"))
+    if set(arguments.values) != set(inspect.signature(kind).parameters):
+        raise StorageError(
+            f"`{arguments.where}` are {sorted(arguments.values)}, which {kind.__name__} does not take"
+        )
+    return kind(**{name: _made(arguments.inner(name), function) for name in arguments.values})
+
+
+def _function(description: Any) -> str | None:
+    """The name of the function that a description asks for, if it does."""
+    if not isinstance(description, Mapping):
+        return None
+    if "function" in description:
+        return str(description["function"])
+    arguments = description.get("arguments")
+    found = map(_function, arguments.values()) if isinstance(arguments, Mapping) else ()
+    return next((name for name in found if name), None)
