@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, final
 
-import numpy as np
+from betahat.solvers.checks import check_count, check_decay, check_not_negative, check_positive, is_real
 
 
 class Schedule(ABC):
@@ -17,30 +16,6 @@ class Schedule(ABC):
     @abstractmethod
     def at(self, step: int) -> float:
         """η(k), for k = 0 at the first step."""
-
-
-def _positive(name: str, value: Any) -> None:
-    if not (_is_real(value) and 0 < value < math.inf):
-        raise ValueError(f"{name} (={value!r}) must be a finite number above 0")
-
-
-def _not_negative(name: str, value: Any) -> None:
-    if not (_is_real(value) and 0 <= value < math.inf):
-        raise ValueError(f"{name} (={value!r}) must be a finite number, 0 or more")
-
-
-def _share(name: str, value: Any) -> None:
-    if not (_is_real(value) and 0 < value <= 1):
-        raise ValueError(f"{name} (={value!r}) must be above 0 and at most 1; learning rates decay by it")
-
-
-def _count(name: str, value: Any) -> None:
-    if not (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1):
-        raise ValueError(f"{name} (={value!r}) must be a whole number of steps, 1 or more")
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @final
@@ -55,7 +30,7 @@ class Constant(Schedule):
     initial: float
 
     def __post_init__(self) -> None:
-        _positive("initial", self.initial)
+        check_positive("initial", self.initial)
 
     def at(self, step: int) -> float:
         """η₀."""
@@ -77,9 +52,9 @@ class StepDecay(Schedule):
     every: int
 
     def __post_init__(self) -> None:
-        _positive("initial", self.initial)
-        _share("factor", self.factor)
-        _count("every", self.every)
+        check_positive("initial", self.initial)
+        check_decay("factor", self.factor)
+        check_count("every", self.every)
 
     def at(self, step: int) -> float:
         """η₀ γ^⌊k/s⌋."""
@@ -101,9 +76,9 @@ class Exponential(Schedule):
     every: int = 1
 
     def __post_init__(self) -> None:
-        _positive("initial", self.initial)
-        _share("factor", self.factor)
-        _count("every", self.every)
+        check_positive("initial", self.initial)
+        check_decay("factor", self.factor)
+        check_count("every", self.every)
 
     def at(self, step: int) -> float:
         """η₀ γ^(k/s)."""
@@ -128,9 +103,9 @@ class InverseScaling(Schedule):
     delay: float = 1.0
 
     def __post_init__(self) -> None:
-        _positive("initial", self.initial)
-        _not_negative("power", self.power)
-        _positive("delay", self.delay)
+        check_positive("initial", self.initial)
+        check_not_negative("power", self.power)
+        check_positive("delay", self.delay)
 
     def at(self, step: int) -> float:
         """η₀ / (1 + k/d)^q."""
@@ -152,9 +127,9 @@ class Cosine(Schedule):
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _positive("initial", self.initial)
-        _count("steps", self.steps)
-        _not_negative("final", self.final)
+        check_positive("initial", self.initial)
+        check_count("steps", self.steps)
+        check_not_negative("final", self.final)
 
     def at(self, step: int) -> float:
         """η₁ + ½ (η₀ − η₁)(1 + cos(π min(k, K)/K))."""
@@ -181,12 +156,12 @@ class OneCycle(Schedule):
     final_divisor: float = 1e4
 
     def __post_init__(self) -> None:
-        _positive("largest", self.largest)
-        _count("steps", self.steps)
-        if not (_is_real(self.rise) and 0 < self.rise < 1):
+        check_positive("largest", self.largest)
+        check_count("steps", self.steps)
+        if not (is_real(self.rise) and 0 < self.rise < 1):
             raise ValueError(f"rise (={self.rise!r}) must be between 0 and 1: the share of steps that go up")
-        _positive("initial_divisor", self.initial_divisor)
-        _positive("final_divisor", self.final_divisor)
+        check_positive("initial_divisor", self.initial_divisor)
+        check_positive("final_divisor", self.final_divisor)
 
     def at(self, step: int) -> float:
         """The rising half cosine, or the falling one."""
@@ -216,8 +191,8 @@ class WarmUp(Schedule):
     def __post_init__(self) -> None:
         if not isinstance(self.schedule, Schedule):
             raise TypeError(f"schedule (={self.schedule!r}) must be a Schedule, such as Constant(0.1)")
-        _count("steps", self.steps)
-        _not_negative("initial", self.initial)
+        check_count("steps", self.steps)
+        check_not_negative("initial", self.initial)
 
     def at(self, step: int) -> float:
         """On the way up, then the schedule's own."""
@@ -243,10 +218,10 @@ def as_schedule(value: Any, argument: str = "learning_rate") -> Schedule:
     """
     if isinstance(value, Schedule):
         return value
-    if not _is_real(value):
+    if not is_real(value):
         raise TypeError(
             f"{argument} (={value!r}) must be a number above 0 or a Schedule, such as "
             "betahat.solvers.schedules.Cosine(0.1, steps=1000)"
         )
-    _positive(argument, value)
+    check_positive(argument, value)
     return Constant(float(value))
