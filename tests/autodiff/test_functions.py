@@ -264,3 +264,25 @@ def test_float32_stays_float32():
     x = np.ones(3, np.float32)
     value, gradient = bh.value_and_grad(lambda x: np.sum(np.exp(x) * x))(x)
     assert value.dtype == gradient.dtype == np.float32
+
+
+def test_gradients_lie_in_memory_of_their_own():
+    """A caller may change one in place, and no other changes."""
+    x, c = np.ones(3), np.arange(3.0)
+    a, b = bh.grad(lambda p: np.sum(np.sin(p[0] + p[1])))((x, x))
+    a *= 2
+    np.testing.assert_allclose(a, 2 * b)
+    for f in (np.sum, lambda x: x @ c, lambda x: np.sum(np.broadcast_to(x, (2, 3)))):
+        gradient = bh.grad(f)(x)
+        assert gradient.flags.writeable
+        assert not np.may_share_memory(gradient, c)
+    seed = np.ones(3)
+    assert not np.may_share_memory(bh.vjp(lambda x: x, x, seed)[1], seed)
+
+
+def test_nan_at_an_extreme_stays_nan():
+    x = np.array([[1.0, np.nan, 0.0], [2.0, 2.0, 1.0]])
+    np.testing.assert_allclose(
+        bh.grad(lambda x: np.sum(np.max(x, axis=1)))(x), [[np.nan] * 3, [0.5, 0.5, 0.0]]
+    )
+    np.testing.assert_allclose(bh.grad(lambda x: np.min(x[1]))(x), [[0.0] * 3, [0.0, 0.0, 1.0]])

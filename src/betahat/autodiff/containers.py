@@ -53,7 +53,7 @@ def mapped(function: Callable[..., Any], tree: Any) -> Any:
 
 def as_floats(value: Any, path: Path, what: str) -> Any:
     """A leaf as something that has derivatives: floats as they are, and nothing else."""
-    if type(value) is Variable:
+    if type(value) is Variable or (type(value) is np.ndarray and value.dtype.kind == "f"):
         return value
     where = what + "".join(f"[{key!r}]" for key in path)
     if isinstance(value, (bool, np.bool_)) or value is None or isinstance(value, (str, bytes)):

@@ -35,13 +35,15 @@ def value_and_grad(f: Function, argument: int | str = 0) -> Function:
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         x = _argument(f, argument, args, kwargs)
-        tape, value = _run(f, argument, x, args, kwargs)
-        if np.shape(untraced(value)) not in ((), (1,)) or isinstance(value, (dict, list, tuple)):
+        tape, value, points = _run(f, argument, x, args, kwargs)
+        plain = untraced(value)
+        if np.shape(plain) not in ((), (1,)) or isinstance(value, (dict, list, tuple)):
             raise ValueError(
                 f"{_name(f)} gives {_described(value)}, and a gradient needs one number: sum it (np.sum), or ask for "
                 "betahat.jacobian"
             )
-        return _own(tape, value), _pulled(tape, value, _ones(untraced(value)), x)
+        seed = np.ones(np.shape(plain), np.result_type(plain))
+        return _own(tape, value), _pulled(tape, value, seed, x, points)
 
     return both
 
@@ -73,13 +75,13 @@ def vjp(f: Function, x: Any, cotangent: Any) -> tuple[Any, Any]:
     >>> vjp(lambda x: x**2, np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     (array([1., 4.]), array([ 2., 40.]))
     """
-    tape, value = _run(f, 0, x, (x,), {})
+    tape, value, points = _run(f, 0, x, (x,), {})
     if np.shape(untraced(cotangent)) != np.shape(untraced(value)):
         raise ValueError(
             f"cotangent has shape {np.shape(untraced(cotangent))}, and f(x) has {np.shape(untraced(value))}; they must "
             "be the same"
         )
-    return _own(tape, value), _pulled(tape, value, cotangent, x)
+    return _own(tape, value), _pulled(tape, value, cotangent, x, points)
 
 
 def jvp(f: Function, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -136,7 +138,7 @@ def jacobian(f: Function, argument: int | str = 0) -> Function:
             positional, named = _with(f, argument, point, args, kwargs)
             return f(*positional, **named)
 
-        tape, value = _run(f, argument, x, args, kwargs)
+        tape, value, points = _run(f, argument, x, args, kwargs)
         if isinstance(value, (dict, list, tuple)):
             raise DerivativeError(
                 "jacobian needs a function that gives one array; stack its values (np.stack)"
@@ -146,7 +148,7 @@ def jacobian(f: Function, argument: int | str = 0) -> Function:
             columns = [jvp(at, x, _unit(shape, k))[1] for k in range(size)]
             whole = np.stack(columns, -1) if columns else np.zeros((*out, 0))
             return np.reshape(whole, (*out, *shape))
-        rows = [_pulled(tape, value, _unit(out, k), x) for k in range(int(np.prod(out)))]
+        rows = [_pulled(tape, value, _unit(out, k), x, points, again=True) for k in range(int(np.prod(out)))]
         return np.reshape(np.stack(rows, 0) if rows else np.zeros((0, *shape)), (*out, *shape))
 
     return matrix
@@ -208,12 +210,12 @@ def _with(
 
 def _run(
     f: Function, argument: int | str, x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Tape, Any]:
-    """f with its steps on a tape; the first variables on it are x's leaves."""
+) -> tuple[Tape, Any, list[Any]]:
+    """f with its steps on a tape, f's value, and x's leaves, which are the first variables on the tape."""
     tape = Tape()
-    inputs = [tape.variable(as_floats(value, path, "x")) for path, value in leaves(x)]
-    args, kwargs = _with(f, argument, rebuild(x, inputs), args, kwargs)
-    return tape, _called(f, args, kwargs)
+    points = [as_floats(value, path, "x") for path, value in leaves(x)]
+    args, kwargs = _with(f, argument, rebuild(x, [tape.variable(point) for point in points]), args, kwargs)
+    return tape, _called(f, args, kwargs), points
 
 
 def _called(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -230,29 +232,20 @@ def _own(tape: Tape, value: Any) -> Any:
     return value.value if type(value) is Variable and value.owner is tape else value
 
 
-def _pulled(tape: Tape, value: Any, seed: Any, x: Any) -> Any:
-    """The cotangents of x's leaves; zeros where f does not depend on one."""
-    points = leaves(x)
+def _pulled(tape: Tape, value: Any, seed: Any, x: Any, points: list[Any], again: bool = False) -> Any:
+    """The cotangents of x's leaves in a container as x's."""
+    found: list[Any] = [None] * len(points)
     if type(value) is Variable and value.owner is tape:
-        found = tape.cotangents(value, seed, len(points))
-    else:
-        found = [None] * len(points)
-    filled = [
-        np.zeros(np.shape(untraced(point))) if g is None else g
-        for g, (_, point) in zip(found, points, strict=True)
-    ]
-    return rebuild(x, [_like(g, point) for g, (_, point) in zip(filled, points, strict=True)])
-
-
-def _ones(value: Any) -> Any:
-    return np.ones(np.shape(value), np.result_type(value))
+        found = tape.cotangents(value, seed, len(points), again)
+    return rebuild(x, [_like(g, point) for g, point in zip(found, points, strict=True)])
 
 
 def _like(g: Any, point: Any) -> Any:
-    """A plain derivative in the type of the point, numbers as numbers."""
+    """A derivative in the type of the point, in memory of its own, numbers as numbers; 0 where nothing depends."""
     if type(g) is Variable:
         return g
-    return np.asarray(g, np.result_type(untraced(point)))[()]
+    plain = untraced(point)
+    return np.array(np.zeros(np.shape(plain)) if g is None else g, np.result_type(plain))[()]
 
 
 def _unit(shape: tuple[int, ...], k: int) -> np.ndarray:

@@ -7,7 +7,7 @@ Every rule is written in NumPy, so that it can be differentiated again. Here g i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from inspect import signature
@@ -33,14 +33,22 @@ class Rule(ABC):
     before = 2
 
     @abstractmethod
-    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def pull(self, place: int, g: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Reverse: the cotangent of argument `place` from that of the result, g·∂y/∂argument."""
 
     @abstractmethod
     def push(
-        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, place: int, g: Any, function: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
         """Forward: the tangent of the result from that of argument `place`, ∂y/∂argument·g."""
+
+
+@final
+class Places(dict[int, Callable[..., Any]]):
+    """A derivative for each argument that has one."""
+
+    def __missing__(self, place: int) -> Callable[..., Any]:
+        raise DerivativeError(f"argument {place + 1} of this function has no derivative; keep it constant")
 
 
 @final
@@ -48,24 +56,16 @@ class Elementwise(Rule):
     """yᵢ = f(aᵢ, bᵢ, …) with broadcasting: `scales[k](g, y, a, b, …)` is g·∂f/∂argument k, in both directions."""
 
     def __init__(self, scales: tuple[Callable[..., Any] | None, ...]) -> None:
-        self._scales = scales
-        self.written = next(scale for scale in scales if scale is not None)
+        self._scales = Places((place, scale) for place, scale in enumerate(scales) if scale is not None)
+        self.written = next(iter(self._scales.values()))
 
-    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return unbroadcast(self._scale(place)(g, y, *args, **kwargs), shape_of(args[place]))
+    def pull(self, place: int, g: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        return unbroadcast(self._scales[place](g, y, *args, **kwargs), shape_of(args[place]))
 
     def push(
-        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, place: int, g: Any, function: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
-        return broadcast(self._scale(place)(g, y, *args, **kwargs), shape_of(y))
-
-    def _scale(self, place: int) -> Callable[..., Any]:
-        scale = self._scales[place]
-        if scale is None:
-            raise DerivativeError(
-                f"argument {place + 1} of this function has no derivative; keep it constant"
-            )
-        return scale
+        return broadcast(self._scales[place](g, y, *args, **kwargs), shape_of(y))
 
 
 @final
@@ -73,16 +73,16 @@ class Linear(Rule):
     """y is linear in each listed argument: forward is the function itself, reverse its transpose."""
 
     def __init__(self, transposes: dict[int, Callable[..., Any]]) -> None:
-        self._transposes = transposes
+        self._transposes = Places(transposes)
         self.written = transposes[0]
 
-    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _known(self._transposes, place)(g, y, *args, **kwargs)
+    def pull(self, place: int, g: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        return self._transposes[place](g, y, *args, **kwargs)
 
     def push(
-        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, place: int, g: Any, function: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
-        _known(self._transposes, place)
+        _ = self._transposes[place]  # refused where there is none
         return function(*args[:place], g, *args[place + 1 :], **kwargs)
 
 
@@ -95,11 +95,11 @@ class Variadic(Rule):
         self._reverse, self._forward = reverse, forward
         self.written, self.before = reverse, 3
 
-    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def pull(self, place: int, g: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return self._reverse(place, g, y, *args, **kwargs)
 
     def push(
-        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, place: int, g: Any, function: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
         if self._forward is None:
             return function(*args[:place], g, *args[place + 1 :], **kwargs)
@@ -113,24 +113,16 @@ class General(Rule):
     def __init__(
         self, reverse: dict[int, Callable[..., Any]], forward: dict[int, Callable[..., Any]]
     ) -> None:
-        self._reverse, self._forward = reverse, forward
+        self._reverse, self._forward = Places(reverse), Places(forward)
         self.written = next(iter(reverse.values()))
 
-    def pull(self, place: int, g: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _known(self._reverse, place)(g, y, *args, **kwargs)
+    def pull(self, place: int, g: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        return self._reverse[place](g, y, *args, **kwargs)
 
     def push(
-        self, place: int, g: Any, function: Any, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, place: int, g: Any, function: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
-        return _known(self._forward, place)(g, y, *args, **kwargs)
-
-
-def _known(rules: dict[int, Callable[..., Any]], place: int) -> Callable[..., Any]:
-    if place not in rules:
-        raise DerivativeError(
-            f"argument {place + 1} of this function has no derivative here; keep it constant"
-        )
-    return rules[place]
+        return self._forward[place](g, y, *args, **kwargs)
 
 
 def elementwise(function: Any, *scales: Callable[..., Any] | None) -> None:
@@ -176,13 +168,18 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     found = shape_of(g)
     if found == shape:
         return g
+    if not shape:
+        return np.add.reduce(g, axis=None)
     extra = len(found) - len(shape)
-    if extra < 0 or any(a < b for a, b in zip(found[extra:], shape, strict=True)):
-        return broadcast(g, shape)  # a derivative that does not depend on the place was given as one number
-    if extra:
-        g = np.sum(g, axis=tuple(range(extra)))
-    axes = tuple(i for i, (a, b) in enumerate(zip(np.shape(g), shape, strict=True)) if a != b)
-    return np.sum(g, axis=axes, keepdims=True) if axes else g
+    axes = list(range(extra))
+    for axis, size in enumerate(shape, extra):
+        if axis < 0 or (found[axis] != size and size != 1):
+            return broadcast(
+                g, shape
+            )  # a derivative that does not depend on the place was given as one number
+        if found[axis] != size:
+            axes.append(axis)
+    return np.add.reduce(g, axis=tuple(axes)).reshape(shape)
 
 
 def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -190,7 +187,7 @@ def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def refuse_options(
-    function: Any, written: Callable[..., Any], before: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Any, written: Callable[..., Any], before: int, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> None:
     """DerivativeError for arguments (where=, initial=, method=, …) that the rule does not know: it would be wrong."""
     reason = _misfit(written, before + len(args), tuple(kwargs))

@@ -7,7 +7,7 @@ carries tangents along. (Wengert 1964; Linnainmaa 1970; Griewank & Walther 2008.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, final
 
@@ -28,11 +28,10 @@ class Trace(ABC):
 
     @abstractmethod
     def step(
-        self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-        own: list[tuple[int, Any]],
-    ) -> Any:  # fmt: skip
-        """The traced result of `out = function(*args, **kwargs)`; `own` lists the places of this trace's arguments,
-        and the marks of these."""
+        self, rule: Rule, function: Any, out: Any, args: list[Any], kwargs: dict[str, Any], marks: list[Any]
+    ) -> Any:
+        """The traced result of `out = function(*args, **kwargs)`; `marks` holds this trace's mark of each argument,
+        None where it is a constant to it."""
 
 
 @final
@@ -49,25 +48,27 @@ class Tape(Trace):
         return Variable(value, self, len(self.calls) - 1)
 
     def step(
-        self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-        own: list[tuple[int, Any]],
-    ) -> Any:  # fmt: skip
-        self.calls.append((rule, out, args, kwargs, own))
+        self, rule: Rule, function: Any, out: Any, args: list[Any], kwargs: dict[str, Any], marks: list[Any]
+    ) -> Any:
+        self.calls.append((rule, out, args, kwargs, marks))
         return Variable(out, self, len(self.calls) - 1)
 
-    def cotangents(self, last: Any, seed: Any, wanted: int) -> list[Any]:
-        """∂⟨seed, last⟩/∂· of the first `wanted` variables, None where `last` does not depend on one."""
-        flowing: list[Any] = [None] * (last.mark + 1)
+    def cotangents(self, last: Any, seed: Any, wanted: int, again: bool = False) -> list[Any]:
+        """∂⟨seed, last⟩/∂· of the first `wanted` variables, None where `last` does not depend on one. The tape is used
+        up, so that memory is free as soon as may be, unless it is needed again."""
+        calls = self.calls.copy() if again else self.calls
+        del calls[last.mark + 1 :]
+        flowing: list[Any] = [None] * len(calls)
         flowing[last.mark] = seed
-        for index in range(last.mark, wanted - 1, -1):
-            cotangent, call = flowing[index], self.calls[index]
+        while len(calls) > wanted:
+            cotangent, call = flowing.pop(), calls.pop()
             if cotangent is None or call is None:
                 continue
-            flowing[index] = None
-            rule, out, args, kwargs, parents = call
-            for place, parent in parents:
-                part = rule.pull(place, cotangent, out, args, kwargs)
-                flowing[parent] = part if flowing[parent] is None else flowing[parent] + part
+            rule, out, args, kwargs, marks = call
+            for place, mark in enumerate(marks):
+                if mark is not None:
+                    part, before = rule.pull(place, cotangent, out, args, kwargs), flowing[mark]
+                    flowing[mark] = part if before is None else before + part
         return (flowing + [None] * wanted)[:wanted]
 
 
@@ -80,52 +81,58 @@ class Carry(Trace):
         return Variable(value, self, tangent)
 
     def step(
-        self, rule: Rule, function: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-        own: list[tuple[int, Any]],
-    ) -> Any:  # fmt: skip
+        self, rule: Rule, function: Any, out: Any, args: list[Any], kwargs: dict[str, Any], marks: list[Any]
+    ) -> Any:
         tangent: Any = None
-        for place, mark in own:
-            part = rule.push(place, mark, function, out, args, kwargs)
-            tangent = part if tangent is None else tangent + part
+        for place, mark in enumerate(marks):
+            if mark is not None:
+                part = rule.push(place, mark, function, out, args, kwargs)
+                tangent = part if tangent is None else tangent + part
         return Variable(out, self, tangent)
 
 
-def call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """function(*args, **kwargs) with traced values among the arguments."""
-    composed = COMPOSED.get(function)
-    if composed is not None:
-        if kwargs or len(args) > 1:
-            refuse_options(function, composed, 0, args, kwargs)
-        return composed(*args, **kwargs)
     rule = RULES.get(function)
     if rule is None:
-        if function in CONSTANT:
-            return function(*map(untraced, args), **{name: untraced(value) for name, value in kwargs.items()})
-        rule = find(function)
-        if rule is None:
-            return call(function, args, kwargs)
+        return _call_without_rule(function, args, kwargs)
     if kwargs or len(args) > 2:
         refuse_options(function, rule.written, rule.before, args, kwargs)
     trace: Any = None
-    own: list[tuple[int, Any]] = []
-    for place, value in enumerate(args):
-        if type(value) is Variable:
-            theirs = value.owner
-            if theirs is trace:
-                own.append((place, value.mark))
-            elif trace is None or theirs.level > trace.level:
-                trace, own = theirs, [(place, value.mark)]
+    for value in args:
+        if type(value) is Variable and (trace is None or value.owner.level > trace.level):
+            trace = value.owner
+    marks: list[Any] = []
+    plain: list[Any] = []
+    for value in args:
+        if type(value) is Variable and value.owner is trace:
+            marks.append(value.mark)
+            plain.append(value.value)
+        else:
+            marks.append(None)
+            plain.append(value)
+    if not kwargs:
+        return trace.step(rule, function, function(*plain), plain, kwargs, marks)
     for name, value in kwargs.items():
         if type(value) is Variable:
             raise DerivativeError(
                 f"{function.__name__}({name}=…) holds a value that derivatives are taken of; pass it by position, or "
                 "keep it constant"
             )
-    raw = list(args)
-    for place, _ in own:
-        raw[place] = raw[place].value
-    plain = tuple(raw)
-    return trace.step(rule, function, function(*plain, **kwargs), plain, kwargs, own)
+    return trace.step(rule, function, function(*plain, **kwargs), plain, kwargs, marks)
+
+
+def _call_without_rule(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Written with other functions, or constant between jumps, or not known (yet)."""
+    composed = COMPOSED.get(function)
+    if composed is not None:
+        if kwargs or len(args) > 1:
+            refuse_options(function, composed, 0, args, kwargs)
+        return composed(*args, **kwargs)
+    if function in CONSTANT:
+        return function(*map(untraced, args), **{name: untraced(value) for name, value in kwargs.items()})
+    find(function)
+    return call(function, args, kwargs)
 
 
 def untraced(value: Any) -> Any:
@@ -178,9 +185,9 @@ class Variable:
                 "still need; write x = x + y instead of x += y"
             )
         if method == "reduce" and ufunc in _REDUCING:
-            return call(_REDUCING[ufunc], args, {"axis": 0, **kwargs})
+            return call(_REDUCING[ufunc], args, kwargs if len(args) > 1 else {"axis": 0, **kwargs})
         if method == "accumulate" and ufunc in _ACCUMULATING:
-            return call(_ACCUMULATING[ufunc], args, {"axis": 0, **kwargs})
+            return call(_ACCUMULATING[ufunc], args, kwargs if len(args) > 1 else {"axis": 0, **kwargs})
         if method != "__call__":
             raise DerivativeError(
                 f"no derivative of {ufunc.__name__}.{method}; write it with np.{ufunc.__name__} itself"

@@ -7,18 +7,15 @@ from typing import Any
 import numpy as np
 
 from betahat.autodiff.rules.shapes import call_any
+from betahat.autodiff.rules.shapes import transposed as _t
 from betahat.autodiff.table import composed, general, linear, shape_of, unbroadcast
-from betahat.autodiff.trace import untraced
+from betahat.autodiff.trace import Variable, call, untraced
 from betahat.errors import DerivativeError
-
-
-def _t(a: Any) -> Any:
-    return np.swapaxes(a, -1, -2)
 
 
 def _scalar(g: Any) -> Any:
     """A number for each matrix, as a 1 × 1 matrix."""
-    return np.reshape(g, (*shape_of(g), 1, 1))
+    return g[..., None, None]
 
 
 # y = a⁻¹: dy = −y da y
@@ -38,7 +35,7 @@ def _columns(b: Any) -> bool:
 def _solve_a_back(g: Any, y: Any, a: Any, b: Any) -> Any:
     back = np.linalg.solve(_t(a), g)
     if _columns(b):
-        return unbroadcast(-np.expand_dims(back, -1) * np.expand_dims(y, -2), shape_of(a))
+        return unbroadcast(-back[..., :, None] * y[..., None, :], shape_of(a))
     return unbroadcast(-np.matmul(back, _t(y)), shape_of(a))
 
 
@@ -75,21 +72,22 @@ def _cofactors(a: Any) -> Any:
     return np.stack(rows, -2) if rows else a
 
 
-def log_determinant(a: Any) -> Any:
-    """log |det a|."""
-    return np.linalg.slogdet(a)[1]
+def log_determinant(a: Any, found: Any) -> Any:
+    """log |det a|, given what np.linalg.slogdet found of the plain a; its sign is constant."""
+    return call(log_determinant, (a, found), {}) if type(a) is Variable else found[1]
 
 
 general(
     log_determinant,
-    {0: lambda g, y, a: _scalar(g) * _t(np.linalg.inv(a))},
-    {0: lambda g, y, a: np.sum(g * _t(np.linalg.inv(a)), axis=(-1, -2))},
+    {0: lambda g, y, a, found: _scalar(g) * _t(np.linalg.inv(a))},
+    {0: lambda g, y, a, found: np.sum(g * _t(np.linalg.inv(a)), axis=(-1, -2))},
 )
 
 
 @composed(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
-    return np.linalg.slogdet(untraced(a))[0], call_any(log_determinant, a)
+    found = np.linalg.slogdet(untraced(a))
+    return type(found)(found[0], log_determinant(a, found))
 
 
 # a = y yᵀ: dy = y Φ(y⁻¹ da y⁻ᵀ) with Φ the lower triangle, its diagonal halved (Murray 2016)

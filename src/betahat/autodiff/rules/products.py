@@ -6,30 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.rules.shapes import call_any, put_items
+from betahat.autodiff.rules.shapes import call_any, put_items, transposed
 from betahat.autodiff.table import composed, linear, shape_of, unbroadcast, variadic
 from betahat.errors import DerivativeError
 
 
+# y = ab: with a alone a row and b alone a column, as np.matmul takes vectors, the transposes are g bᵀ and aᵀ g
 def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     if np.ndim(b) == 1:
-        return unbroadcast(np.expand_dims(g, -1) * b, shape_of(a))
+        return unbroadcast(g[..., None] * b, shape_of(a))
     if np.ndim(a) == 1:
-        return unbroadcast(np.squeeze(np.matmul(b, np.expand_dims(g, -1)), -1), shape_of(a))
-    return unbroadcast(np.matmul(g, np.swapaxes(b, -1, -2)), shape_of(a))
+        return unbroadcast(np.matmul(b, g[..., None])[..., 0], shape_of(a))
+    return unbroadcast(np.matmul(g, transposed(b)), shape_of(a))
 
 
 def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     if np.ndim(a) == 1:
-        product = np.expand_dims(g, -2) * np.expand_dims(a, -1) if np.ndim(b) > 1 else g * a
-        return unbroadcast(product, shape_of(b))
+        return unbroadcast(g[..., None, :] * np.expand_dims(a, -1) if np.ndim(b) > 1 else g * a, shape_of(b))
     if np.ndim(b) == 1 and np.ndim(a) == 2:
         return np.matmul(g, a)
     if np.ndim(b) == 1:
-        return unbroadcast(
-            np.squeeze(np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1)), -1), shape_of(b)
-        )
-    return unbroadcast(np.matmul(np.swapaxes(a, -1, -2), g), shape_of(b))
+        return unbroadcast(np.matmul(transposed(a), g[..., None])[..., 0], shape_of(b))
+    return unbroadcast(np.matmul(transposed(a), g), shape_of(b))
 
 
 linear(np.matmul, _matmul_left, _matmul_right)

@@ -13,13 +13,14 @@ from betahat.errors import DerivativeError
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: Any) -> Any:
     """g of a reduction back over the axes that it removed."""
-    if not shape or shape_of(g) == shape:
+    return g if shape_of(g) == shape else np.broadcast_to(kept(g, axis, keepdims), shape)
+
+
+def kept(g: Any, axis: Any, keepdims: Any) -> Any:
+    """g of a reduction with the axes that it removed as axes of length 1."""
+    if keepdims or axis is None:  # without axis g is one number
         return g
-    if axis is None:
-        return np.broadcast_to(np.reshape(g, (1,) * len(shape)) if keepdims else g, shape)
-    if not keepdims:
-        g = np.expand_dims(g, axis)
-    return np.broadcast_to(g, shape)
+    return np.expand_dims(g, axis)
 
 
 def _count(shape: tuple[int, ...], axis: Any) -> int:
@@ -29,6 +30,12 @@ def _count(shape: tuple[int, ...], axis: Any) -> int:
 
 
 linear(np.sum, lambda g, y, x, axis=None, *, keepdims=False: spread(g, shape_of(x), axis, keepdims))
+linear(
+    np.mean,
+    lambda g, y, x, axis=None, *, keepdims=False: spread(
+        g / _count(shape_of(x), axis), shape_of(x), axis, keepdims
+    ),
+)
 linear(np.cumsum, lambda g, y, x, axis=None: _from_behind(g, shape_of(x), axis))
 
 
@@ -84,14 +91,18 @@ def cumprod(a: Any, axis: Any = None) -> Any:
     return np.moveaxis(_running(np.moveaxis(a, axis, -1)), -1, axis)
 
 
+# y = max x: its slope goes to the number that is the extreme, in equal shares where several are
 def _share(y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
-    """1 at the extreme, shared equally where several numbers are it."""
-    hits = np.asarray(x == spread(y, shape_of(x), axis, keepdims), np.result_type(x))
-    return hits / np.sum(hits, axis=axis, keepdims=True)
+    hits = np.asarray(x == kept(y, axis, keepdims))
+    share = hits.astype(np.result_type(x))
+    if np.count_nonzero(hits) == np.count_nonzero(y == y) == np.size(y):  # one each, and no NaN
+        return share
+    count = np.sum(share, axis=axis, keepdims=True)
+    return share / np.where(count == 0, np.nan, count)
 
 
 def _extreme_back(g: Any, y: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return spread(g, shape_of(x), axis, keepdims) * _share(y, x, axis, keepdims)
+    return kept(g, axis, keepdims) * _share(y, x, axis, keepdims)
 
 
 def _extreme_forth(g: Any, y: Any, x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
@@ -102,15 +113,10 @@ for _extreme in {np.max, np.min, np.amax, np.amin}:
     general(_extreme, {0: _extreme_back}, {0: _extreme_forth})
 
 
-@composed(np.mean)
-def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return np.sum(a, axis=axis, keepdims=bool(keepdims)) / _count(shape_of(a), axis)
-
-
 @composed(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: Any = False) -> Any:
     if weights is None:
-        return mean(a, axis, keepdims=keepdims)
+        return np.mean(a, axis=axis, keepdims=bool(keepdims))
     if shape_of(weights) != shape_of(a):
         weights = np.reshape(weights, [-1 if k == axis % np.ndim(a) else 1 for k in range(np.ndim(a))])
     total = np.sum(weights + np.zeros(shape_of(a)), axis=axis, keepdims=bool(keepdims))
@@ -119,7 +125,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: Any = Fa
 
 @composed(np.var)
 def var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: Any = False) -> Any:
-    deviation = a - mean(a, axis, keepdims=True)
+    deviation = a - np.mean(a, axis=axis, keepdims=True)
     return np.sum(deviation * deviation, axis=axis, keepdims=bool(keepdims)) / (
         _count(shape_of(a), axis) - ddof
     )

@@ -31,6 +31,11 @@ linear(np.tril, lambda g, y, x, k=0: np.tril(g, k))
 linear(np.triu, lambda g, y, x, k=0: np.triu(g, k))
 
 
+def transposed(a: Any) -> Any:
+    """aᵀ of a matrix, or of each in a stack."""
+    return np.asarray(a).mT if isinstance(a, (list, tuple)) else a.mT
+
+
 def _positive(axes: Any) -> Any:
     return [axis % len(axes) for axis in axes]
 
@@ -48,7 +53,7 @@ def put_items(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
         return call(put_items, (g, index, shape), {})
     whole = np.zeros(shape, np.result_type(g))
     if _simple(index):
-        whole[index] += g
+        whole[index] = g
     else:
         np.add.at(whole, index, g)
     return whole
@@ -57,7 +62,10 @@ def put_items(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 def _simple(index: Any) -> bool:
     """Whether no number can be taken twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is ... or isinstance(part, (int, np.integer, slice)) for part in parts)
+    return all(isinstance(part, _SIMPLE) for part in parts)
+
+
+_SIMPLE = (int, slice, np.integer, type(None), type(...))
 
 
 linear(take_item, lambda g, y, x, index: put_items(g, index, shape_of(x)))
