@@ -33,7 +33,7 @@ _WHERE = {
     "StorageError": "errors",
     "UnseenLevelError": "errors",
 }
-_MODULES = ("autodiff", "data", "errors", "inference", "kernels", "losses", "penalties", "solvers")
+_MODULES = ("autodiff", "data", "errors", "inference", "kernels", "losses", "penalties", "plots", "solvers")
 
 __all__ = ["__version__", *_MODULES, *_WHERE]
 

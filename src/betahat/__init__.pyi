@@ -5,6 +5,7 @@ from betahat import inference as inference
 from betahat import kernels as kernels
 from betahat import losses as losses
 from betahat import penalties as penalties
+from betahat import plots as plots
 from betahat import solvers as solvers
 from betahat.autodiff import check_gradient as check_gradient
 from betahat.autodiff import grad as grad

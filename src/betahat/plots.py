@@ -1,0 +1,13 @@
+"""Pictures of descents, convergence and fits, under their public name (`betahat.report.plots` has them).
+
+>>> import numpy as np
+>>> from betahat.plots import DescentDisplay
+>>> valley = lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+>>> shown = DescentDisplay.from_function(valley, np.array([-1.2, 1.0]), solvers=["bfgs"])
+>>> shown.ax_.get_xlabel(), shown.paths["BFGS"].points[0]
+('β[0]', array([-1.2,  1. ]))
+"""
+
+from betahat.report.plots import ConvergenceDisplay, Descent, DescentDisplay, FitDisplay
+
+__all__ = ["ConvergenceDisplay", "Descent", "DescentDisplay", "FitDisplay"]

@@ -1,0 +1,40 @@
+"""What pictures see of fits."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+
+class TraceLike(Protocol):
+    """What happened at each iteration, as arrays of one length."""
+
+    @property
+    def loss(self) -> np.ndarray: ...
+    @property
+    def gradient_norm(self) -> np.ndarray: ...
+    @property
+    def seconds(self) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A fit that kept its trace."""
+
+    @property
+    def trace_(self) -> TraceLike: ...
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A fit that predicts: (n,) for n rows."""
+
+    def predict(self, X: Any) -> np.ndarray: ...
+
+
+@runtime_checkable
+class IntervalPredictor(Predictor, Protocol):
+    """A fit that says how far off its predictions can be: (n, 2)."""
+
+    def prediction_interval(self, X: Any, level: float = 0.95, kind: str = "prediction") -> np.ndarray: ...
