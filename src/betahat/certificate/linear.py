@@ -13,12 +13,14 @@ def certify_linear(
     mean: np.ndarray, curvature: float, scale: np.ndarray, active: np.ndarray, contraction: float,
     condition_number: float, correction: np.ndarray, correction_intercept: np.ndarray, unique: bool,
     fit_intercept: bool, readings: int, rows: int, precise: bool, carried: bool = False,
+    tolerance: float = RELATIVE_TOLERANCE, unfinished: str = "",
 ) -> Certificate:  # fmt: skip
     """The certificate of a linear least-squares fit.
 
     J is convex, so a vanishing gradient proves a global minimum. With H the Hessian and δ = −H⁻¹∇J computed by a
     factorisation that may miss by a factor ρ (`contraction`) in the norm ‖v‖² = vᵀHv, the rest e = β* − β̂ − δ has
-    ‖e‖ ≤ ρ/(1 − ρ) ‖δ‖ + ‖H⁻¹ε‖ with ε the rounding of ∇J, and |eⱼ| ≤ √(H⁻¹)ⱼⱼ ‖e‖ (Cauchy–Schwarz).
+    ‖e‖ ≤ ρ/(1 − ρ) ‖δ‖ + ‖H⁻¹ε‖ with ε the rounding of ∇J, and |eⱼ| ≤ √(H⁻¹)ⱼⱼ ‖e‖ (Cauchy–Schwarz). `unfinished` is
+    what to say of a descent that ended before the derivatives vanished.
     """
     p = coef.shape[1]
     derivative = (gradient.high + gradient.low) / -weight
@@ -26,7 +28,7 @@ def certify_linear(
         derivative[:, 1:] += curvature * coef
     root = np.sqrt(np.concatenate([[weight], squares[:p]]) / weight)
     reach = np.abs(intercept) + np.abs(coef) @ root[1:]
-    tolerances = (RELATIVE_TOLERANCE / weight) * gradient.magnitude + (2 * EPS * reach)[:, None] * root
+    tolerances = (tolerance / weight) * gradient.magnitude + (2 * EPS * reach)[:, None] * root
     if curvature:
         tolerances[:, 1:] += EPS * curvature * np.abs(coef)
     bound = _error_bound(
@@ -43,7 +45,8 @@ def certify_linear(
     if not converged:
         status, message = (
             "not stationary",
-            (
+            unfinished
+            or (
                 "the derivatives do not vanish to the precision expected; the columns may be so nearly collinear that "
                 "double precision cannot tell their coefficients apart"
             ),

@@ -28,6 +28,7 @@ from betahat.inference import Inference, LinearStatistics, Summary, check_cov_ty
 from betahat.models.linear import predict
 from betahat.penalties import Penalty
 from betahat.solvers.direct import COLLINEAR
+from betahat.solvers.linear_descent import Method
 from betahat.solvers.trace import Trace
 
 _MISSING = ("error", "drop", "mean")
@@ -172,10 +173,17 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         has_intercept = bool(self.fit_intercept)
         if self.design_ is not None and self.design_.kind == "formula":
             has_intercept = self.design_.has_intercept
-        result = fit_linear(
-            source, self._penalty, has_intercept, self.collinear, self.cov_type, self.maxlags, self._extended
-        )
-        self._store(result)
+        self._store(self._solve(source, has_intercept))
+
+    def _solve(self, source: Source, has_intercept: bool) -> LinearResult:
+        return fit_linear(
+            source, self._penalty, has_intercept, self.collinear, self.cov_type, self.maxlags, self._extended,
+            self._method(),
+        )  # fmt: skip
+
+    def _method(self) -> Method | None:
+        """How to descend to the minimum; None to solve for it."""
+        return None
 
     def _store(self, result: LinearResult) -> None:
         self._show(result)
@@ -198,6 +206,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         )
         self.rank_ = result.statistics.rank - int(result.statistics.has_intercept)
         self.solver_ = result.solver
+        self.n_iter_ = max(len(result.trace) if result.descended is None else result.descended.iterations, 1)
         self._result = result
 
     def _warn_collinear(self, result: LinearResult) -> None:

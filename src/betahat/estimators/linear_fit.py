@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import Certificate, certify_linear
+from betahat.certificate import RELATIVE_TOLERANCE, Certificate, certify_linear
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.inference import Inference, LinearStatistics, check_cov_type, meat_for
@@ -21,6 +21,7 @@ from betahat.objective import LinearObjective
 from betahat.penalties import Penalty
 from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
+from betahat.solvers.linear_descent import Descended, Method, unfinished
 from betahat.solvers.refine import Correction
 from betahat.solvers.trace import Trace
 
@@ -46,38 +47,44 @@ class LinearResult:
     """Why there are no standard errors although the covariance type was asked for."""
     lows: Correction | None = None
     """Second halves of the coefficients, where they are kept in two doubles."""
+    descended: Descended | None = None
+    """How β̂ was descended to, where the equations were not solved."""
     inference: Inference | None = field(default=None)
 
 
 def fit_linear(
     source: Source, penalty: Callable[[float], Penalty], fit_intercept: bool, collinear: str, cov_type: str,
-    maxlags: int | None, extended: bool = False,
+    maxlags: int | None, extended: bool = False, method: Method | None = None,
 ) -> LinearResult:  # fmt: skip
     """Solve, certify, and sum what the covariance needs. `penalty` is called with Σw once that is known."""
     small = source.n_rows is not None and source.n_rows * len(source.names) <= _ONE_THREAD_ANYWAY
     with nullcontext() if small else steady_blas():
-        return _fit(source, penalty, fit_intercept, collinear, cov_type, maxlags, extended)
+        return _fit(source, penalty, fit_intercept, collinear, cov_type, maxlags, extended, method)
 
 
 def _fit(
     source: Source, penalty: Callable[[float], Penalty], fit_intercept: bool, collinear: str, cov_type: str,
-    maxlags: int | None, extended: bool,
+    maxlags: int | None, extended: bool, method: Method | None,
 ) -> LinearResult:  # fmt: skip
     p, t = len(source.names), len(source.target_names)
     objective = LinearObjective(source, SquaredError(), penalty, fit_intercept)
-    fit = solve(objective, p, t, source.names, collinear, extended)
+    fit = solve(objective, p, t, source.names, collinear, extended, method)
     penalised = fit.curvature > 0
+    tolerance = None if method is None else method.tolerance
     certificate = certify_linear(
         gradient=fit.gradient, coef=fit.coef, intercept=fit.intercept, weight=fit.counts.weight, squares=fit.squares,
         mean=fit.mean, curvature=fit.curvature, scale=fit.scale, active=fit.active,
         contraction=fit.contraction, condition_number=fit.condition_number, correction=fit.refined.correction.coef,
         correction_intercept=fit.refined.correction.intercept, unique=penalised or fit.rank == p,
         fit_intercept=fit_intercept, readings=source.readings, rows=fit.counts.rows, precise=fit.refined.precise,
-        carried=fit.refined.carried,
+        carried=fit.refined.carried, tolerance=max(tolerance or 0.0, RELATIVE_TOLERANCE),
+        unfinished=unfinished(fit.descended, fit.refined.stop_reason),
     )  # fmt: skip
     statistics, refusal = _statistics(
         source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear
     )
+    if fit.descended is not None and not certificate.converged:
+        refusal = f"the fit is not a minimum, so that there are no standard errors: {certificate.message}"
     coef, intercept = fit.coef, fit.intercept
     if fit.units is not None:
         coef, intercept = fit.units.coefficients(coef, intercept)
@@ -87,8 +94,9 @@ def _fit(
             "precision; rescale the columns to have standard errors"
         )
     return LinearResult(
-        coef, intercept, certificate, fit.trace, fit.refined.stop_reason, fit.solver, fit.why, fit.remarks,
-        statistics, fit.curvature, refusal, fit.refined.lows,
+        coef, intercept, certificate, fit.trace, fit.refined.stop_reason,
+        fit.solver if fit.descended is None else fit.descended.solver, fit.why, fit.remarks, statistics, fit.curvature,
+        refusal, fit.refined.lows, fit.descended,
     )  # fmt: skip
 
 
@@ -140,7 +148,7 @@ def _statistics(
         cov_options=options,
         condition_number=certificate.condition_number,
         certificate_line=certificate.line(),
-        method=fit.solver,
+        method=fit.solver if fit.descended is None else fit.descended.solver,
         penalised=penalised,
     )
     return statistics, refusal

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 from betahat.estimators.base import BaseLinear, check_number
+from betahat.estimators.choices import check_budget, check_solver, check_tolerance, method_of
 from betahat.penalties import L2, NoPenalty, Penalty
+from betahat.solvers.linear_descent import Method
 
 
 @final
@@ -83,6 +85,9 @@ class LinearRegression(BaseLinear):
         maxlags: int | None = None,
         collinear: str = "minimum_norm",
         missing: str = "error",
+        solver: Any = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -90,10 +95,19 @@ class LinearRegression(BaseLinear):
         self.maxlags = maxlags
         self.collinear = collinear
         self.missing = missing
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
+        check_solver(self.solver)
+        check_budget(self.max_iter)
+        check_tolerance(self.tol)
+
+    def _method(self) -> Method | None:
+        return method_of(self.solver, self.max_iter, self.tol)
 
     def _penalty(self, weight: float) -> Penalty:
         return L2(float(self.alpha)) if self.alpha else NoPenalty()

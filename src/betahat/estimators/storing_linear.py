@@ -11,6 +11,7 @@ from betahat.errors import StorageError
 from betahat.estimators.linear_fit import LinearResult
 from betahat.estimators.storing_parts import read_certificate, read_trace
 from betahat.inference import LinearStatistics, check_cov_type
+from betahat.solvers.linear_descent import Descended
 from betahat.solvers.refine import Correction
 from betahat.solvers.trace import STOP_REASONS
 from betahat.storage import Fields
@@ -82,6 +83,7 @@ def _result_to_dict(result: LinearResult) -> dict[str, Any]:
         "alpha": result.alpha,
         "refusal": result.refusal,
         "lows": None if result.lows is None else result.lows._asdict(),
+        "descended": None if result.descended is None else result.descended.to_dict(),
     }
 
 
@@ -102,7 +104,22 @@ def _read_result(stored: Fields) -> LinearResult:
         statistics=statistics,
         alpha=stored.number("alpha", finite=True),
         refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
+        descended=None if stored.raw("descended") is None else _read_descended(stored.inner("descended")),
         lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
+    )
+
+
+def _read_descended(stored: Fields) -> Descended:
+    return Descended(
+        solver=stored.text("solver"),
+        iterations=stored.whole("iterations"),
+        largest=stored.number("largest"),
+        smallest=stored.number("smallest"),
+        learning_rate=stored.number("learning_rate"),
+        momentum=stored.number("momentum"),
+        rate=stored.number("rate"),
+        tolerance=stored.number("tolerance"),
+        remark=stored.text("remark"),
     )
 
 

@@ -88,15 +88,19 @@ def _where(kind: type) -> str | None:
         if not kind.__module__.startswith(f"betahat.{name}"):
             continue
         module = import_module(f"betahat.{name}")
-        if kind.__name__ in module.__all__ and getattr(module, kind.__name__) is kind:
+        if kind.__name__ in _listed(module) and getattr(module, kind.__name__) is kind:
             return name
     return None
+
+
+def _listed(module: Any) -> list[str]:
+    return getattr(module, "__all__", [])
 
 
 def _class(name: str) -> type:
     for each in _MODULES:
         module = import_module(f"betahat.{each}")
-        if name in module.__all__:
+        if name in _listed(module):
             found = getattr(module, name)
             if isinstance(found, type) and not inspect.isabstract(found):
                 return found

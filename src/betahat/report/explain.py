@@ -10,9 +10,11 @@ import numpy as np
 from betahat.certificate import RELATIVE_TOLERANCE, Certificate
 from betahat.inference import Inference, LinearStatistics
 from betahat.inference.text import cell, number, table
+from betahat.report.explain_descent import descent_words
+from betahat.report.wording import bullet, formula, plural, wrap
+from betahat.solvers.linear_descent import Descended
 from betahat.solvers.trace import Trace
 
-_WIDTH = 79
 _SHOWN = 12  # steps or remarks listed in full
 
 _ROBUST = {
@@ -54,6 +56,8 @@ class LinearResultLike(Protocol):
     def alpha(self) -> float: ...
     @property
     def refusal(self) -> str | None: ...
+    @property
+    def descended(self) -> Descended | None: ...
 
 
 def explain_linear(result: LinearResultLike, objective_words: str) -> str:
@@ -64,8 +68,7 @@ def explain_linear(result: LinearResultLike, objective_words: str) -> str:
     parts = [
         ("What was minimised", _objective(result, objective_words)),
         ("Where its derivative vanishes", _equations(result)),
-        ("How the equations were solved", _solution(result)),
-        ("Refinement", _refinement(result)),
+        *_ways(result),
         ("Collinear columns", _collinear(result)),
         ("Is it the minimum?", _proof(result)),
         ("What the standard errors rest on", _errors(result)),
@@ -73,37 +76,23 @@ def explain_linear(result: LinearResultLike, objective_words: str) -> str:
     return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts if body)
 
 
-def _wrap(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-
-
-def _formula(text: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, initial_indent="      ", subsequent_indent="          ", break_on_hyphens=False
-    )
-
-
-def _plural(count: float, word: str) -> str:
-    return f"{count:,.15g} {word}{'' if count == 1 else 's'}"
-
-
 def _objective(result: LinearResultLike, objective_words: str) -> str:
     s = result.statistics
     p, t = result.coef.shape[1], len(s.target_names)
     targets = ", ".join(cell(name) for name in s.target_names[:4]) + (", …" if t > 4 else "")
     columns = (
-        f"p = {_plural(p, 'column')}{' and an intercept' if s.has_intercept else ', without an intercept'}"
+        f"p = {plural(p, 'column')}{' and an intercept' if s.has_intercept else ', without an intercept'}"
     )
     if s.weight == s.n_obs or not s.weight:
         weights = "Every row has the weight wᵢ = 1"
     else:
         weights = f"The weights wᵢ sum to {number(s.weight)}"
     found = f"{number(result.certificate.loss)}{' (summed over targets)' if t > 1 else ''}"
-    text = _wrap(
-        f"over n = {_plural(s.n_obs, 'row')}, {columns}, for {_plural(t, 'target')} ({targets}). {weights}. "
+    text = wrap(
+        f"over n = {plural(s.n_obs, 'row')}, {columns}, for {plural(t, 'target')} ({targets}). {weights}. "
         f"At the coefficients found J is {found}."
     )
-    return f"{_formula(objective_words)}\n\n{text}"
+    return f"{formula(objective_words)}\n\n{text}"
 
 
 def _equations(result: LinearResultLike) -> str:
@@ -119,15 +108,23 @@ def _equations(result: LinearResultLike) -> str:
     curvature = "XᵀWX/Σw" + (" + αI" if result.alpha else "")
     ones = "X has a first column of ones for the intercept, and " if result.statistics.has_intercept else ""
     return "\n".join([
-        _wrap(f"{ones}W is the diagonal matrix of the weights. The partial derivatives are"),
-        _formula(gradient),
-        _wrap("and setting them to zero gives the normal equations"),
-        _formula(matrix),
-        _wrap(
+        wrap(f"{ones}W is the diagonal matrix of the weights. The partial derivatives are"),
+        formula(gradient),
+        wrap("and setting them to zero gives the normal equations"),
+        formula(matrix),
+        wrap(
             f"{note}J is convex: a quadratic whose second derivative, {curvature}, is nowhere negative. So β "
             "where the derivatives vanish is a minimum, and no other is lower."
         ),
     ])  # fmt: skip
+
+
+def _ways(result: LinearResultLike) -> list[tuple[str, str]]:
+    """How the coefficients were found."""
+    if result.descended is None:
+        return [("How the equations were solved", _solution(result)), ("Refinement", _refinement(result))]
+    words = descent_words(result.descended, result.trace, result.stop_reason, result.certificate.readings)
+    return [("How the minimum was descended to", words)]
 
 
 def _solution(result: LinearResultLike) -> str:
@@ -135,14 +132,14 @@ def _solution(result: LinearResultLike) -> str:
     how = _HOW.get(result.solver, f"The method was {result.solver}")
     centred = "centred at their means and " if result.statistics.has_intercept else ""
     return "\n".join([
-        _wrap(
+        wrap(
             f"Columns were {centred}divided by their lengths first, so that no unit of measurement decides "
             f"anything. The condition number of the columns, then, is {c.condition_number:.3g}: "
             f"{_lost_digits(c.condition_number)} of the 16 digits of double precision would be lost without "
             "refinement."
         ),
-        _wrap(f"{how}, because {result.why}."),
-        _wrap(f"The rows were read {_times(c.readings)} in all, the reading for the certificate included."),
+        wrap(f"{how}, because {result.why}."),
+        wrap(f"The rows were read {_times(c.readings)} in all, the reading for the certificate included."),
     ])  # fmt: skip
 
 
@@ -169,7 +166,7 @@ def _refinement(result: LinearResultLike) -> str:
     carried = result.certificate.carried
     body = table(["step", "mean loss", "largest |∂J/∂β|", "correction asked for"], rows, rule="─")
     return "\n".join([
-        _wrap(
+        wrap(
             "The derivatives "
             + ("at a β close to the solution were summed" if carried else "at the solution were summed again")
             + " over all rows in double-double arithmetic (32 digits), and the equations solved for the correction "
@@ -178,7 +175,7 @@ def _refinement(result: LinearResultLike) -> str:
         "",
         textwrap.indent(body, "    "),
         "",
-        _wrap(f"{_STOPPED.get(result.stop_reason, f'It stopped: {result.stop_reason}')}."),
+        wrap(f"{_STOPPED.get(result.stop_reason, f'It stopped: {result.stop_reason}')}."),
     ])  # fmt: skip
 
 
@@ -193,23 +190,17 @@ _STOPPED = {
 def _collinear(result: LinearResultLike) -> str:
     if not result.remarks:
         return ""
-    shown = [_bullet(remark) for remark in result.remarks[:_SHOWN]]
+    shown = [bullet(remark) for remark in result.remarks[:_SHOWN]]
     more = len(result.remarks) - len(shown)
     if more:
-        shown.append(_bullet(f"and {more} more"))
+        shown.append(bullet(f"and {more} more"))
     s = result.statistics
     told = (
         f"The rank is {s.rank} with {len(s.names)} coefficients, so the data leave {len(s.names) - s.rank} "
         "of their combinations open; predictions do not depend on them. Coefficients that are not determined "
         "have no standard error."
     )
-    return "\n".join([*shown, "", _wrap(told)])
-
-
-def _bullet(text: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, initial_indent="  • ", subsequent_indent="    ", break_on_hyphens=False
-    )
+    return "\n".join([*shown, "", wrap(told)])
 
 
 def _proof(result: LinearResultLike) -> str:
@@ -220,37 +211,42 @@ def _proof(result: LinearResultLike) -> str:
         else "recomputed from the data and not taken from the solver"
     )
     lines = [
-        _wrap(
+        wrap(
             f"{c.status[0].upper()}{c.status[1:]}: {c.message}. The largest derivative, |∂J/∂β| = "
             f"{c.gradient_norm:.2g}, was {origin}. A "
-            f"derivative counts as zero up to {RELATIVE_TOLERANCE:g} of the mean size of its terms "
+            f"derivative counts as zero up to {_tolerance(result):g} of the mean size of its terms "
             "|wᵢ xᵢⱼ (yᵢ − ŷᵢ)|, and up to what rounding β̂ to double precision makes unavoidable; the "
             f"closest to its tolerance may be {c.tolerance:.2g}."
         )
     ]
     finite = c.error_bound[np.isfinite(c.error_bound)]
-    if c.converged and finite.size:
+    if (c.converged or result.descended is not None) and finite.size:
         kind = (
             "This is a bound: it holds whatever the rounding errors of the solver were"
             if c.error_bound_kind == "bound"
             else "This is an estimate, not a bound, because the columns are too nearly collinear for a proof"
         )
-        lines.append(_wrap(
+        lines.append(wrap(
             "From it follows how far β̂ can be from the exact solution β* of the equations for these data: "
             f"|β̂ − β*| ≤ {finite.max():.2g} for every coefficient. {kind}."
         ))  # fmt: skip
     return "\n".join(lines)
 
 
+def _tolerance(result: LinearResultLike) -> float:
+    asked = np.nan if result.descended is None else result.descended.tolerance
+    return float(np.fmax(asked, RELATIVE_TOLERANCE))
+
+
 def _errors(result: LinearResultLike) -> str:
     s = result.statistics
     if s.penalised:
-        return _wrap(Inference(s).message)
+        return wrap(Inference(s).message)
     if result.refusal is not None:
-        return _wrap(result.refusal)
+        return wrap(result.refusal)
     if s.df_resid <= 0:
-        return _wrap(
-            f"There are none: {_plural(s.n_obs, 'row')} and rank {s.rank} leave no degrees of freedom for "
+        return wrap(
+            f"There are none: {plural(s.n_obs, 'row')} and rank {s.rank} leave no degrees of freedom for "
             "a variance."
         )
     if s.cov_type == "nonrobust":
@@ -258,18 +254,18 @@ def _errors(result: LinearResultLike) -> str:
             " …" if len(s.residual_ss) > 4 else ""
         )
         return "\n".join([
-            _wrap("The covariance of β̂ is"),
-            _formula(f"V = s² (XᵀWX)⁻¹,   s² = Σ wᵢ (yᵢ − ŷᵢ)² / (n − rank) = {variance}"),
-            _wrap(
-                f"with n − rank = {_plural(s.df_resid, 'degree')} of freedom. It presumes errors that are "
+            wrap("The covariance of β̂ is"),
+            formula(f"V = s² (XᵀWX)⁻¹,   s² = Σ wᵢ (yᵢ − ŷᵢ)² / (n − rank) = {variance}"),
+            wrap(
+                f"with n − rank = {plural(s.df_resid, 'degree')} of freedom. It presumes errors that are "
                 "independent and of one variance (over wᵢ); where they are not, cov_type 'HC3' or 'cluster' "
                 "is safer."
             ),
         ])  # fmt: skip
     return "\n".join([
-        _wrap(f"The covariance of β̂ ({s.cov_type}) is the sandwich"),
-        _formula("V = (XᵀWX)⁻¹ · XᵀWΩWX · (XᵀWX)⁻¹"),
-        _wrap(f"{_ROBUST[s.cov_type]}{_options_text(s.cov_options)}. {_presumes(s.cov_type)}."),
+        wrap(f"The covariance of β̂ ({s.cov_type}) is the sandwich"),
+        formula("V = (XᵀWX)⁻¹ · XᵀWΩWX · (XᵀWX)⁻¹"),
+        wrap(f"{_ROBUST[s.cov_type]}{_options_text(s.cov_options)}. {_presumes(s.cov_type)}."),
     ])  # fmt: skip
 
 

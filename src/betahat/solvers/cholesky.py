@@ -23,7 +23,7 @@ class CholeskyFactor(Factor):
 
     def __init__(self, H: np.ndarray, triangle: np.ndarray, hessian_condition: float) -> None:
         k = len(H)
-        self._triangle = triangle
+        self._H, self._triangle = H, triangle
         self.condition_number = float(np.sqrt(hessian_condition))
         self.rank, self.null_space = k, np.zeros((k, 0))
         self.contraction = (130 + 8 * k) * EPS * hessian_condition
@@ -32,6 +32,9 @@ class CholeskyFactor(Factor):
         if not len(z):
             return z
         return lapack.dpotrs(self._triangle, z, lower=0)[0]
+
+    def quadratic(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._H, None
 
     def inverse(self) -> np.ndarray:
         if not self.rank:

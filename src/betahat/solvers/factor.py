@@ -27,5 +27,10 @@ class Factor(ABC):
         """H⁻¹ z for z (k, t); for a rank-deficient H the solution of smallest norm."""
 
     @abstractmethod
+    def quadratic(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """H itself for methods that multiply with it, in the basis V (k, m) of the directions that are determined:
+        (VᵀHV, V), or (H, None) where all are."""
+
+    @abstractmethod
     def inverse(self) -> np.ndarray:
         """H⁻¹ (k, k), or the pseudo-inverse."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.kernels.reference import Gradient
 from betahat.models.linear import Counts
+from betahat.solvers.linear_descent import Descended
 from betahat.solvers.range import Units
 from betahat.solvers.refine import Refined
 from betahat.solvers.trace import Trace
@@ -50,6 +51,8 @@ class LinearFit:
     remarks: list[str] = field(default_factory=list)
     units: Units | None = None
     """What the data were multiplied by, if they were: all numbers here are in these units."""
+    descended: Descended | None = None
+    """How the solution was descended to, where it was not solved for."""
 
     @property
     def is_separable(self) -> bool:

@@ -15,6 +15,7 @@ from betahat.solvers.equations import NormalEquations
 from betahat.solvers.factor import EPS, Factor
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.inverse import exact_moments, refined_inverse, with_intercept
+from betahat.solvers.linear_descent import LinearDescent, Method
 from betahat.solvers.qr import TriangularFactor
 from betahat.solvers.refine import Correction, Known, refine
 from betahat.solvers.svd import SingularFactor
@@ -43,9 +44,10 @@ class _Factored:
 
 def solve_primal(
     objective: LinearObjective, equations: NormalEquations, t: int, names: tuple[str, ...], collinear: str,
-    extended: bool, trace: Trace, first: GradientStatistic | None = None,
+    extended: bool, trace: Trace, first: GradientStatistic | None = None, method: Method | None = None,
 ) -> LinearFit:  # fmt: skip
-    """Factorise, solve, refine and invert. `first` is a gradient that was summed with the equations."""
+    """Factorise, solve, refine and invert. `first` is a gradient that was summed with the equations; `method` descends
+    to the solution in the place of solving for it."""
     p, weight = equations.p, equations.weight
     found = _factorise(objective, equations, names, collinear)
     factor, active, scale = found.factor, found.active, found.scale
@@ -60,12 +62,28 @@ def solve_primal(
             coef -= (coef @ basis) @ basis.T
         return coef
 
-    def correct(slopes: np.ndarray, constant: np.ndarray) -> Correction:
-        coef = raw(factor.solve(slopes[:, active].T / scale[:, None]))
-        return Correction(coef, constant / weight - coef @ mean if intercepts else np.zeros(t))
+    def about(level: np.ndarray, scaled: np.ndarray) -> Correction:
+        coef = raw(scaled)
+        return Correction(coef, level - coef @ mean if intercepts else np.zeros(t))
 
-    coef = raw(found.start)
-    start = Correction(coef, equations.mean[p:] - coef @ mean if intercepts else np.zeros(t))
+    def correct(slopes: np.ndarray, constant: np.ndarray) -> Correction:
+        return about(constant / weight, factor.solve(slopes[:, active].T / scale[:, None]))
+
+    way = LinearDescent(method, factor, weight, trace) if method is not None and len(active) else None
+
+    def descend(
+        slopes: np.ndarray, constant: np.ndarray, accuracy: float, loss: float
+    ) -> tuple[Correction, str]:
+        assert way is not None
+        scaled, reason = way.solve(slopes[:, active].T / scale[:, None], accuracy, loss)
+        return about(constant / weight, scaled), reason
+
+    if way is not None:  # from β = 0
+        half = float(equations.total_ss.sum()) / (2 * weight)
+        scaled, _ = way.solve(equations.right[active] / scale[:, None], 0.0, half)
+        start = about(equations.mean[p:], scaled)
+    else:
+        start = about(equations.mean[p:], found.start)
     size = np.sqrt(np.maximum(np.diag(equations.moments)[:p], 0))
     elements = equations.counts.rows * p
     precise = extended or factor.method != "Cholesky"
@@ -73,13 +91,17 @@ def solve_primal(
     if first is not None and not basis.size:
         start = Correction(first.beta, first.intercept)
         known = Known(first.total(), equations.hessian, factor.contraction)
-    refined = refine(objective, start, correct, mean, weight, size, elements, extended, precise, trace, known)
+    refined = refine(
+        objective, start, correct, mean, weight, size, elements, extended, precise, trace, known,
+        descend if way is not None else None, method.tolerance if method is not None and way is not None else None,
+    )  # fmt: skip
     curvature = objective.penalty.curvature
     inverse = None if curvature else _inverse(objective, equations, factor, active, scale)
     return LinearFit(
         refined, equations.counts, mean, equations.mean[p:], equations.squares, equations.total_ss, active, scale,
         factor.rank, factor.condition_number, factor.contraction, inverse, found.null_space,
         _estimable(found.null_space, size), curvature, trace, factor.method, found.why, found.remarks,
+        descended=None if way is None else way.report(),
     )  # fmt: skip
 
 

@@ -28,6 +28,9 @@ class TriangularFactor(Factor):
     def solve(self, z: np.ndarray) -> np.ndarray:
         return lapack.dtrtrs(self._R, lapack.dtrtrs(self._R, z, trans=1)[0])[0]
 
+    def quadratic(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._R.T @ self._R, None
+
     def inverse(self) -> np.ndarray:
         inverse = lapack.dtrtri(self._R)[0]
         return inverse @ inverse.T

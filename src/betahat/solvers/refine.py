@@ -10,6 +10,7 @@ import numpy as np
 from betahat.kernels.reference import Gradient, two_product, two_sum
 from betahat.objective import LinearObjective
 from betahat.solvers.factor import EPS
+from betahat.solvers.linear_descent import ENDINGS
 from betahat.solvers.trace import Trace
 
 _SMALL = 1 << 20  # elements of X below which another reading costs nothing worth saving
@@ -43,6 +44,8 @@ class Refined(NamedTuple):
 
 Correct = Callable[[np.ndarray, np.ndarray], Correction]
 """From the gradient's sums about the mean (t, p) and for the intercept (t,) to the correction."""
+Descend = Callable[[np.ndarray, np.ndarray, float, float], tuple[Correction, str]]
+"""The correction again, by an iterative method, to a relative accuracy, where J is the last number; why it ended."""
 
 
 def penalised_gradient(
@@ -89,6 +92,16 @@ def _carry(
     )
 
 
+def _steepness(gradient: Gradient, beta: np.ndarray, curvature: float, intercepts: bool) -> float:
+    """The largest |Σ w r x| beside Σ |w r x|, penalty included."""
+    total = gradient.high + gradient.low
+    total[:, 1:] -= curvature * beta
+    first = 0 if intercepts else 1
+    return float(
+        (np.abs(total) / np.maximum(gradient.magnitude, np.finfo(float).tiny))[:, first:].max(initial=0)
+    )
+
+
 def _within(step: np.ndarray, value: np.ndarray) -> bool:
     """Whether every correction is within two units in the last place."""
     return bool((np.abs(step) <= 2 * EPS * np.abs(value)).all())
@@ -106,12 +119,16 @@ def refine(
     precise: bool,
     trace: Trace,
     known: Known | None = None,
+    descend: Descend | None = None,
+    tolerance: float | None = None,
 ) -> Refined:
     """Repeat β ← β + H⁻¹(−∇) while that still improves β.
 
     `size` (p,) is each column's root sum of squares, the scale on which corrections are compared. With `extended`
     the coefficients are kept in two doubles and refined to that precision; `precise` asks for gradients with all
     the digits that nearly collinear columns need. `known` is the gradient at the start, if it has been summed already.
+    `descend` takes the steps in the place of `correct`, which then only tells how far they still have to go; with a
+    `tolerance` they end once every derivative is that small beside the mean size of its terms.
     """
     beta, intercept = start.coef.copy(), start.intercept.copy()
     lows = Correction(np.zeros_like(beta), np.zeros_like(intercept)) if extended else None
@@ -119,6 +136,7 @@ def refine(
     intercepts = objective.fit_intercept
     previous = np.inf
     kept: Refined | None = None
+    ending = ""
 
     def record(at: Refined, slopes: np.ndarray, constant: np.ndarray) -> float:
         """Put a row into the trace; the correction's size relative to the coefficients."""
@@ -129,6 +147,8 @@ def refine(
             relative = float(
                 np.maximum(relative, (np.abs(constant) / (np.sqrt(weight) * reach)).max(initial=0))
             )
+        if descend is not None:
+            return relative
         norm = max(np.abs(slopes).max(initial=0), np.abs(constant).max(initial=0) * intercepts) / weight
         trace.add(float(at.gradient.loss.sum()) / (2 * weight), float(norm), relative)
         return relative
@@ -144,17 +164,22 @@ def refine(
         relative = record(here, slopes, constant)
         if not np.isfinite(relative):
             return (kept or here)._replace(stop_reason="diverged")
-        if relative > 0.5 * previous:  # as good as this arithmetic gets: keep the better of the last two
+        if relative > 0.5 * previous and not ending:
+            # as good as this arithmetic gets: keep the better of the last two
             best = kept if kept is not None and relative > previous else here
-            return best if min(relative, previous) < 1e-6 else best._replace(stop_reason="no progress")
+            good = min(relative, previous) < (1e-6 if descend is None else 1e-12)
+            return best if good else best._replace(stop_reason="no progress")
         if lows is not None:
             done = relative <= EPS**2
         elif elements < _SMALL and objective.source.in_memory:
             done = _within(step.coef, beta) and _within(step.intercept, intercept)
         else:
             done = relative <= (4 * EPS if objective.source.in_memory else _FILE_TOLERANCE)
-        if done:
+        steep = np.inf if tolerance is None else _steepness(gradient, beta, curvature, intercepts)
+        if done or (tolerance is not None and steep <= tolerance):
             return here
+        if ending:
+            return here._replace(stop_reason=ending)
         if known is not None and reading == 1 and known.contraction * relative <= _FILE_TOLERANCE:
             there = _carry(
                 here, slopes, constant * intercepts, correct, known, mean * intercepts, weight, curvature
@@ -164,6 +189,13 @@ def refine(
         if reading == _READINGS:
             return here._replace(stop_reason="budget spent")
         kept, previous = here, relative
+        if descend is not None:
+            loss = (
+                float(gradient.loss.sum()) / weight + objective.penalty.curvature * float((beta**2).sum())
+            ) / 2
+            accuracy = EPS / (4 * relative) if tolerance is None else tolerance / (4 * steep)
+            step, reason = descend(slopes, constant * intercepts, accuracy, loss)
+            ending = reason if reason in ENDINGS else ""
         if lows is None:
             beta, intercept = beta + step.coef, intercept + step.intercept
         else:

@@ -26,5 +26,8 @@ class SingularFactor(Factor):
     def solve(self, z: np.ndarray) -> np.ndarray:
         return self._V @ ((self._V.T @ z) / self._squares[:, None])
 
+    def quadratic(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return np.diag(self._squares), self._V
+
     def inverse(self) -> np.ndarray:
         return (self._V / self._squares) @ self._V.T

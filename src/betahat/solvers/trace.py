@@ -21,8 +21,9 @@ STOP_REASONS = (
 class Trace:
     """One row an iteration, as arrays.
 
-    loss : mean loss (without penalty) before the step, averaged over targets' sum; gradient_norm : largest |∂J/∂β|;
-    step : largest relative change of a coefficient; seconds : since the fit began.
+    loss : mean loss (without penalty) before the step, summed over targets; gradient_norm : largest |∂J/∂β|; step :
+    largest relative change of a coefficient; seconds : since the fit began. Where a linear model was descended to, loss
+    is all of J, and the gradient is by the coefficients of columns of unit variance.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,14 @@ class Trace:
 
     def add(self, loss: float, gradient_norm: float, step: float) -> None:
         self._rows.append((loss, gradient_norm, step, time.perf_counter() - self._start))
+
+    def extend(self, other: Trace, first: int, loss: float, value_unit: float, gradient_unit: float) -> None:
+        """Take over the rows of a descent from its `first` on: J = loss + value_unit · theirs."""
+        later = other._start - self._start
+        self._rows += [
+            (loss + value_unit * value, gradient_unit * norm, step, later + seconds)
+            for value, norm, step, seconds in other._rows[first:]
+        ]
 
     def __len__(self) -> int:
         return len(self._rows)

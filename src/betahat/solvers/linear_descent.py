@@ -1,0 +1,184 @@
+"""An iterative method in the place of a factorisation: each correction of a linear fit is descended to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+import numpy as np
+
+from betahat.solvers.descent.base import Limits, Solver, State
+from betahat.solvers.descent.quadratic import Quadratic, largest_eigenvalue
+from betahat.solvers.factor import EPS, Factor
+from betahat.solvers.trace import Trace
+
+ENDINGS = ("budget spent", "diverged", "interrupted")
+"""Why a descent ends for good, wherever it is."""
+MOST_ITERATIONS = 100_000
+_TOLERANCE = (
+    1e-12  # relative gradient up to which the quadratic, known in double precision, is worth descending on
+)
+_LOOSEST = 1e-2
+_OBSERVED = 4  # fewest iterations from which a rate is told
+_MATRICES_UP_TO = 3000  # numbers for which a method may keep a matrix
+_MATRIX = ("newton", "trust_region", "dogleg", "bfgs")
+
+
+@final
+@dataclass(frozen=True)
+class Method:
+    """What a user asks for: a solver or its name, iterations in all (None: 100,000), and how small |∂J/∂βⱼ| must become
+    beside mean |wᵢ xᵢⱼ rᵢ| (None: as small as double precision lets it)."""
+
+    solver: Solver | str
+    max_iterations: int | None = None
+    tolerance: float | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Descended:
+    """How a descent on the normal equations' quadratic went, in columns of unit variance.
+
+    solver : its name; iterations; largest, smallest : eigenvalues of the Hessian, the smallest of the directions that
+    the data determine; learning_rate, momentum : where they were fixed, else NaN; rate : the factor by which the
+    gradient shrank an iteration in the second half of the first descent, NaN where there were too few; tolerance : that
+    was asked for, NaN where rounding was; remark : what the solver said at its end.
+    """
+
+    solver: str
+    iterations: int
+    largest: float
+    smallest: float
+    learning_rate: float
+    momentum: float
+    rate: float
+    tolerance: float
+    remark: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@final
+class LinearDescent:
+    """H⁻¹z for the scaled Hessian H of a linear model, again and again, by a descent from 0 with one budget for all."""
+
+    def __init__(self, method: Method, factor: Factor, weight: float, trace: Trace) -> None:
+        self._H, self._basis = factor.quadratic()
+        self._weight, self._trace = weight, trace
+        self._largest = largest_eigenvalue(self._H)
+        self._smallest = self._largest / factor.condition_number**2
+        solver = method.solver
+        self._solver = self._named(solver) if isinstance(solver, str) else solver
+        self._name = solver if isinstance(solver, str) else _name(solver)
+        self._tolerance = np.nan if method.tolerance is None else method.tolerance
+        self._left = MOST_ITERATIONS if method.max_iterations is None else method.max_iterations
+        self._spent, self._rate, self._remark, self._ended = 0, np.nan, "", ""
+
+    def _named(self, name: str) -> Solver:
+        """Methods whose best parameters are known where H is."""
+        from betahat.solvers.descent.gradient_descent import GradientDescent
+        from betahat.solvers.descent.linear_cg import LinearConjugateGradient
+
+        if name == "gradient_descent":
+            return GradientDescent()
+        if name == "nesterov":
+            return GradientDescent(nesterov=True)
+        if name == "momentum":
+            # critical damping of the flattest direction; Polyak's larger learning rate would be twice as quick in the
+            # end, but lets J rise far above its start before
+            share = 1 - float(np.sqrt(self._smallest / self._largest))
+            return GradientDescent(1 / self._largest, momentum=min(share**2, 1 - EPS))
+        if name == "conjugate_gradient":
+            return LinearConjugateGradient()
+        from betahat import solvers
+
+        return getattr(solvers, solvers.DESCENTS[name])()
+
+    def solve(self, z: np.ndarray, accuracy: float, loss: float) -> tuple[np.ndarray, str]:
+        """H⁻¹z (k, t) to a relative `accuracy`, if the budget lasts, and why it ended. `loss` is J where δ = 0."""
+        inside = z if self._basis is None else self._basis.T @ z
+        size = float(np.linalg.norm(inside))
+        if self._ended in ENDINGS:
+            return np.zeros_like(z), self._ended
+        if not size > 0 or not np.isfinite(size):
+            return np.zeros_like(z), "converged"
+        problem = Quadratic(self._H, inside / size, self._largest)
+        if self._solver.name in _MATRIX and problem.n > _MATRICES_UP_TO:
+            raise ValueError(
+                f"solver={self._name!r} keeps a matrix of {problem.n} × {problem.n} ({len(z)} columns, {z.shape[1]} "
+                'targets); use "conjugate_gradient" or "lbfgs"'
+            )
+        limits = Limits(float(np.clip(accuracy, _TOLERANCE, _LOOSEST)), max(self._left, 0))
+        inner = Trace()
+        state = self._run(problem, limits, inner)
+        self._take(inner, loss, size)
+        self._remark, self._ended = state.remark, state.stop_reason
+        x = state.x.reshape(z.shape[1], -1).T * size
+        return (x if self._basis is None else self._basis @ x), state.stop_reason
+
+    def _run(self, problem: Quadratic, limits: Limits, inner: Trace) -> State:
+        best = [problem.start, 0.0]
+
+        def each(x: np.ndarray, value: float) -> None:
+            if value <= best[1]:
+                best[:] = [x.copy(), value]
+
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return self._solver.run(problem, limits, inner, each)
+        except KeyboardInterrupt:
+            return State(best[0], best[1], np.zeros(problem.n), "interrupted")
+
+    def _take(self, inner: Trace, loss: float, size: float) -> None:
+        """The iterations of one descent, in units of J, into the trace of the fit."""
+        taken = max(len(inner) - 1, 0)
+        self._left -= taken
+        norms = inner.gradient_norm
+        if not self._spent and taken >= _OBSERVED:
+            middle = taken // 2
+            if norms[middle] > 0 and norms[taken] > 0:
+                self._rate = float((norms[taken] / norms[middle]) ** (1 / (taken - middle)))
+        first = 1 if self._spent else 0  # where the last descent ended is told already
+        self._spent += taken
+        self._trace.extend(inner, first, loss, size**2 / self._weight, size / np.sqrt(self._weight))
+
+    def report(self) -> Descended:
+        """How it went so far."""
+        from betahat.solvers.descent.gradient_descent import GradientDescent
+
+        method = self._solver
+        rate, momentum = np.nan, np.nan
+        if isinstance(method, GradientDescent):
+            momentum = np.nan if method.nesterov and not method.momentum else float(method.momentum)
+            if method.learning_rate == "auto":
+                rate = 1 / self._largest
+            elif isinstance(method.learning_rate, (int, float)):
+                rate = float(method.learning_rate)
+        return Descended(
+            self._name, self._spent, self._largest, self._smallest, rate, momentum, self._rate, self._tolerance,
+            self._remark,
+        )  # fmt: skip
+
+
+def _name(solver: Solver) -> str:
+    """What it is called in words: momentum makes gradient descent another method."""
+    if solver.name != "gradient_descent":
+        return solver.name
+    given = vars(solver)
+    return "nesterov" if given["nesterov"] else "momentum" if given["momentum"] else solver.name
+
+
+def unfinished(how: Descended | None, stop_reason: str) -> str:
+    """What a certificate says of a descent that ended for a reason other than reaching the minimum."""
+    if how is None or stop_reason == "converged":
+        return ""
+    after = f"the descent ({how.solver}) ended after {how.iterations:,} iterations"
+    advice = {
+        "budget spent": 'the budget was spent before the derivatives vanished: raise max_iter, or choose "lbfgs", '
+        '"conjugate_gradient" or "direct"',
+        "diverged": how.remark or "the steps grew instead of shrinking: the learning rate is too large",
+        "interrupted": "it was interrupted",
+    }.get(stop_reason, "it made no more progress: double precision cannot tell points so close apart")
+    return f"{after}; {advice}"
