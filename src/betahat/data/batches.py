@@ -1,0 +1,140 @@
+"""Mini-batches: the rows of a source in random order, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from betahat.data.source import Block, Source
+
+_BUFFER_ROWS, _BUFFER_BYTES = 65_536, 256_000_000
+
+
+def random_numbers(seed: int, epoch: int) -> np.random.Generator:
+    """The random numbers of an epoch: Philox's, functions of (seed, epoch) and a counter (Salmon et al. 2011)."""
+    for name, value in (("seed", seed), ("epoch", epoch)):
+        if not (isinstance(value, (int, np.integer)) and 0 <= value < 2**64):
+            raise ValueError(f"{name} (={value!r}) must be a whole number from 0 to 2⁶⁴ − 1")
+    return np.random.Generator(np.random.Philox(key=np.array([seed, epoch], np.uint64)))
+
+
+def batches(
+    source: Source,
+    batch_size: int,
+    seed: int = 0,
+    epoch: int = 0,
+    *,
+    shuffle: bool = True,
+    buffer_rows: int | None = None,
+) -> Iterator[Block]:
+    """All rows once, as blocks of `batch_size` rows (the last may have fewer), weights and groups with them.
+
+    Rows in memory come in the order of a random permutation and are gathered by index, so that the set is not copied
+    (a sparse matrix kept by columns is turned into one kept by rows first). Rows that are read from a file go through a
+    buffer of `buffer_rows` (by default 65,536, or 256 MB if that is fewer): it is shuffled when full, one half leaves,
+    and the rows that follow fill it again; rows that lie far apart in the file hardly meet in a batch, so a file that
+    is sorted by the target should be shuffled once, when it is written.
+
+    The order depends on `seed` and `epoch` and on nothing else, such as threads or how rows arrive in blocks. Without
+    `shuffle` rows keep theirs.
+
+    Raises ValueError for a batch size below 1 or a seed that is not a whole number from 0.
+
+    >>> import numpy as np
+    >>> from betahat.data import ArraySource
+    >>> source = ArraySource(np.arange(5.0)[:, None], np.arange(5.0))
+    >>> [batch.y.ravel().tolist() for batch in batches(source, 2, seed=1, shuffle=False)]
+    [[0.0, 1.0], [2.0, 3.0], [4.0]]
+    >>> sorted(value for batch in batches(source, 2, seed=1) for value in batch.y.ravel().tolist())
+    [0.0, 1.0, 2.0, 3.0, 4.0]
+    """
+    for name, value in (("batch_size", batch_size), ("buffer_rows", buffer_rows)):
+        if value is not None and not (isinstance(value, (int, np.integer)) and value >= 1):
+            raise ValueError(f"{name} (={value!r}) must be a whole number of rows, 1 or more")
+    numbers = random_numbers(seed, epoch) if shuffle else None
+    if source.in_memory:
+        return _gathered(source, batch_size, numbers)
+    return _streamed(source, batch_size, numbers, buffer_rows)
+
+
+def _gathered(source: Source, size: int, numbers: np.random.Generator | None) -> Iterator[Block]:
+    blocks = [_by_rows(block) for block in source.blocks()]
+    if not blocks:
+        return
+    whole = _joined(blocks)
+    n = whole.X.shape[0]
+    order = None if numbers is None else numbers.permutation(n)
+    for start in range(0, n, size):
+        yield _rows(whole, slice(start, start + size) if order is None else order[start : start + size])
+
+
+def _streamed(
+    source: Source, size: int, numbers: np.random.Generator | None, buffer_rows: int | None
+) -> Iterator[Block]:
+    """Rows in order, or the first half of a shuffled buffer again and again, whatever blocks rows arrive in."""
+    waiting: list[Block] = []  # rows that arrived, and before them those that stay from the last shuffle
+    count, room = 0, 0
+    for block in source.blocks():
+        block = _by_rows(block)
+        room = room or (size if numbers is None else max(2 * size, _room(block, buffer_rows)))
+        start, rows = 0, block.X.shape[0]
+        while start < rows:
+            part = slice(start, start + room - count)
+            waiting.append(_rows(block, part))
+            count += min(part.stop, rows) - start
+            start = part.stop
+            if count == room:
+                leaving = room if numbers is None else max(size, room // 2 // size * size)
+                buffer = _joined(waiting)
+                order = np.arange(room) if numbers is None else numbers.permutation(room)
+                for first in range(0, leaving, size):
+                    yield _rows(buffer, order[first : first + size])
+                waiting = [_rows(buffer, order[leaving:])] if leaving < room else []
+                count = room - leaving
+    if count:
+        buffer = _joined(waiting)
+        order = np.arange(count) if numbers is None else numbers.permutation(count)
+        for first in range(0, count, size):
+            yield _rows(buffer, order[first : first + size])
+
+
+def _room(block: Block, buffer_rows: int | None) -> int:
+    if buffer_rows is not None:
+        return buffer_rows
+    a_row = 8 * (block.X.shape[1] + 4)
+    return min(_BUFFER_ROWS, max(1, _BUFFER_BYTES // a_row))
+
+
+def _by_rows(block: Block) -> Block:
+    """Sparse columns as sparse rows, which can be gathered."""
+    return replace(block, X=block.X.tocsr()) if hasattr(block.X, "tocsr") else block
+
+
+def _rows(block: Block, which: Any) -> Block:
+    def of(values: Any) -> Any:
+        return None if values is None else values[which]
+
+    return Block(
+        block.X[which], of(block.y), of(block.weight), of(block.frequency), of(block.groups), of(block.X_low)
+    )
+
+
+def _joined(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    first = blocks[0]
+
+    def all_of(name: str) -> Any:
+        parts = [getattr(block, name) for block in blocks]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    if hasattr(first.X, "tocsr"):
+        from scipy.sparse import vstack
+
+        X: Any = vstack([block.X for block in blocks], format="csr")
+    else:
+        X = np.concatenate([np.asarray(block.X) for block in blocks])
+    return Block(X, *(all_of(name) for name in ("y", "weight", "frequency", "groups", "X_low")))
