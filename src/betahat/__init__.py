@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "LinearRegression": "estimators.linear_regression",
+    "NonlinearRegression": "estimators.nonlinear_regression",
     "PolynomialRegression": "estimators.polynomial_regression",
     "Ridge": "estimators.ridge",
     "fit": "estimators.formula",
@@ -33,7 +34,7 @@ _WHERE = {
     "StorageError": "errors",
     "UnseenLevelError": "errors",
 }
-_MODULES = ("autodiff", "data", "errors", "inference", "kernels", "losses", "penalties", "plots", "solvers")
+_MODULES = ("autodiff", "curves", "data", "errors", "inference", "kernels", "losses", "penalties", "plots", "solvers")
 
 __all__ = ["__version__", *_MODULES, *_WHERE]
 

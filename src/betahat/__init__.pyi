@@ -1,4 +1,5 @@
 from betahat import autodiff as autodiff
+from betahat import curves as curves
 from betahat import data as data
 from betahat import errors as errors
 from betahat import inference as inference
@@ -28,6 +29,7 @@ from betahat.errors import StorageError as StorageError
 from betahat.errors import UnseenLevelError as UnseenLevelError
 from betahat.estimators.formula import fit as fit
 from betahat.estimators.linear_regression import LinearRegression as LinearRegression
+from betahat.estimators.nonlinear_regression import NonlinearRegression as NonlinearRegression
 from betahat.estimators.polynomial_regression import PolynomialRegression as PolynomialRegression
 from betahat.estimators.ridge import Ridge as Ridge
 from betahat.estimators.storing import load as load

@@ -21,6 +21,7 @@ class _Stored(NamedTuple):
 
 _STORED = {
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
+    "NonlinearRegression": _Stored("nonlinear_regression", "storing_nonlinear"),
     "PolynomialRegression": _Stored("polynomial_regression", "storing_polynomial"),
     "Ridge": _Stored("ridge", "storing_linear"),
 }

@@ -124,9 +124,9 @@ def _read_descended(stored: Fields) -> Descended:
 
 
 def read_statistics(stored: Fields) -> LinearStatistics:
-    for name in ("names", "target_names"):
+    for name in ("names", "target_names", "remarks"):
         stored.texts(name)
-    for name in ("has_intercept", "penalised"):
+    for name in ("has_intercept", "penalised", "nonlinear"):
         stored.flag(name)
     for name in ("certificate_line", "method"):
         stored.text(name)

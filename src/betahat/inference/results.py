@@ -112,8 +112,8 @@ class Inference:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know, one sentence each; empty for an ordinary fit."""
         s = self.statistics
-        found: list[str] = []
-        if not s.estimable.all():
+        found: list[str] = list(s.remarks)
+        if not s.estimable.all() and not s.nonlinear:
             names = [name for name, known in zip(s.names, s.estimable, strict=True) if not known]
             shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
             found.append(
@@ -161,6 +161,14 @@ class Inference:
         value[:, hidden, :] = np.nan
         value[:, :, hidden] = np.nan
         return self._shaped(value)
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation of the estimates, V_jk / √(V_jj V_kk), of the shape of `covariance`; NaN where that is."""
+        V = self.covariance
+        with np.errstate(invalid="ignore", divide="ignore"):
+            size = np.sqrt(np.diagonal(V, axis1=-2, axis2=-1))
+            return np.clip(V / size[..., :, None] / size[..., None, :], -1.0, 1.0)
 
     @cached_property
     def std_err(self) -> np.ndarray:
@@ -288,7 +296,8 @@ class Inference:
 
     @cached_property
     def r_squared(self) -> Any:
-        """R² = 1 − RSS/TSS; TSS about the mean with an intercept, about zero without. NaN for TSS = 0."""
+        """R² = 1 − RSS/TSS; TSS about the mean with an intercept or a nonlinear model, else about zero. NaN for
+        TSS = 0."""
         s = self.statistics
         explained = s.total_ss - s.residual_ss if s.penalised else self._explained_ss
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -300,7 +309,7 @@ class Inference:
         self._refuse_penalised("adj_r_squared")
         s = self.statistics
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = residual_variance(s) * (s.n_obs - int(s.has_intercept)) / s.total_ss
+            ratio = residual_variance(s) * (s.n_obs - int(s.has_intercept or s.nonlinear)) / s.total_ss
         return self._each(np.where(s.total_ss > 0, 1 - ratio, np.nan))
 
     @property
@@ -325,6 +334,8 @@ class Inference:
         cancels more."""
         s = self.statistics
         difference = s.total_ss - s.residual_ss
+        if s.nonlinear:
+            return difference
         if s.df_model == 0:
             return np.zeros_like(difference)
         if s.inverse is None:
@@ -346,7 +357,7 @@ class Inference:
         """F (t,) of all slopes, and why it is missing where the covariance is singular."""
         s = self.statistics
         q, undefined = s.df_model, np.full(len(s.target_names), np.nan)
-        if q == 0 or s.df_resid <= 0:
+        if q == 0 or s.df_resid <= 0 or s.nonlinear:
             return undefined, ""
         if s.inverse is None:
             return undefined, undetermined_reason(s)

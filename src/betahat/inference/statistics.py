@@ -10,6 +10,13 @@ import numpy as np
 
 from betahat.errors import StorageError
 
+_SCALARS = (
+    ("rank", int),
+    ("has_intercept", bool),
+    ("penalised", bool),
+    ("nonlinear", bool),
+    ("n_obs", float),
+)
 _ARRAYS = ("estimate", "estimable", "null_space", "residual_ss", "total_ss")
 
 
@@ -52,6 +59,9 @@ class LinearStatistics:
         [1 | X − centre]. None: centre 0.
     sandwich : (t, m, m) A · meat · A itself where it was made elsewhere, instead of a meat.
     penalised : whether the estimates are shrunk by a penalty, which leaves standard errors undefined.
+    nonlinear : whether the model is nonlinear, linearised at the estimates: its Jacobian stands for the design, the
+        total sum of squares is about the mean, and there is no overall F.
+    remarks : what readers of the numbers must know of this fit, before all else.
     """
 
     names: tuple[str, ...]
@@ -76,6 +86,8 @@ class LinearStatistics:
     centre: np.ndarray | None = None
     weight: float = 0.0
     sandwich: np.ndarray | None = None
+    nonlinear: bool = False
+    remarks: tuple[str, ...] = ()
 
     def in_basis(self, back: np.ndarray, estimate: np.ndarray) -> LinearStatistics:
         """The same fit with parameters β = back · γ, `back` (m, m), and `estimate` (t, m) the β themselves."""
@@ -127,6 +139,7 @@ class LinearStatistics:
         """The fields as plain numbers, strings, lists and float64 or bool arrays, for storage."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["names"], values["target_names"] = list(self.names), list(self.target_names)
+        values["remarks"] = list(self.remarks)
         values["cov_options"] = {
             key: list(value) if isinstance(value, tuple) else value for key, value in self.cov_options.items()
         }
@@ -149,11 +162,12 @@ class LinearStatistics:
             parts = dict(values)
             parts["names"] = tuple(str(name) for name in values["names"])
             parts["target_names"] = tuple(str(name) for name in values["target_names"])
+            parts["remarks"] = tuple(str(remark) for remark in values["remarks"])
             for name in (*_ARRAYS, "inverse", "meat", "centre", "sandwich"):
                 if values[name] is None and name not in _ARRAYS:
                     continue
                 parts[name] = np.asarray(values[name], dtype=bool if name == "estimable" else np.float64)
-            for name, kind in (("rank", int), ("has_intercept", bool), ("penalised", bool), ("n_obs", float)):
+            for name, kind in _SCALARS:
                 parts[name] = kind(values[name])
             for name in ("sum_log_weight", "condition_number", "weight"):
                 parts[name] = float(values[name])

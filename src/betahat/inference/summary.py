@@ -171,17 +171,20 @@ class Summary:
         for k, target in enumerate(s.target_names):
             one = {name: values[k] for name, values in fit.items()}
             left = [("Target", name_of(target)), ("Rows", number(s.n_obs)), ("Rank", str(s.rank))]
-            right = [("R²" if s.has_intercept else "R² (uncentred)", number(one["r_squared"]))]
+            right = [("R²" if s.has_intercept or s.nonlinear else "R² (uncentred)", number(one["r_squared"]))]
             if not s.penalised:
                 left += [
                     ("Residual df", number(inference.df_resid)),
                     ("Residual variance", number(one["residual_variance"])),
                     ("Covariance", _covariance_text(s.cov_type, s.cov_options)),
                 ]
+                right.append(("Adjusted R²", number(one["adj_r_squared"])))
+                if not s.nonlinear:
+                    right += [
+                        (f"F({s.df_model}, {number(inference.df_inference)})", number(one["f_statistic"])),
+                        ("P(F)", p_text(one["f_p_value"])),
+                    ]
                 right += [
-                    ("Adjusted R²", number(one["adj_r_squared"])),
-                    (f"F({s.df_model}, {number(inference.df_inference)})", number(one["f_statistic"])),
-                    ("P(F)", p_text(one["f_p_value"])),
                     ("Log-likelihood", number(one["log_likelihood"])),
                     ("AIC", number(one["aic"])),
                     ("BIC", number(one["bic"])),

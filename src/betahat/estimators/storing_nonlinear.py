@@ -1,0 +1,99 @@
+"""The stored form of nonlinear models: parameters and how f takes them, no rows, no code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from betahat.autodiff.containers import leaves, rebuild
+from betahat.errors import StorageError
+from betahat.estimators.nonlinear_fit import NonlinearResult
+from betahat.estimators.nonlinear_inputs import column_names, resolve
+from betahat.estimators.storing_linear import read_statistics
+from betahat.estimators.storing_parts import read_certificate, read_trace
+from betahat.models.arguments import Arguments
+from betahat.models.nonlinear import NonlinearModel
+from betahat.solvers.trace import STOP_REASONS
+from betahat.storage import Fields
+
+if TYPE_CHECKING:
+    from betahat.estimators.nonlinear_regression import NonlinearRegression
+
+
+def to_dict(estimator: NonlinearRegression) -> dict[str, Any]:
+    """Everything fitted; no rows."""
+    names = getattr(estimator, "feature_names_in_", None)
+    result = estimator._result
+    return {
+        "n_features_in": estimator.n_features_in_,
+        "feature_names_in": None if names is None else [str(each) for each in names],
+        "one_dimensional": estimator._one_dimensional,
+        "form": list(estimator._model.taken.form),
+        "result": {
+            "coef": result.coef,
+            "certificate": result.certificate.to_dict(),
+            "trace": result.trace.to_dict(),
+            "stop_reason": result.stop_reason,
+            "solver": result.solver,
+            "why": result.why,
+            "statistics": result.statistics.to_dict(),
+            "refusal": result.refusal,
+            "starts": result.starts,
+            "losses": result.losses,
+            "evaluations": result.evaluations,
+        },
+    }
+
+
+def restore(estimator: NonlinearRegression, model: Fields) -> None:
+    """Put what `to_dict` told into an estimator that has its parameters; raises where it does not fit together."""
+    stored = model.inner("result")
+    statistics = read_statistics(stored.inner("statistics"))
+    t, p = statistics.estimate.shape
+    if t != 1 or statistics.has_intercept or not statistics.nonlinear:
+        raise StorageError(f"`{stored.where}.statistics` are not those of a nonlinear model")
+    starts = stored.array("starts", (None, p), finite=True)
+    result = NonlinearResult(
+        coef=stored.array("coef", (p,), finite=True),
+        certificate=read_certificate(stored.inner("certificate"), 1, p),
+        trace=read_trace(stored.inner("trace")),
+        stop_reason=stored.text("stop_reason", STOP_REASONS),
+        solver=stored.text("solver"),
+        why=stored.text("why"),
+        statistics=statistics,
+        refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
+        starts=starts,
+        losses=stored.array("losses", (len(starts),)),
+        evaluations=stored.whole("evaluations"),
+    )
+    estimator.n_features_in_ = model.whole("n_features_in")
+    if estimator.n_features_in_ < 1:
+        raise StorageError("`model.n_features_in` is less than 1")
+    if model.raw("feature_names_in") is not None:
+        names = model.texts("feature_names_in")
+        if len(names) != estimator.n_features_in_:
+            raise StorageError(f"`model.feature_names_in` are not {estimator.n_features_in_}")
+        estimator.feature_names_in_ = np.asarray(names, dtype=object)
+    estimator._one_dimensional = model.flag("one_dimensional")
+    if estimator._one_dimensional and estimator.n_features_in_ != 1:
+        raise StorageError("`model.one_dimensional` does not fit several columns")
+    function, _ = resolve(estimator.f, column_names(estimator))
+    taken = Arguments(_form(model.raw("form")), statistics.names)
+    if taken.counted != p:
+        raise StorageError(f"`model.form` takes {taken.counted} numbers, and there are {p} parameters")
+    estimator._show(result, NonlinearModel(function, taken))
+
+
+def _form(stored: Any) -> tuple[Any, ...]:
+    """Arguments as f takes them: numbers, or arrays and dicts of floats."""
+    if not isinstance(stored, (list, tuple)) or not stored:
+        raise StorageError("`model.form` must list the arguments of f")
+    form = tuple(stored)
+    found = []
+    for _, leaf in leaves(form):
+        array = np.asarray(leaf, np.float64)
+        if not np.isfinite(array).all():
+            raise StorageError("`model.form` holds a number that is not finite")
+        found.append(array if array.ndim else float(array))
+    return rebuild(form, found)

@@ -1,0 +1,77 @@
+"""Gauss–Newton: the linearised sum of squares solved at every step."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
+from betahat.solvers.descent.problem import Problem
+from betahat.solvers.least_squares.polish import polish
+from betahat.solvers.least_squares.problem import half_square
+from betahat.solvers.least_squares.steps import FALL, Linearised, as_sum_of_squares, held_by, land
+from betahat.solvers.trace import Trace
+
+_ENOUGH = 1e-4  # share of the slope's promise that a step must keep (Armijo 1966)
+_HALVINGS = 40
+
+
+@final
+class GaussNewton(Solver):
+    """JᵀJ δ = −Jᵀr, halved until J falls enough (Gauss 1809; Armijo 1966).
+
+    Newton's method without the residuals' second derivatives: as fast where residuals are small at the end, and lost
+    where J loses rank on the way, which Levenberg–Marquardt's damping mends. Ends as that does.
+
+    >>> import numpy as np, betahat as bh
+    >>> x, y = np.arange(4.0), np.array([2.0, 1.2, 0.8, 0.5])
+    >>> fit = bh.least_squares(lambda b: b[0] * np.exp(-b[1] * x) - y, [1.0, 0.3], solver="gauss_newton")
+    >>> fit.point.round(4), fit.stop_reason
+    (array([1.9965, 0.4762]), 'converged')
+    """
+
+    name = "gauss_newton"
+    bounded = True
+
+    def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
+        problem = as_sum_of_squares(problem, self.name)
+        box = problem.box
+        x = problem.start.copy() if box is None else box.project(problem.start)
+        none = np.zeros(problem.n, bool)
+        with np.errstate(all="ignore"):
+            r, J = problem.linearised(x)
+            state = State(x, half_square(r), J.T @ r)
+            if not np.isfinite(state.value) or not np.isfinite(J).all():
+                state.stop_reason = "diverged"
+                return state
+            size = 0.0
+            for _ in range(limits.max_iterations):
+                trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), size)
+                held = held_by(box, state.x, state.gradient)
+                here = Linearised(r, J, np.zeros(problem.n), none, ~held)
+                if here.fall <= FALL * state.value:
+                    state.stop_reason = "converged"
+                    return polish(problem, state, J)
+                step, _ = here.step(0.0)
+                slope = float(state.gradient @ step)
+                length = 1.0
+                for _ in range(_HALVINGS):
+                    there = land(box, state.x, length * step)
+                    value = half_square(problem.residuals(there))
+                    if value <= state.value + _ENOUGH * length * slope:
+                        break
+                    length /= 2
+                else:
+                    state.stop_reason = "no progress"
+                    return polish(problem, state, J)
+                new_r, new_J = problem.linearised(there)
+                if not np.isfinite(new_J).all():
+                    state.stop_reason = "diverged"
+                    return state
+                size = float(np.max(np.abs(there - state.x) / np.maximum(np.abs(state.x), 1e-300), initial=0))
+                r, J = new_r, new_J
+                state = State(there, half_square(r), J.T @ r)
+                if ended(state, callback):
+                    return state
+        return state

@@ -1,0 +1,50 @@
+"""A sum of squares: besides value and gradient it has residuals and their Jacobian."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from betahat.solvers.descent.problem import Problem
+
+
+class SumOfSquares(Problem):
+    """J(x) = ½ Σ rᵢ(x)²."""
+
+    @abstractmethod
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """r(x) (m,), NaN and infinity where they arise."""
+
+    def precise_residuals(self, x: np.ndarray) -> np.ndarray:
+        """r(x) (m,) rounded once where that can be had, for the last digits."""
+        return self.residuals(x)
+
+    @abstractmethod
+    def linearised(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r(x) (m,) and ∂r/∂x (m, n)."""
+
+    @abstractmethod
+    def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """Σ cᵢ ∂²rᵢ/∂x² (n, n)."""
+
+    def value(self, x: np.ndarray) -> float:
+        return half_square(self.residuals(x))
+
+    def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        r, J = self.linearised(x)
+        return half_square(r), J.T @ r
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        """JᵀJ + Σ rᵢ ∂²rᵢ/∂x²."""
+        r, J = self.linearised(x)
+        return J.T @ J + self.bend(x, r)
+
+    def product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return self.hessian(x) @ v
+
+
+def half_square(r: np.ndarray) -> float:
+    """½ rᵀr, infinite where r is not finite."""
+    total = 0.5 * float(r @ r)
+    return total if np.isfinite(total) else np.inf
