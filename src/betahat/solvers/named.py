@@ -1,4 +1,4 @@
-"""From what users write for a solver to the solver."""
+"""From what users write for a solver to the solver; for estimators, whatever needs a learning rate finds it itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,28 @@ from typing import Any
 
 from betahat import solvers
 from betahat.solvers.descent.base import Solver
+
+FIRST_ORDER = ("gradient_descent", "momentum", "nesterov")
+STOCHASTIC = ("sgd", "adagrad", "rmsprop", "adam", "adamw")
+
+
+def solver_names() -> tuple[str, ...]:
+    """Every way down that a linear model takes by name."""
+    return tuple(dict.fromkeys(("direct", *FIRST_ORDER, *solvers.DESCENTS, *STOCHASTIC)))
+
+
+def named(name: str) -> Solver:
+    """A deterministic solver with default parameters.
+
+    >>> named("nesterov")
+    GradientDescent(learning_rate='auto', momentum=0.0, nesterov=True, restart=True)
+    """
+    from betahat.solvers.descent.gradient_descent import GradientDescent
+
+    if name in FIRST_ORDER:
+        return GradientDescent(momentum=0.9 * (name == "momentum"), nesterov=name == "nesterov")
+    return getattr(solvers, solvers.DESCENTS[name])()
+
 
 FOR_RESIDUALS = {"levenberg_marquardt": "LevenbergMarquardt", "gauss_newton": "GaussNewton"}
 """Solvers that need residuals one by one, by name."""
