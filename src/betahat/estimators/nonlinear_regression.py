@@ -90,7 +90,7 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
     >>> m.inference_.std_err.round(4)
     array([0.0968, 0.0361, 0.0984])
     >>> bh.NonlinearRegression("exponential_offset").fit(x, y).coef_.round(4)
-    array([ 3.2044, -0.4585,  1.8837])
+    array([ 3.1605, -0.4613,  1.9307])
     """
 
     coef_: np.ndarray

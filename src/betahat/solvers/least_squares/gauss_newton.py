@@ -45,12 +45,12 @@ class GaussNewton(Solver):
             if not np.isfinite(state.value) or not np.isfinite(J).all():
                 state.stop_reason = "diverged"
                 return state
-            size = 0.0
+            size, before = 0.0, np.inf
             for _ in range(limits.max_iterations):
                 trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), size)
                 held = held_by(box, state.x, state.gradient)
                 here = Linearised(r, J, np.zeros(problem.n), none, ~held)
-                if here.fall <= FALL * state.value:
+                if here.fall <= FALL * state.value or here.arrived(state, before):
                     state.stop_reason = "converged"
                     return polish(problem, state, J)
                 step, _ = here.step(0.0)
@@ -63,14 +63,14 @@ class GaussNewton(Solver):
                         break
                     length /= 2
                 else:
-                    state.stop_reason = "no progress"
+                    state.stop_reason = "converged" if here.is_near(state) else "no progress"
                     return polish(problem, state, J)
                 new_r, new_J = problem.linearised(there)
                 if not np.isfinite(new_J).all():
                     state.stop_reason = "diverged"
                     return state
                 size = float(np.max(np.abs(there - state.x) / np.maximum(np.abs(state.x), 1e-300), initial=0))
-                r, J = new_r, new_J
+                r, J, before = new_r, new_J, state.value
                 state = State(there, half_square(r), J.T @ r)
                 if ended(state, callback):
                     return state

@@ -22,7 +22,6 @@ from betahat.solvers.least_squares.steps import (
 from betahat.solvers.trace import Trace
 
 _EPS = float(np.finfo(np.float64).eps)
-_NEAR = 1e-8  # relative fall, or undamped step, within which a descent that gains no more has arrived
 _PROBE = 0.1  # length of the step along which the second derivative is measured
 _BENT = 0.75  # relative size up to which an acceleration is believed
 
@@ -110,11 +109,7 @@ class LevenbergMarquardt(Solver):
                         continue
                 small = (np.abs(trial.x - state.x) <= 2 * _EPS * np.abs(state.x)).all()
                 if small or damping > 1e20:
-                    whole = here.step(0.0)[0]
-                    near = (
-                        here.fall <= _NEAR * state.value or (np.abs(whole) <= _NEAR * np.abs(state.x)).all()
-                    )
-                    state.stop_reason = "converged" if near else "no progress"
+                    state.stop_reason = "converged" if here.is_near(state) else "no progress"
                     break
                 damping, growth = damping * growth, min(2 * growth, 1e6)
             if taken is None:

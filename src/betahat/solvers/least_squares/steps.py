@@ -6,12 +6,14 @@ from typing import final
 
 import numpy as np
 
+from betahat.solvers.descent.base import State
 from betahat.solvers.descent.box import Box
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.problem import SumOfSquares
 
 FALL = 1e-14
 """The relative fall of J that Gauss–Newton foresees, below which values of J say nothing."""
+_NEAR = 1e-8  # a relative fall, or a relative step, that is next to nothing
 _RANK = 1e-13  # relative singular values below which linear numbers are not determined
 
 
@@ -56,6 +58,15 @@ class Linearised:
         """By how much J would fall were it as linearised: ½ of r's square within the range of J."""
         keep = self._values > 1e-14 * self._values.max(initial=0)
         return 0.5 * float((self._right[keep] ** 2).sum())
+
+    def is_near(self, state: State) -> bool:
+        """Whether a descent that gains no more has arrived: what is left to win, or to go, is next to nothing."""
+        whole = self.step(0.0)[0]
+        return self.fall <= _NEAR * state.value or bool((np.abs(whole) <= _NEAR * np.abs(state.x)).all())
+
+    def arrived(self, state: State, before: float) -> bool:
+        """Whether the last step won nothing that double precision can tell, near the end."""
+        return before - state.value <= FALL * state.value and self.is_near(state)
 
     def step(self, damping: float) -> tuple[np.ndarray, float]:
         """δ (n,) for one λ, and the fall of J that it foresees."""
