@@ -3,82 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
-from betahat.certificate import curvature
-from betahat.solvers.descent.base import Limits, Solver, flatness
-from betahat.solvers.descent.bfgs import BFGS
-from betahat.solvers.descent.conjugate_gradient import ConjugateGradient
+from betahat.solvers import DESCENTS, LEARNING_RATES
+from betahat.solvers.assess import assess
+from betahat.solvers.checks import check_count, is_real
+from betahat.solvers.descent.base import Limits, Solver, State, free_gradient, typical_value
+from betahat.solvers.descent.bounds import read_bounds
 from betahat.solvers.descent.function import FunctionProblem
-from betahat.solvers.descent.lbfgs import LBFGS
-from betahat.solvers.descent.steepest import SteepestDescent
-from betahat.solvers.descent.trust_region import NewtonCG, TrustRegion
+from betahat.solvers.minimum import Minimum
+from betahat.solvers.named import solver_named
 from betahat.solvers.trace import Trace
 
-SOLVERS: dict[str, Callable[[], Solver]] = {
-    solver.name: solver for solver in (SteepestDescent, ConjugateGradient, BFGS, LBFGS, TrustRegion, NewtonCG)
-}
+__all__ = ["Minimum", "minimize"]
+
 _HESSIAN_UP_TO, _PRODUCTS_UP_TO = (
     100,
     2000,
 )  # numbers up to which the Hessian, and products with it, are worth it
-_ROUNDING = 1e-13  # a relative fall of J that cannot be told from rounding
-_ASSESSED_UP_TO = 500  # and up to which its eigenvalues tell a minimum from a saddle
-
-
-@final
-@dataclass(frozen=True)
-class Minimum:
-    """Where a descent ended.
-
-    point : in the form of the start; value : J there; gradient : ∂J/∂point; status : "local minimum" (the Hessian is
-    positive definite), "flat" (it has zero eigenvalues and none negative), "saddle", "stationary" (too many numbers to
-    look at the Hessian) or "not stationary"; smallest_eigenvalue : of the Hessian scaled to unit diagonal, or NaN;
-    relative_gradient : max |gⱼ| max(|xⱼ|, 1)/max(|J|, 1); stop_reason : one of
-    `betahat.solvers.trace.STOP_REASONS`; solver : which one; trace; evaluations, gradients, products : of the
-    function, its gradient, and its Hessian with a vector.
-    """
-
-    point: Any
-    value: float
-    gradient: Any
-    status: str
-    smallest_eigenvalue: float
-    relative_gradient: float
-    stop_reason: str
-    solver: str
-    trace: Trace
-    evaluations: int
-    gradients: int
-    products: int
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gradient vanishes and no direction of fall was found."""
-        return self.status in ("local minimum", "flat", "stationary")
 
 
 def minimize(
-    function: Callable[[Any], Any], start: Any, *, solver: str | Solver | None = None,
+    function: Callable[[Any], Any], start: Any, *, solver: str | Solver | None = None, bounds: Any = None,
     gradient: Callable[[Any], Any] | None = None, tolerance: float = 1e-9, max_iterations: int | None = None,
     callback: Callable[[Any, float], Any] | None = None,
 ) -> Minimum:  # fmt: skip
     """A point near `start` where the derivatives of `function` vanish and it has no way down.
 
     function : of one argument, in plain NumPy, giving one number; derivatives are found by :mod:`betahat.autodiff`.
-    start : a float, an array, or dicts, lists and tuples of arrays. solver : "trust_region", "newton_cg", "lbfgs",
-    "bfgs", "conjugate_gradient", "steepest_descent", or a solver object; None takes the first up to 100 numbers, the
-    second up to 2000, the third beyond. gradient : where NumPy code is not what J is made of. tolerance : on
-    max |gⱼ| max(|xⱼ|, 1)/max(|J|, 1). callback : called with point and value after each iteration; ends the descent by
-    returning something true.
+    For further arguments write `lambda x: f(x, a)`. start : a float, an array (a list of floats is read as one), or
+    dicts, lists and tuples of arrays. solver : "trust_region", "dogleg", "newton", "newton_cg", "bfgs", "lbfgs",
+    "lbfgsb", "conjugate_gradient", "steepest_descent"; or, with steps as long as a learning rate says,
+    "gradient_descent", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"; or an object of
+    `bh.solvers` with parameters of its own; None takes "trust_region" up to 100 numbers, "newton_cg" up to 2000,
+    "lbfgs" (with bounds "lbfgsb") beyond. bounds : one
+    pair (low, high) for all numbers; or a sequence of pairs, one for each number of a flat start; or (lower, upper),
+    each side in the form of the start; None or ±inf where there is no bound. "trust_region", "newton_cg" and "lbfgsb"
+    keep them; no point outside is ever asked for. gradient : where NumPy code is not what J is made of. tolerance : on
+    max |gⱼ| max(|xⱼ|, 1)/max(|J|, 1), where 1 is less for functions in tiny units; methods that know the Hessian also
+    ask that Newton's step would win no more than this share of J. callback : called with point and value after each
+    iteration; ends the descent by returning something true or raising StopIteration.
 
-    Returns a :class:`Minimum`. Ctrl-C ends the descent with the best point so far ("interrupted").
+    Returns a :class:`Minimum`: the point and a certificate made from gradient and Hessian there. At a bound that stops
+    its fall a number's derivative need not vanish, and "local minimum" speaks of the other numbers' Hessian. Ctrl-C
+    ends the descent with the best point so far ("interrupted"); so do divergence and an exhausted budget, each with
+    its own `stop_reason`.
 
-    Raises TypeError or ValueError for a start or function that cannot be differentiated, ValueError for an unknown
-    solver.
+    Raises TypeError or ValueError for a start, bounds or function that cannot be used, ValueError for an unknown
+    solver and for bounds with a solver that does not keep them.
 
     >>> import numpy as np, betahat as bh
     >>> def rosenbrock(x):
@@ -86,88 +60,59 @@ def minimize(
     >>> found = bh.minimize(rosenbrock, np.full(10, -1.0))
     >>> found.point.round(8), found.status
     (array([1., 1., 1., 1., 1., 1., 1., 1., 1., 1.]), 'local minimum')
+    >>> bh.minimize(rosenbrock, np.zeros(3), bounds=(None, 0.5)).point.round(4)
+    array([0.5   , 0.2574, 0.0663])
     """
-    problem = FunctionProblem(function, start, gradient)
-    way = _solver(solver, problem.n)
-    _check(tolerance, max_iterations)
-    limits = Limits(tolerance, max_iterations if max_iterations is not None else 1000 + 20 * problem.n)
+    _check(function, gradient, tolerance, max_iterations, callback)
+    if isinstance(start, list) and start and all(is_real(number) for number in start):
+        start = np.array(start)
+    problem = FunctionProblem(function, start, gradient, read_bounds(bounds, start))
+    way = _chosen(solver, problem.n, problem.box is not None)
     trace = Trace()
-    best: list[Any] = [None, np.inf]
 
     def each(x: np.ndarray, value: float) -> Any:
-        if value <= best[1]:
-            best[:] = [x.copy(), value]
-        return callback(problem.form(x), value) if callback is not None else None
+        try:
+            return callback(problem.form(x.copy()), value) if callback is not None else None
+        except StopIteration:
+            return True
 
     with np.errstate(all="ignore"):  # steps may overshoot to where J overflows; they are not taken
+        value, slope = problem.both(problem.start)
+        typical = typical_value(problem.start, value, free_gradient(problem.box, problem.start, slope))
+        budget = int(max_iterations) if max_iterations is not None else 1000 + 20 * problem.n
+        limits = Limits(float(tolerance), budget, typical)
         try:
             state = way.run(problem, limits, trace, each)
-            x, reason = state.x, state.stop_reason
+            hurried = False
         except KeyboardInterrupt:
-            x, reason = (problem.start if best[0] is None else best[0]), "interrupted"
-        value, slope = problem.both(x)
-        counted = problem.evaluations, problem.gradients, problem.products
-        relative = flatness(x, value, slope)
-        status, least = _status(problem, x, value, slope, relative, tolerance)
+            state, hurried = State(problem.start, np.inf, slope, "interrupted"), True
+        best = problem.best
+        if best is not None and state.stop_reason != "converged" and best[0] < state.value:
+            state = State(best[1], best[0], best[2], state.stop_reason, state.remark)
+        found = assess(problem, state, limits, hurried)
     return Minimum(
-        problem.form(x),
-        value,
-        problem.form(slope),
-        status,
-        least,
-        relative,
-        reason,
-        way.name,
-        trace,
-        *counted,
-    )
+        problem.form(state.x.copy()), found.value, problem.form(found.gradient), found.certificate, found.least,
+        found.relative, problem.form(found.held), found.stop_reason, way.name, trace, problem.evaluations,
+        problem.gradients, problem.products,
+    )  # fmt: skip
 
 
-def _solver(solver: str | Solver | None, n: int) -> Solver:
-    if isinstance(solver, Solver):
-        return solver
+def _chosen(solver: str | Solver | None, n: int, bounded: bool) -> Solver:
     if solver is None:
-        solver = "trust_region" if n <= _HESSIAN_UP_TO else "newton_cg" if n <= _PRODUCTS_UP_TO else "lbfgs"
-    if solver not in SOLVERS:
-        raise ValueError(
-            f"solver (={solver!r}) must be one of {', '.join(map(repr, SOLVERS))}, or None to choose"
-        )
-    return SOLVERS[solver]()
+        last = "lbfgsb" if bounded else "lbfgs"
+        solver = "trust_region" if n <= _HESSIAN_UP_TO else "newton_cg" if n <= _PRODUCTS_UP_TO else last
+    way = solver_named(solver)
+    if bounded and not way.bounded:
+        able = ", ".join(repr(name) for name in {**DESCENTS, **LEARNING_RATES} if solver_named(name).bounded)
+        raise ValueError(f"solver (={way.name!r}) does not keep bounds; those that do: {able}")
+    return way
 
 
-def _check(tolerance: float, max_iterations: int | None) -> None:
-    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
+def _check(function: Any, gradient: Any, tolerance: Any, max_iterations: Any, callback: Any) -> None:
+    for name, value in (("function", function), ("gradient", gradient), ("callback", callback)):
+        if not (callable(value) or (value is None and name != "function")):
+            raise TypeError(f"{name} (={value!r}) must be a function")
+    if not (is_real(tolerance) and 0 < tolerance < 1):
         raise ValueError(f"tolerance (={tolerance!r}) must be a number between 0 and 1")
-    if max_iterations is not None and (
-        not isinstance(max_iterations, (int, np.integer)) or max_iterations < 1
-    ):
-        raise ValueError(f"max_iterations (={max_iterations!r}) must be a whole number of 1 or more")
-
-
-def _fall(values: np.ndarray, g: np.ndarray) -> float:
-    """½ gᵀH⁻¹g, how much lower Newton's step would lead (his decrement); infinite unless H is positive definite."""
-    return float(0.5 * np.sum(g**2 / values)) if values[0] > 1e-14 * values[-1] else np.inf
-
-
-def _status(
-    problem: FunctionProblem,
-    x: np.ndarray,
-    value: float,
-    gradient: np.ndarray,
-    relative: float,
-    tolerance: float,
-) -> tuple[str, float]:
-    """What the point is, from gradient and Hessian there."""
-    if not np.isfinite(relative):
-        return "not stationary", np.nan
-    if problem.n > _ASSESSED_UP_TO:
-        return ("stationary" if relative <= 100 * tolerance else "not stationary"), np.nan
-    H = problem.hessian(x)
-    if not np.isfinite(H).all():
-        return ("stationary" if relative <= 100 * tolerance else "not stationary"), np.nan
-    bend = curvature(H)
-    least = float(bend.values[0])
-    fall = _fall(bend.values, bend.vectors.T @ (gradient / bend.scale))
-    if relative > 100 * tolerance and not fall <= _ROUNDING * abs(value):
-        return "not stationary", least
-    return bend.status, least
+    if max_iterations is not None:
+        check_count("max_iterations", max_iterations)

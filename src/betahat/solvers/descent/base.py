@@ -9,7 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.solvers.descent.line_search import wolfe
+from betahat.solvers.descent.box import Box
+from betahat.solvers.descent.line_search import ENDLESS, LINE_SEARCHES
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.trace import Trace
 
@@ -17,32 +18,42 @@ from betahat.solvers.trace import Trace
 @final
 @dataclass(frozen=True)
 class Limits:
-    """When to stop: `tolerance` on max |gⱼ| max(|xⱼ|, 1) / max(|J|, 1), and the iterations allowed."""
+    """When to stop: `tolerance` on max |gⱼ| max(|xⱼ|, 1) / max(|J|, `typical`), and the iterations allowed."""
 
     tolerance: float
     max_iterations: int
+    typical: float = 1.0
 
 
 @final
 @dataclass
 class State:
-    """A point with J, its gradient, and why the descent ended there."""
+    """A point with J, its gradient, and why the descent ended there; `remark` says more, or nothing."""
 
     x: np.ndarray
     value: float
     gradient: np.ndarray
     stop_reason: str = "budget spent"
+    remark: str = ""
 
 
 LOWEST = -1e200
 """A J below this has no minimum."""
 
 
-def flatness(x: np.ndarray, value: float, gradient: np.ndarray) -> float:
-    """The relative gradient max |gⱼ| max(|xⱼ|, 1) / max(|J|, 1) (Dennis & Schnabel 1983)."""
-    if not (np.isfinite(value) and np.isfinite(gradient).all()):
-        return np.inf
-    return float((np.abs(gradient) * np.maximum(np.abs(x), 1)).max(initial=0) / max(abs(value), 1.0))
+def flatness(x: np.ndarray, value: float, gradient: np.ndarray, typical: float = 1.0) -> float:
+    """The relative gradient max |gⱼ| max(|xⱼ|, 1) / max(|J|, typical) (Dennis & Schnabel 1983)."""
+    steepest = float((np.abs(gradient) * np.maximum(np.abs(x), 1.0)).max(initial=0.0))
+    flat = steepest / max(abs(value), typical)
+    return flat if flat < np.inf and abs(value) < np.inf else np.inf  # NaN is below nothing
+
+
+def typical_value(x: np.ndarray, value: float, gradient: np.ndarray) -> float:
+    """How small a J is nothing beside the start's: 1, or less where J and its changes there are less, so that a
+    function in tiny units is not taken for a flat one."""
+    reach = float((np.abs(gradient) * np.maximum(np.abs(x), 1.0)).max(initial=0.0))
+    scale = abs(value) + reach
+    return min(1.0, scale) if 0 < scale < np.inf else 1.0
 
 
 Callback = Callable[[np.ndarray, float], Any]
@@ -60,10 +71,19 @@ def ended(state: State, callback: Callback | None) -> bool:
     return False
 
 
+def free_gradient(box: Box | None, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The gradient without the numbers that a bound holds: what must vanish at a minimum."""
+    return gradient if box is None else np.where(box.held(x, gradient), 0.0, gradient)
+
+
 class Solver(ABC):
-    """A way down."""
+    """A way down.
+
+    bounded : whether it keeps to the bounds of a problem that has them.
+    """
 
     name: str
+    bounded: bool = False
 
     @abstractmethod
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
@@ -71,9 +91,19 @@ class Solver(ABC):
 
 
 class LineSearch(Solver):
-    """Direction × step: subclasses say which way, the Wolfe conditions how far."""
+    """Direction × step: subclasses say which way, a line search how far.
+
+    line_search : "wolfe" (strong Wolfe conditions, approximate ones near a minimum) or "backtracking" (Armijo's
+    condition alone).
+    """
 
     flatter = 0.9
+
+    def __init__(self, line_search: str = "wolfe") -> None:
+        if line_search not in LINE_SEARCHES:
+            known = ", ".join(map(repr, LINE_SEARCHES))
+            raise ValueError(f"line_search (={line_search!r}) must be one of {known}")
+        self.line_search = line_search
 
     @abstractmethod
     def begin(self, problem: Problem) -> None:
@@ -91,23 +121,41 @@ class LineSearch(Solver):
         """The length to try first: 1, where directions come with a length of their own."""
         return 1.0
 
+    def finished(self, problem: Problem, state: State, limits: Limits) -> bool:
+        """Whether what else is known lets the descent end where the gradient vanishes."""
+        return True
+
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
         state = State(problem.start.copy(), *problem.both(problem.start))
         if not np.isfinite(state.value):
             state.stop_reason = "diverged"
             return state
+        search, box = LINE_SEARCHES[self.line_search], problem.box
+        land = np.add if box is None else box.land
         self.begin(problem)
         before: float | None = None
         restarted = False
         for _ in range(limits.max_iterations):
-            flat = flatness(state.x, state.value, state.gradient)
-            trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), before or 0.0)
-            if flat <= limits.tolerance:
+            g = free_gradient(box, state.x, state.gradient)
+            trace.add(state.value, float(np.abs(g).max(initial=0)), before or 0.0)
+            flat = flatness(state.x, state.value, g, limits.typical) <= limits.tolerance
+            if flat and self.finished(problem, state, limits):
                 state.stop_reason = "converged"
                 return state
             direction = self.direction(problem, state)
-            length = self.first_length(state, direction, before)
-            taken = wolfe(problem.both, state.x, direction, state.value, state.gradient, length, self.flatter)
+            first = self.first_length(state, direction, before)
+            longest = np.inf if box is None else box.longest(state.x, direction)
+            taken = search(
+                problem.both,
+                state.x,
+                direction,
+                state.value,
+                state.gradient,
+                first,
+                self.flatter,
+                longest,
+                land,
+            )
             if taken is None:
                 if restarted:
                     state.stop_reason = "no progress"
@@ -115,8 +163,10 @@ class LineSearch(Solver):
                 self.begin(problem)  # once more along the gradient itself
                 restarted, before = True, None
                 continue
-            step, change = taken.length * direction, taken.gradient - state.gradient
-            state = State(state.x + step, taken.value, taken.gradient)
+            if taken.length > ENDLESS * first:
+                return State(taken.point, taken.value, taken.gradient, "diverged")
+            step, change = taken.point - state.x, taken.gradient - state.gradient
+            state = State(taken.point, taken.value, taken.gradient)
             self.learn(step, change, state)
             restarted, before = False, float(np.abs(step).max())
             if ended(state, callback):

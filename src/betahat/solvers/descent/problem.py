@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from betahat.solvers.descent.box import Box
+
 
 class Problem(ABC):
     """J at flat points x (n,) float64. Values that are not finite count as +∞, so that no step ends there.
 
-    start : (n,) where to begin. evaluations, gradients, products : how often each was computed.
+    start : (n,) where to begin. box : the bounds that x keeps to, None where there are none.
+    evaluations, gradients, products : how often each was computed.
     """
 
     start: np.ndarray
+    box: Box | None = None
     evaluations: int = 0
     gradients: int = 0
     products: int = 0

@@ -1,0 +1,53 @@
+"""Newton's method: to the minimum of the parabola that gradient and Hessian describe (Newton 1685; Simpson 1740)."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from betahat.solvers.descent.base import Limits, LineSearch, State
+from betahat.solvers.descent.problem import Problem
+from betahat.solvers.descent.shifted import Shifted, shifted_cholesky
+
+
+@final
+class Newton(LineSearch):
+    """(H + λD²) d = −g by Cholesky's factorisation, λ = 0 wherever H is positive definite, D² = |diag H|; then a line
+    search. Near a minimum the error is squared at each iteration, and units do not matter.
+
+    Where H is not positive definite it descends by the shifted matrix, but along no direction of negative curvature
+    itself, so that a saddle reached exactly is where it ends (status "saddle"): the trust region leaves such points.
+    For functions of up to some hundred numbers.
+
+    >>> import numpy as np, betahat as bh
+    >>> fit = bh.minimize(lambda x: np.sum(np.cosh(x - 1.0)), np.zeros(3), solver="newton")
+    >>> fit.point, fit.stop_reason
+    (array([1., 1., 1.]), 'converged')
+    """
+
+    name = "newton"
+
+    def begin(self, problem: Problem) -> None:
+        self._at: np.ndarray | None = None
+        self._factor: Shifted | None = None
+
+    def direction(self, problem: Problem, state: State) -> np.ndarray:
+        factor = self._factored(problem, state)
+        return -state.gradient if factor is None else -factor.solve(state.gradient)
+
+    def finished(self, problem: Problem, state: State, limits: Limits) -> bool:
+        """Newton's decrement ½ gᵀH⁻¹g says how much lower J can get, whatever the units."""
+        factor = self._factored(problem, state)
+        if factor is None or factor.shift:
+            return True
+        fall = 0.5 * float(state.gradient @ factor.solve(state.gradient))
+        return fall <= limits.tolerance * max(abs(state.value), limits.typical)
+
+    def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
+        return None
+
+    def _factored(self, problem: Problem, state: State) -> Shifted | None:
+        if self._at is not state.x:
+            self._at, self._factor = state.x, shifted_cholesky(problem.hessian(state.x))
+        return self._factor
