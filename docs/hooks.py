@@ -1,12 +1,16 @@
-"""MkDocs hooks: formulas become MathML at build time, so that reading needs neither network nor script."""
+"""MkDocs hooks: at build time formulas become MathML, so that reading needs neither network nor script, and pictures of
+descents are drawn."""
 
 from __future__ import annotations
 
 import html
 import re
+from functools import cache
 from typing import Any
 
+from descent_pictures import pictures
 from latex2mathml.converter import convert
+from mkdocs.structure.files import File, Files
 
 _FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<kind>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
@@ -17,6 +21,18 @@ def _mathml(match: re.Match[str]) -> str:
     display = match["kind"] == "["
     math = convert(html.unescape(match["tex"]).strip(), display="block" if display else "inline")
     return f'<div class="formula">{math}</div>' if display else math
+
+
+@cache
+def _pictures() -> dict[str, str]:
+    return dict(pictures())
+
+
+def on_files(files: Files, *, config: Any, **_: Any) -> Files:
+    """The pictures join the pages' files without lying in docs/."""
+    for name, svg in _pictures().items():
+        files.append(File.generated(config, f"images/{name}", content=svg))
+    return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

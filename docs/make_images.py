@@ -1,4 +1,7 @@
-"""Draws docs/images from a real fit and from the import contract: `.venv/bin/python docs/make_images.py`."""
+"""Draws docs/images from real fits and from the import contract: `.venv/bin/python docs/make_images.py`.
+
+Those of docs/gradient-descent.md are drawn by each build; the README has one of them here, with a ground of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import tomllib
 import warnings
 from pathlib import Path
 
+from descent_pictures import as_png, ground, valley
 from rich.console import Console
 from rich.text import Text
 
@@ -40,7 +44,7 @@ def summary_picture() -> str:
 WHAT = {
     "cli": "the command line",
     "estimators": "the scikit-learn face: parameters in, results out",
-    "report": "explain(), versions",
+    "report": "explain(), pictures, versions",
     "inference": "standard errors, tests, summary",
     "storage": "one file, no pickle",
     "solvers": "how β moves: one method a file",
@@ -93,3 +97,6 @@ if __name__ == "__main__":
     for name, picture in (("summary", summary_picture()), ("rooms", rooms_picture())):
         (IMAGES / f"{name}.svg").write_text(picture, encoding="utf-8")
         print(f"docs/images/{name}.svg")
+    with ground("light", "#ffffff"):
+        (IMAGES / "descent.png").write_bytes(as_png(valley()))
+    print("docs/images/descent.png")

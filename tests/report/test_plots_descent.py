@@ -269,9 +269,20 @@ def test_lines_are_the_traces(quantities: Any, by: Any) -> None:
         x, y = line.get_data()
         trace = traces[name]
         np.testing.assert_array_equal(x, np.arange(len(trace)) if clock == "iteration" else trace.seconds)
-        expected = trace.loss - lowest if quantity == "loss" else trace.gradient_norm
-        np.testing.assert_array_equal(y, np.where(expected > 0, expected, np.nan))
+        expected, least = (
+            (trace.loss - lowest, 2.0**-47 * lowest) if quantity == "loss" else (trace.gradient_norm, 0)
+        )
+        np.testing.assert_array_equal(y, np.where(expected > least, expected, np.nan))
     assert all(ax.get_yscale() == "log" for ax in shown.axes_.flat)
+
+
+def test_losses_within_rounding_of_the_lowest_are_left_out() -> None:
+    eps = 2.0**-52
+    trace = SimpleNamespace(
+        loss=np.array([3.0, 1 + 100 * eps, 1 + eps, 1.0]), gradient_norm=np.ones(4), seconds=np.ones(4)
+    )
+    y = ConvergenceDisplay.from_traces({"a": trace}).lines_["a", "loss", "iteration"].get_ydata()
+    np.testing.assert_array_equal(y, [2.0, 100 * eps, np.nan, np.nan])
 
 
 def test_a_lowest_loss_that_is_known() -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _QUANTITIES = {"loss": "loss − lowest loss", "gradient_norm": "largest |∂J/∂β|"}
 _BY = {"iteration": "iteration", "second": "seconds"}
+_ROUNDING = 32 * float(np.finfo(np.float64).eps)  # of the lowest loss: differences that say nothing
 _DOTS_UP_TO = 40  # iterations up to which each is marked
 
 
@@ -24,8 +25,8 @@ class ConvergenceDisplay:
     """Loss (minus the lowest, on a log scale) and largest derivative, by iteration and by second.
 
     A straight line falls by the same factor at each iteration (linear convergence, as gradient descent); a line that
-    bends down converges faster (superlinear as BFGS, quadratic as Newton). A loss equal to the lowest has no place on a
-    log scale and is left out.
+    bends down converges faster (superlinear as BFGS, quadratic as Newton). A loss equal to the lowest, up to
+    rounding, has no place on a log scale and is left out.
 
     Parameters
     ----------
@@ -147,9 +148,11 @@ class ConvergenceDisplay:
         style.calm(ax)
 
     def _points(self, trace: TraceLike, quantity: str, clock: str) -> tuple[np.ndarray, np.ndarray]:
-        y = trace.loss - self.lowest if quantity == "loss" else trace.gradient_norm
+        y, least = trace.gradient_norm, 0.0
+        if quantity == "loss":
+            y, least = trace.loss - self.lowest, _ROUNDING * abs(self.lowest)
         x = np.arange(len(y), dtype=np.float64) if clock == "iteration" else trace.seconds
-        return x, np.where(np.isfinite(y) & (y > 0), y, np.nan)
+        return x, np.where(np.isfinite(y) & (y > least), y, np.nan)
 
 
 def _check_trace(label: str, trace: Any) -> None:
