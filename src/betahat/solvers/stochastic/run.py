@@ -129,6 +129,8 @@ def train(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         try:
             reason = run.reduced() if settings.variance_reduction else run.plain()
+            if reason == "diverged" and not settings.variance_reduction:
+                run.judge_start()
         except KeyboardInterrupt:
             reason = "interrupted"
     return run.result(reason)
@@ -146,7 +148,8 @@ class _Run:
         self._settings, self._trace, self._callback, self._score = settings, trace, callback, score
         self._mean_weight: float | None = None
         self._u, self._other = np.zeros_like(state.x), np.zeros_like(state.x)
-        self._best, self._whole = state.point.copy(), np.zeros_like(state.x)
+        self._start, self._whole = state.point.copy(), np.zeros_like(state.x)
+        self._best = self._start.copy()
         self._best_value, self._best_whole = np.inf, self._whole.copy()
         self._last = self._best_loss = np.nan
         self._first_step, self._epochs, self._since = state.step, 0, 0
@@ -197,6 +200,15 @@ class _Run:
             self._best_value, self._best_loss = value, self._last
             np.copyto(self._best, self._state.point)
         return patience is not None and self._since >= patience
+
+    def judge_start(self) -> None:
+        """Put the start in the place of the best point if it is better; epochs' losses say nothing of it."""
+        value = self._score or self._whole_gradient
+        lowest = value(self._best)
+        first = value(self._start)
+        if not lowest <= first:
+            self._best_value = self._best_loss = first
+            np.copyto(self._best, self._start)
 
     # --- variance reduction ---
 
