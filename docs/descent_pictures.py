@@ -58,8 +58,8 @@ def learning_rates() -> Any:
             limits=((-11, 11), (-4, 4)), ax=ax, legend=False,
         )  # fmt: skip
         (path,) = shown.paths.values()
-        ax.set_title(f"η = {rate:.3g}: {what}\nJ = {path.values[-1]:.2g} after {path.iterations} steps", loc="left",
-                     fontsize="medium")  # fmt: skip
+        reached = f"J = {path.values[-1]:.2g} after {len(path.values) - 1} steps"
+        ax.set_title(f"η = {rate:.3g}: {what}\n{reached}", loc="left", fontsize="medium")
         ax.label_outer()
     return figure
 

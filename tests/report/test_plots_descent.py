@@ -53,7 +53,7 @@ def test_a_path_is_where_the_solver_was(solver: str) -> None:
     (path,), (line,) = shown.paths.values(), shown.lines_.values()
     np.testing.assert_array_equal(np.transpose(line.get_data()), points)
     np.testing.assert_allclose(path.values, [rosenbrock(x) for x in points], rtol=1e-13)
-    assert (path.iterations, path.evaluations) == (len(points) - 1, found.evaluations)
+    assert (path.iterations, path.evaluations) == (found.iterations, found.evaluations)
     assert f"{path.iterations:,} iterations, {found.evaluations:,} evaluations" in line.get_label()
     assert ("(" in line.get_label()) == (found.stop_reason != "converged")
 
@@ -87,8 +87,12 @@ def test_start_and_minimum_are_marked_and_in_the_picture(valley: DescentDisplay)
 def test_the_legend_says_iterations_evaluations_and_an_unfinished_descent(valley: DescentDisplay) -> None:
     texts = [text.get_text() for text in valley.legend_.get_texts()]
     assert texts[0].startswith("BFGS: ")
-    assert texts[1].startswith("steepest descent: 60 iterations, ")
-    assert texts[1].endswith("(budget spent)")
+    steps = valley.paths["steepest descent"].iterations
+    assert texts[1].startswith(f"steepest descent: {steps} iterations, ")
+    assert texts[1].endswith("(budget spent at ×)")
+    assert list(valley.ends_) == ["steepest descent"]
+    end = np.ravel(valley.ends_["steepest descent"].get_data())
+    np.testing.assert_array_equal(end, valley.paths["steepest descent"].points[-1])
     assert texts[2].startswith("J − min J, × ")
 
 
@@ -177,6 +181,7 @@ def test_a_divergent_descent_does_not_blow_up_the_picture() -> None:
     far = Descent(
         np.array([[1.0, 1.0], [-50.0, 3.0], [4e3, 9.0]]),
         np.array([2.0, 2600.0, 1.6e7]),
+        2,
         3,
         "diverged",
         Trace(),

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from betahat.cli.demo_descent import descent
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
+from betahat.cli.tables import print_table
 
 _ROUNDS = 5
 
@@ -21,6 +23,7 @@ def demo_command(report: Report) -> None:
         ("A real table: diabetes progression in 442 patients", _diabetes),
         ("Two columns of different scale", _two_scales),
         ("A polynomial of degree 5 through 21 points (Wampler 1970)", _polynomial),
+        ("A curve, and every way down to it: an enzyme's speed (Treloar 1974)", descent),
         ("336,776 flights from New York", _flights),
     ):
         report.out.rule(f" {title} ", style="cyan", align="left")
@@ -60,7 +63,7 @@ def _two_scales(report: Report) -> None:
         ["scikit-learn LinearRegression()", *_cells(theirs.coef_, theirs.score(X, y))],
         ["betahat LinearRegression()", *_cells(ours.coef_, ours.score(X, y))],
     ]
-    _table(report, ["", "β₁", "β₂", "R²"], rows)
+    print_table(report, ["", "β₁", "β₂", "R²"], rows)
     _certificate(report, ours)
 
 
@@ -88,7 +91,7 @@ def _polynomial(report: Report) -> None:
         [label, *(f"{float(value):.6g}" for value in (model.intercept_, *model.coef_))]
         for label, model in (("scikit-learn", theirs), ("betahat", ours))
     ]
-    _table(report, ["", *names], rows)
+    print_table(report, ["", *names], rows)
     _certificate(report, ours)
 
 
@@ -130,7 +133,7 @@ def _race(report: Report, model: Any, data: Any) -> None:
         ["betahat LinearRegression()", f"{ours * 1e3:.1f} ms", "β̂, certificate, standard errors"],
     ]
     report.out.print(f"\nthe same {X.shape[0]:,} × {X.shape[1]} matrix, medians of {_ROUNDS} fits by turns:")
-    _table(report, ["", "time", "gives"], rows)
+    print_table(report, ["", "time", "gives"], rows)
     report.out.print(
         f"scikit-learn's time is {theirs / ours:.2g} times betahat's; slopes differ by {apart:.0e}, "
         "relatively"
@@ -152,15 +155,3 @@ def _medians(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[float
 def _certificate(report: Report, model: Any) -> None:
     good = model.certificate_.converged
     report.out.print(model.certificate_.line(), style="green" if good else "bold red")
-
-
-def _table(report: Report, header: list[str], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(*header, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(*row, style="green" if row[0].startswith("betahat") else None)
-    report.out.print(table)

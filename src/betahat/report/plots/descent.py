@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
@@ -46,7 +47,7 @@ class DescentDisplay:
     ----------
     ax_, figure_ : matplotlib's axes and figure.
     contours_, filled_ : matplotlib.contour.QuadContourSet, of J − min J at levels_
-    lines_ : dict of Line2D, by label of the path
+    lines_ : dict of Line2D, by label of the path; ends_ : the crosses where those ended that did not converge
     start_, minimum_ : Line2D, and texts_, their names
     legend_ : Legend
 
@@ -93,10 +94,7 @@ class DescentDisplay:
         problem = FunctionProblem(function, start, gradient)
         minimum, lowest = _lowest(problem, function, ways, gradient)
         plane = plane_through(minimum, directions, coordinate_names(start), lambda: problem.hessian(minimum))
-        paths = {
-            label: Descent(plane.seen(way.points), way.values, way.evaluations, way.stop_reason, way.trace)
-            for label, way in ways.items()
-        }
+        paths = {label: replace(way, points=plane.seen(way.points)) for label, way in ways.items()}
         x_limits, y_limits = window(_marks(paths, plane.seen(minimum[None])[0]), limits)
         x, y = np.linspace(*x_limits, resolution), np.linspace(*y_limits, resolution)
         values = values_on_grid(problem.value, plane, x, y)
@@ -147,14 +145,22 @@ class DescentDisplay:
     def _ways(self, ax: Axes, given: dict[str, Any]) -> None:
         colours = style.palette(ax)
         self.lines_: dict[str, Any] = {}
+        self.ends_: dict[str, Any] = {}
         for k, (label, path) in enumerate(self.paths.items()):
             few = len(path.points) <= _DOTS_UP_TO
+            colour, order = colours[k % len(colours)], 4 + 0.01 * k
             look: dict[str, Any] = {
-                "color": colours[k % len(colours)], "linewidth": 1.5, "markersize": 3.8, "zorder": 4 + 0.01 * k,
-                "marker": style.MARKERS[k % len(style.MARKERS)] if few else None, "markeredgewidth": 0.0,
-                "label": f"{label}: {path.described()}", "solid_joinstyle": "round",
+                "color": colour, "markersize": 3.8, "zorder": order, "markeredgewidth": 0.0,
+                "marker": style.MARKERS[k % len(style.MARKERS)] if few else None, "solid_joinstyle": "round",
+                "linewidth": 1.4 + 0.25 * (len(self.paths) - 1 - k),  # what lies beneath shows at the sides
+                "label": f"{label}: {path.described()}",
             } | given  # fmt: skip
             (self.lines_[label],) = ax.plot(*path.points.T, **look)
+            if path.stop_reason != "converged":
+                (self.ends_[label],) = ax.plot(
+                    *path.points[-1], marker="X", markersize=8, color=colour, zorder=5 + order, linestyle="none",
+                    markeredgewidth=0.8, markeredgecolor=tuple(style.ground(ax)),
+                )  # fmt: skip
         ink = ax.xaxis.label.get_color()
         mark: dict[str, Any] = {"linestyle": "none", "zorder": 6, "color": ink, "markeredgecolor": ink}
         hollow: dict[str, Any] = {**mark, "markerfacecolor": tuple(style.ground(ax)), "markeredgewidth": 1.5}

@@ -23,23 +23,19 @@ Solvers = str | Solver | None | Sequence[str | Solver | None] | Mapping[str, str
 @dataclass(frozen=True, eq=False)
 class Descent:
     """A way down: `points` (k, d) where it stood, the start first (in a picture d = 2, their coordinates there);
-    `values` (k,) of J; `evaluations` of J; `stop_reason`; `trace`."""
+    `values` (k,) of J; `iterations`, `evaluations`, `stop_reason`, `trace` : as :func:`betahat.minimize` has them."""
 
     points: np.ndarray
     values: np.ndarray
+    iterations: int
     evaluations: int
     stop_reason: str
     trace: Trace
 
-    @property
-    def iterations(self) -> int:
-        """Steps taken."""
-        return len(self.points) - 1
-
     def described(self) -> str:
         """Iterations and evaluations in words, and why it stopped where it did not converge."""
         text = f"{_count(self.iterations, 'iteration')}, {_count(self.evaluations, 'evaluation')}"
-        return text if self.stop_reason == "converged" else f"{text} ({self.stop_reason})"
+        return text if self.stop_reason == "converged" else f"{text} ({self.stop_reason} at ×)"
 
 
 def _count(number: int, word: str) -> str:
@@ -121,4 +117,11 @@ def _watched(
         function, start, solver=solver, gradient=gradient, tolerance=tolerance, max_iterations=max_iterations,
         callback=keep,
     )  # fmt: skip
-    return Descent(np.array(points), np.array(values), found.evaluations, found.stop_reason, found.trace)
+    return Descent(
+        np.array(points),
+        np.array(values),
+        found.iterations,
+        found.evaluations,
+        found.stop_reason,
+        found.trace,
+    )
