@@ -21,6 +21,15 @@ if TYPE_CHECKING:  # what _WHERE says, for type checkers
     from betahat.solvers.descent.trust_region import TrustRegion
     from betahat.solvers.least_squares.gauss_newton import GaussNewton
     from betahat.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
+    from betahat.solvers.schedules import (
+        Constant,
+        Cosine,
+        Exponential,
+        InverseScaling,
+        OneCycle,
+        StepDecay,
+        WarmUp,
+    )  # fmt: skip
     from betahat.solvers.stochastic.average import ExponentialAverage, PolyakRuppert
     from betahat.solvers.stochastic.chain import Chain
     from betahat.solvers.stochastic.named import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
@@ -43,6 +52,10 @@ _WHERE = {
     ),
     "Chain": "stochastic.chain",
     **dict.fromkeys(("ExponentialAverage", "PolyakRuppert"), "stochastic.average"),
+    **dict.fromkeys(
+        ("Constant", "Cosine", "Exponential", "InverseScaling", "OneCycle", "StepDecay", "WarmUp"),
+        "schedules",
+    ),
 }
 DESCENTS = {
     "trust_region": "TrustRegion",
@@ -70,9 +83,10 @@ LEARNING_RATES = {
 first finds one itself."""
 
 __all__ = [
-    "BFGS", "LBFGS", "LBFGSB", "SGD", "AdaGrad", "Adam", "AdamW", "Chain", "ConjugateGradient", "Dogleg",
-    "ExponentialAverage", "GaussNewton", "GradientDescent", "LevenbergMarquardt", "Momentum", "Nesterov", "Newton",
-    "NewtonCG", "PolyakRuppert", "RMSProp", "SteepestDescent", "TrustRegion",
+    "BFGS", "LBFGS", "LBFGSB", "SGD", "AdaGrad", "Adam", "AdamW", "Chain", "ConjugateGradient", "Constant", "Cosine",
+    "Dogleg", "Exponential", "ExponentialAverage", "GaussNewton", "GradientDescent", "InverseScaling",
+    "LevenbergMarquardt", "Momentum", "Nesterov", "Newton", "NewtonCG", "OneCycle", "PolyakRuppert", "RMSProp",
+    "SteepestDescent", "StepDecay", "TrustRegion", "WarmUp",
 ]  # fmt: skip
 
 

@@ -23,10 +23,8 @@ _LARGEST = 1e300  # L
 @final
 @dataclass(frozen=True)
 class GradientDescent(Solver):
-    r"""x ← x − η ∂J/∂x.
+    """x ← x − η ∂J/∂x.
 
-    Parameters
-    ----------
     learning_rate : η: a number, a :class:`~betahat.solvers.schedules.Schedule`, or "auto": 1/L with L the largest
         eigenvalue that the Hessian can have, where the problem knows it (least squares exactly, logistic regression a
         bound); elsewhere L is searched for until J(x − g/L) ≤ J(x) − ‖g‖²/(2L) (Beck & Teboulle 2009).
@@ -42,12 +40,11 @@ class GradientDescent(Solver):
     progress" where the step no longer changes x.
 
     >>> import numpy as np, betahat as bh
-    >>> from betahat.solvers.descent.gradient_descent import GradientDescent
     >>> def bowl(x):
     ...     return np.sum(np.array([1.0, 10.0]) * (x - 1.0) ** 2) / 2
-    >>> bh.minimize(bowl, np.zeros(2), solver=GradientDescent(0.1)).point
+    >>> bh.minimize(bowl, np.zeros(2), solver=bh.solvers.GradientDescent(0.1)).point
     array([1., 1.])
-    >>> bh.minimize(bowl, np.zeros(2), solver=GradientDescent(0.21)).stop_reason
+    >>> bh.minimize(bowl, np.zeros(2), solver=bh.solvers.GradientDescent(0.21)).stop_reason
     'diverged'
     """
 

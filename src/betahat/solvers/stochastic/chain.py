@@ -24,8 +24,8 @@ from betahat.solvers.trace import Trace
 class ChainState:
     """All that a chain remembers, so that a copy of its arrays is a checkpoint.
 
-    x : (n,) where it is; memory : (m, n) what transformations keep, in their order; average : (n,) of the iterates, or
-    None; step : how many steps were taken.
+    x : (n,) where it is; memory : (m, n) what transformations keep, in their order
+    average : (n,) of the iterates, or None; step : how many steps were taken
     """
 
     x: np.ndarray

@@ -16,12 +16,10 @@ from betahat.solvers.stochastic.weight_decay import decayed
 @final
 @dataclass(frozen=True)
 class SGD(ChainSolver):
-    r"""x ← x − η(k) (g + λ x), g = ∂J/∂x over a mini-batch (Robbins & Monro 1951).
+    """x ← x − η(k) (g + λ x), g = ∂J/∂x over a mini-batch (Robbins & Monro 1951).
 
-    Parameters
-    ----------
     learning_rate : η: a number, or a :class:`~betahat.solvers.schedules.Schedule` of the step k.
-    weight_decay : λ. clip_value : the largest |gⱼ|. clip_norm : the largest ‖g‖.
+    weight_decay : λ; clip_value : the largest |gⱼ|; clip_norm : the largest ‖g‖
     average : of the iterates: :class:`~betahat.solvers.stochastic.average.PolyakRuppert`,
         :class:`~betahat.solvers.stochastic.average.ExponentialAverage`, or None for the last one.
 
@@ -46,11 +44,9 @@ class SGD(ChainSolver):
 @final
 @dataclass(frozen=True)
 class Momentum(ChainSolver):
-    r"""v ← μ v + g, x ← x − η(k) (v + λ x): the heavy ball (Polyak 1964).
+    """v ← μ v + g, x ← x − η(k) (v + λ x): the heavy ball (Polyak 1964).
 
-    Parameters
-    ----------
-    learning_rate : η. momentum : μ; the steps grow to 1/(1 − μ) times as long. weight_decay : λ.
+    learning_rate : η; momentum : μ, by which steps grow to 1/(1 − μ) times as long; weight_decay : λ
     clip_value, clip_norm, average : as in :class:`SGD`.
 
     >>> import numpy as np
@@ -76,11 +72,10 @@ class Momentum(ChainSolver):
 @final
 @dataclass(frozen=True)
 class Nesterov(ChainSolver):
-    r"""v ← μ v + g, x ← x − η(k) (g + μ v + λ x) (Nesterov 1983; Sutskever, Martens, Dahl & Hinton 2013).
+    """v ← μ v + g, x ← x − η(k) (g + μ v + λ x) (Nesterov 1983; Sutskever, Martens, Dahl & Hinton 2013).
 
-    Parameters
-    ----------
-    learning_rate : η. momentum : μ. weight_decay : λ. clip_value, clip_norm, average : as in :class:`SGD`.
+    learning_rate : η; momentum : μ; weight_decay : λ
+    clip_value, clip_norm, average : as in :class:`SGD`.
 
     >>> import numpy as np
     >>> chain = Nesterov(0.5, momentum=0.5).chain
@@ -104,11 +99,9 @@ class Nesterov(ChainSolver):
 @final
 @dataclass(frozen=True)
 class AdaGrad(ChainSolver):
-    r"""s ← s + g², x ← x − η(k) g/(√s + ε), entry by entry (Duchi, Hazan & Singer 2011).
+    """s ← s + g², x ← x − η(k) g/(√s + ε), entry by entry (Duchi, Hazan & Singer 2011).
 
-    Parameters
-    ----------
-    learning_rate : η. epsilon : ε. initial_accumulator : s before the first step.
+    learning_rate : η; epsilon : ε; initial_accumulator : s before the first step
     clip_value, clip_norm, average : as in :class:`SGD`.
 
     >>> import numpy as np
@@ -133,13 +126,11 @@ class AdaGrad(ChainSolver):
 @final
 @dataclass(frozen=True)
 class RMSProp(ChainSolver):
-    r"""v ← ρ v + (1 − ρ) g², x ← x − η(k) g/(√v + ε), entry by entry (Tieleman & Hinton 2012).
+    """v ← ρ v + (1 − ρ) g², x ← x − η(k) g/(√v + ε), entry by entry (Tieleman & Hinton 2012).
 
-    Parameters
-    ----------
-    learning_rate : η. rho : ρ. epsilon : ε.
-    momentum : μ of a heavy ball that the scaled gradients feed, or 0 for none.
-    centered : divide by √(v − m²) with m the mean of gradients (Graves 2013).
+    learning_rate : η; rho : ρ; epsilon : ε
+    momentum : μ of a heavy ball that the scaled gradients feed, or 0 for none
+    centered : divide by √(v − m²) with m the mean of gradients (Graves 2013)
     clip_value, clip_norm, average : as in :class:`SGD`.
 
     >>> import numpy as np
@@ -168,14 +159,12 @@ class RMSProp(ChainSolver):
 @final
 @dataclass(frozen=True)
 class Adam(ChainSolver):
-    r"""m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², x ← x − η(k) m̂/(√v̂ + ε) (Kingma & Ba 2015).
+    """m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², x ← x − η(k) m̂/(√v̂ + ε) (Kingma & Ba 2015).
 
     m̂ = m/(1 − β₁ᵏ⁺¹) and v̂ = v/(1 − β₂ᵏ⁺¹) undo the pull of the zeros that m and v begin with.
 
-    Parameters
-    ----------
-    learning_rate : η. beta_1, beta_2 : β₁, β₂. epsilon : ε.
-    amsgrad : the largest v so far in the place of v (Reddi, Kale & Kumar 2018).
+    learning_rate : η; beta_1, beta_2 : β₁, β₂; epsilon : ε
+    amsgrad : the largest v so far in the place of v (Reddi, Kale & Kumar 2018)
     clip_value, clip_norm, average : as in :class:`SGD`. For a penalty, put it in J; for decay, :class:`AdamW`.
 
     >>> import numpy as np
@@ -203,13 +192,11 @@ class Adam(ChainSolver):
 @final
 @dataclass(frozen=True)
 class AdamW(ChainSolver):
-    r"""Adam with decoupled weight decay: x ← x − η(k) (m̂/(√v̂ + ε) + λ x) (Loshchilov & Hutter 2019).
+    """Adam with decoupled weight decay: x ← x − η(k) (m̂/(√v̂ + ε) + λ x) (Loshchilov & Hutter 2019).
 
     The decay is not a penalty: at rest ∂J/∂x is not zero unless λ is.
 
-    Parameters
-    ----------
-    learning_rate, beta_1, beta_2, epsilon, amsgrad : as in :class:`Adam`. weight_decay : λ.
+    learning_rate, beta_1, beta_2, epsilon, amsgrad : as in :class:`Adam`; weight_decay : λ
     clip_value, clip_norm, average : as in :class:`SGD`.
 
     >>> import numpy as np

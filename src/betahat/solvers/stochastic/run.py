@@ -29,13 +29,14 @@ _RISES = 5  # epochs in a row, after which variance-reduced steps that have led 
 class Epochs:
     """How a chain passes over the rows, and when it stops.
 
-    epochs : passes at most. batch_size : rows a step. seed, first_epoch, shuffle : the order of rows depends on these
-    alone (:func:`betahat.data.batches.batches`). tol, n_iter_no_change : stop ("early stopping") once the loss was not
-    lower by `tol` than the lowest before for so many epochs in a row; None never stops so.
+    epochs : passes at most; batch_size : rows a step
+    seed, first_epoch, shuffle : the order of rows depends on these alone (:func:`betahat.data.batches.batches`)
+    tol, n_iter_no_change : stop ("early stopping") once the loss was not lower by `tol` than the lowest before for so
+        many epochs in a row; None never stops so
     variance_reduction : take the gradient of a batch as g_B(x) − g_B(x̃) + ∂J/∂x̃, x̃ the point where the epoch began
-    (SVRG; Johnson & Zhang 2013): one more reading an epoch and two gradients a step, but its noise vanishes at the
-    minimum, to which a constant learning rate then leads. gradient_tol : with it, stop ("converged") where
-    max |gⱼ| max(|xⱼ|, 1)/max(|J|, 1) of the whole gradient is not above it.
+        (SVRG; Johnson & Zhang 2013): one more reading an epoch and two gradients a step, but its noise vanishes at the
+        minimum, to which a constant learning rate then leads
+    gradient_tol : with it, stop ("converged") where the whole gradient has max |gⱼ| max(|xⱼ|, 1)/max(|J|, 1) ≤ this
     """
 
     epochs: int = 100
@@ -63,9 +64,12 @@ class Epochs:
 class Trained:
     """Where a chain ended.
 
-    x : (n,) the answer. loss : at x with variance reduction, else the mean over the last epoch's batches, as they came
-    by. gradient : ∂J/∂x of all rows at x with variance reduction, else None. epochs, steps : taken. stop_reason : one
-    of `betahat.solvers.trace.STOP_REASONS`. remark : more in words, or nothing. state : of the chain, to go on from.
+    x : (n,) the answer
+    loss : at x with variance reduction, else the mean over an epoch's batches, as they came by
+    gradient : ∂J/∂x of all rows at x with variance reduction, else None
+    epochs, steps : taken
+    stop_reason : one of `betahat.solvers.trace.STOP_REASONS`; remark : more in words, or nothing
+    state : of the chain, to go on from
     """
 
     x: np.ndarray
@@ -91,9 +95,10 @@ def train(
 ) -> Trained:
     """Minimise J(x) = (1/Σw) Σᵢ wᵢ Lᵢ(x) by steps along gradients of mini-batches.
 
-    gradient : of the weighted mean loss over a block. start : x, or the state where an earlier run ended. score : of x
-    after an epoch, the lower the better, judged in the place of the epoch's mean loss. callback : called with x and the
-    loss after each epoch; ends the run by returning something true. trace : gets a row an epoch.
+    gradient : of the weighted mean loss over a block; start : x, or the state where an earlier run ended
+    score : of x after an epoch, the lower the better, judged in the place of the epoch's mean loss
+    callback : called with x and the loss after each epoch; ends the run by returning something true
+    trace : gets a row an epoch
 
     A batch's gradient counts by its share of all weight, so that the steps' mean is the gradient of J however weights
     fall into batches. Learning rates are scheduled by steps, not epochs.

@@ -36,7 +36,8 @@ class Transformation(ABC):
     ) -> None:
         """Change u (n,) in place, at the point x (n,) in step k = 0, 1, ….
 
-        kept : the vectors named by `keeps`, changed in place. scratch : (n,) to compute in, its values worth nothing.
+        kept : the vectors named by `keeps`, changed in place
+        scratch : (n,) to compute in, its values worth nothing
         """
 
 
