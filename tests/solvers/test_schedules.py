@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from betahat.solvers.schedules import (
@@ -73,11 +73,13 @@ schedules = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(decays, st.integers(0, 1000), st.integers(0, 1000))
 def test_decays_never_rise(schedule, step, more):
     assert 0 <= schedule.at(step + more) <= schedule.at(step) * (1 + 1e-15) <= schedule.at(0) * (1 + 2e-15)
 
 
+@settings(deadline=None)
 @given(schedules, st.integers(0, 2000))
 def test_values_equal_values(schedule, step):
     """A schedule keeps no state: what it gives does not depend on what was asked before, and equal ones agree."""
@@ -89,6 +91,7 @@ def test_values_equal_values(schedule, step):
     assert hash(eval(repr(schedule))) == hash(schedule)
 
 
+@settings(deadline=None)
 @given(decays, counts, st.floats(0, 1), st.integers(0, 100))
 def test_warm_up_joins_on(schedule, steps, initial, beyond):
     warm = WarmUp(schedule, steps, initial)
@@ -98,6 +101,7 @@ def test_warm_up_joins_on(schedule, steps, initial, beyond):
     np.testing.assert_allclose(rise, (schedule.at(0) - initial) / steps, rtol=1e-6, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(rates, st.integers(3, 300), st.floats(0.05, 0.95))
 def test_one_cycle_goes_up_then_down(largest, steps, rise):
     values = np.array([OneCycle(largest, steps, rise).at(k) for k in range(steps + 5)])

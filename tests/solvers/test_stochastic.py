@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -166,6 +166,7 @@ def applied(transformation, u, x=None):
     return u
 
 
+@settings(deadline=None)
 @given(vectors, st.floats(1e-3, 1e3))
 def test_clipping_by_norm_keeps_the_direction(u, most):
     clipped = applied(ClipByGlobalNorm(most), u)
@@ -190,6 +191,7 @@ def test_clipping_neither_overflows_nor_vanishes(dtype, size):
     )  # what is lost is not hidden
 
 
+@settings(deadline=None)
 @given(vectors, st.floats(1e-3, 1e3))
 def test_clipping_by_value(u, most):
     clipped = applied(ClipByValue(most), u)
@@ -205,6 +207,7 @@ def test_values_are_clipped_before_the_norm():
 @pytest.mark.parametrize(
     "scaling", [ScaleByAdaGrad(1e-300), ScaleByRMS(epsilon=1e-300), ScaleByAdam(epsilon=1e-300)]
 )
+@settings(deadline=None)
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=4))
 def test_scaled_steps_know_no_units(scaling, exponents):
     """A coefficient in other units, its gradients with it, takes the same steps."""
@@ -215,6 +218,7 @@ def test_scaled_steps_know_no_units(scaling, exponents):
     np.testing.assert_allclose(scaled, plain, rtol=1e-12)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.floats(0, 5), st.integers(1, 30))
 def test_mean_of_iterates(start, emphasis, count):
     """The running form against weights written out: Γ(k + q + 1)/Γ(k + 1), which is 1 for the plain mean."""
@@ -230,6 +234,7 @@ def test_mean_of_iterates(start, emphasis, count):
     np.testing.assert_allclose(average, np.average(x[start:], axis=0, weights=weights), rtol=1e-9, atol=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 0.999), st.integers(1, 30))
 def test_exponential_mean_of_iterates(decay, count):
     x = np.random.default_rng(count).standard_normal((count, 3))
