@@ -291,6 +291,27 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         """The table of coefficients with standard errors, tests, fit statistics and the certificate's line."""
         return Summary(self.inference_, level=level)
 
+    def objective(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """J on the rows given: a function of β (m,), the intercept first, with `gradient(β)`, `names` and `estimate`
+        (β̂). To look at, or to descend on again.
+
+        >>> import numpy as np, betahat as bh
+        >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([3.0, 5.0, 7.0, 9.5])
+        >>> J = bh.LinearRegression().fit(X, y).objective(X, y)
+        >>> J.names, bool(J(J.estimate) < J([0.7, 2.2]))
+        (('Intercept', 'x1'), True)
+        >>> bh.minimize(J, np.zeros(2), gradient=J.gradient, solver="bfgs").point.round(6)
+        array([0.75, 2.15])
+        """
+        from betahat.estimators.objectives import linear_objective
+
+        check_is_fitted(self, "_result")
+        return linear_objective(self, X, y, sample_weight)
+
+    def _objective_matrix(self, X: Any) -> Any:
+        """The columns that `coef_` belongs to."""
+        return self._matrix(X)
+
     def explain(self) -> str:
         """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
         from betahat.report.explain import explain_linear

@@ -281,6 +281,22 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         """The table of parameters with standard errors, tests, fit statistics and the certificate's line."""
         return Summary(self.inference_, title="Nonlinear regression", level=level)
 
+    def objective(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """J on the rows given: a function of β (p,) with `gradient(β)`, `names` and `estimate` (β̂). To look at, or to
+        descend on again.
+
+        >>> import numpy as np, betahat as bh
+        >>> x, y = np.arange(6.0), np.array([5.1, 3.9, 3.2, 2.7, 2.5, 2.2])
+        >>> m = bh.NonlinearRegression("a * exp(-b * x) + c", start=[1.0, 1.0, 1.0]).fit(x, y)
+        >>> J = m.objective(x, y)
+        >>> J.names, bool(abs(J.gradient(J.estimate)).max() < 1e-9)
+        (('a', 'b', 'c'), True)
+        """
+        from betahat.estimators.objectives import nonlinear_objective
+
+        check_is_fitted(self, "_result")
+        return nonlinear_objective(self, X, y, sample_weight)
+
     def explain(self) -> str:
         """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
         from betahat.report.explain_nonlinear import explain_nonlinear

@@ -143,6 +143,10 @@ class PolynomialRegression(BaseLinear):
         inputs = np.asarray(super()._matrix(X), np.float64)  # checks first that there is a basis
         return self._basis.evaluate(inputs)
 
+    def _objective_matrix(self, X: Any) -> np.ndarray:
+        inputs = np.asarray(super()._matrix(X), np.float64)
+        return np.prod(inputs[:, None, :] ** self.powers_, axis=2)
+
     def _solver_rows(self, X: np.ndarray) -> np.ndarray:
         return self._basis.evaluate(X)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from betahat.report.plots import style
-from betahat.report.plots.descents import Descent, Solvers, coordinate_names, descend, flat
+from betahat.report.plots.descents import Descent, Solvers, coordinate_names, descend, flat, read_start
 from betahat.report.plots.plane import log_levels, plane_through, values_on_grid, window
+from betahat.report.plots.protocols import HasObjective, Started
 from betahat.solvers.descent.function import FunctionProblem
 from betahat.solvers.minimize import minimize
 
@@ -85,6 +86,59 @@ class DescentDisplay:
 
         Raises ValueError or TypeError for what is not a solver, direction or limit, and where J is constant.
         """
+        start = read_start(start)
+        return cls._drawn(
+            function, start, coordinate_names(start), solvers, directions, gradient, tolerance, max_iterations, limits,
+            resolution, ax, kwargs,
+        )  # fmt: skip
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: HasObjective, X: Any, y: Any, *, sample_weight: Any = None, parameters: Any = None,
+        start: Any = None, solvers: Solvers = None, tolerance: float = 1e-9, max_iterations: int | None = None,
+        limits: Any = None, resolution: int = 160, ax: Axes | None = None, **kwargs: Any,
+    ) -> Self:  # fmt: skip
+        """Descend once more on J of a fitted model, on the rows given, and draw what happened.
+
+        estimator : with `objective(X, y, sample_weight)`, such as LinearRegression and NonlinearRegression; X, y,
+        sample_weight : rows as in its `fit`; parameters : two coefficients by name (the intercept is "Intercept") or
+        position; by default as `directions` in :meth:`from_function`; start : (m,), the intercept first where there is
+        one; by default where the estimator's own best descent began, or zeros. Other arguments as in
+        :meth:`from_function`.
+
+        >>> import numpy as np, betahat as bh
+        >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([3.0, 5.0, 7.0, 9.5])
+        >>> m = bh.LinearRegression().fit(X, y)
+        >>> shown = bh.plots.DescentDisplay.from_estimator(m, X, y, solvers=["steepest_descent", "bfgs"])
+        >>> shown.names, shown.minimum.round(4)
+        (('Intercept', 'x1'), array([0.75, 2.15]))
+        """
+        if not isinstance(estimator, HasObjective):
+            raise TypeError(
+                f"estimator (={estimator!r}) has no objective(X, y); expected a fitted LinearRegression, "
+                "NonlinearRegression or the like (for any other J: from_function)"
+            )
+        J = estimator.objective(X, y, sample_weight)
+        if start is None:
+            start = np.zeros(len(J.names))
+            if isinstance(estimator, Started):
+                start = estimator.starts_[int(np.argmin(estimator.losses_))]
+        begin = np.asarray(start, np.float64)
+        if begin.shape != (len(J.names),):
+            raise ValueError(
+                f"start has shape {begin.shape}; expected ({len(J.names)},): {', '.join(J.names[:20])}"
+            )
+        return cls._drawn(
+            J, begin, list(J.names), solvers, parameters, J.gradient, tolerance, max_iterations, limits, resolution, ax,
+            kwargs,
+        )  # fmt: skip
+
+    @classmethod
+    def _drawn(
+        cls, function: Callable[[Any], Any], start: Any, names: list[str], solvers: Solvers, directions: Any,
+        gradient: Callable[[Any], Any] | None, tolerance: float, max_iterations: int | None, limits: Any,
+        resolution: int, ax: Axes | None, options: dict[str, Any],
+    ) -> Self:  # fmt: skip
         if not isinstance(resolution, (int, np.integer)) or not 8 <= resolution <= 2000:
             raise ValueError(f"resolution (={resolution!r}) must be a whole number from 8 to 2000")
         style.pyplot()  # before the work, not after it
@@ -93,7 +147,7 @@ class DescentDisplay:
         )
         problem = FunctionProblem(function, start, gradient)
         minimum, lowest = _lowest(problem, function, ways, gradient)
-        plane = plane_through(minimum, directions, coordinate_names(start), lambda: problem.hessian(minimum))
+        plane = plane_through(minimum, directions, names, lambda: problem.hessian(minimum))
         paths = {label: replace(way, points=plane.seen(way.points)) for label, way in ways.items()}
         x_limits, y_limits = window(_marks(paths, plane.seen(minimum[None])[0]), limits)
         x, y = np.linspace(*x_limits, resolution), np.linspace(*y_limits, resolution)
@@ -102,7 +156,7 @@ class DescentDisplay:
             x=x, y=y, values=values, paths=paths, minimum=plane.seen(minimum[None])[0], lowest=lowest,
             names=plane.names,
         )  # fmt: skip
-        return shown.plot(ax=ax, **kwargs)
+        return shown.plot(ax=ax, **options)
 
     def plot(
         self, ax: Axes | None = None, *, levels: Any = None, legend: bool = True, line_kw: dict[str, Any] | None = None

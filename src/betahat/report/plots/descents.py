@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.autodiff.containers import leaves
+from betahat.solvers.checks import is_real
 from betahat.solvers.descent.base import Solver
 from betahat.solvers.minimize import minimize
 from betahat.solvers.trace import Trace
@@ -45,6 +46,11 @@ def _count(number: int, word: str) -> str:
 def flat(point: Any) -> np.ndarray:
     """The numbers of a container as one vector (n,)."""
     return np.concatenate([np.ravel(np.asarray(value, np.float64)) for _, value in leaves(point)])
+
+
+def read_start(start: Any) -> Any:
+    """A list of floats as the array that :func:`betahat.minimize` takes it for; anything else as it is."""
+    return np.array(start) if isinstance(start, list) and start and all(map(is_real, start)) else start
 
 
 def coordinate_names(start: Any) -> list[str]:
@@ -105,6 +111,7 @@ def _watched(
     function: Callable[[Any], Any], start: Any, solver: str | Solver | None, gradient: Callable[[Any], Any] | None,
     tolerance: float, max_iterations: int | None,
 ) -> Descent:  # fmt: skip
+    start = read_start(start)
     points: list[np.ndarray] = [flat(start)]
     with np.errstate(all="ignore"):
         values: list[float] = [float(np.reshape(function(start), ()))]

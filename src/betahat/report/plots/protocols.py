@@ -38,3 +38,31 @@ class IntervalPredictor(Predictor, Protocol):
     """A fit that says how far off its predictions can be: (n, 2)."""
 
     def prediction_interval(self, X: Any, level: float = 0.95, kind: str = "prediction") -> np.ndarray: ...
+
+
+class ObjectiveLike(Protocol):
+    """J on rows, as a function of β (m,), with its gradient, β̂, and the names of its numbers."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def estimate(self) -> np.ndarray: ...
+    def __call__(self, beta: Any) -> float: ...
+    def gradient(self, beta: Any) -> np.ndarray: ...
+
+
+@runtime_checkable
+class HasObjective(Protocol):
+    """A fit that gives J on rows."""
+
+    def objective(self, X: Any, y: Any, sample_weight: Any = None) -> ObjectiveLike: ...
+
+
+@runtime_checkable
+class Started(Protocol):
+    """A fit that tells where its descents began, (starts, p), and J where they ended."""
+
+    @property
+    def starts_(self) -> np.ndarray: ...
+    @property
+    def losses_(self) -> np.ndarray: ...
