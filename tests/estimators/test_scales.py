@@ -118,3 +118,21 @@ def test_a_file_whose_rows_have_no_weight(tmp_path):
     source = bh.data.query(str(path), target="y", columns=["x"], weights="w")
     with pytest.raises(DataError, match="weights are all zero"):
         LinearRegression().fit(source)
+
+
+@pytest.mark.parametrize("y_scale", [1e-80, 1e80])
+@pytest.mark.parametrize("x_scale", [1e-80, 1e80])
+@pytest.mark.parametrize("cov_type", ["HC0", "HC3", "HAC"])
+def test_robust_standard_errors_are_refused_where_their_sums_leave_double_precision(
+    cov_type: str, x_scale: float, y_scale: float
+) -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(50, 3))
+    y = X.sum(axis=1) + rng.normal(size=50)
+    fitted = LinearRegression(cov_type=cov_type).fit(X * x_scale, y * y_scale)
+    assert fitted.certificate_.converged
+    with pytest.raises(InferenceError, match="rescale"):
+        _ = fitted.inference_
+    moderate = LinearRegression(cov_type=cov_type).fit(X * x_scale**0.5, y * y_scale**0.5)
+    base = LinearRegression(cov_type=cov_type).fit(X, y).inference_.std_err[1:]
+    assert moderate.inference_.std_err[1:] * (x_scale / y_scale) ** 0.5 == pytest.approx(base, rel=1e-10)

@@ -40,7 +40,9 @@ def certify_linear(
     converged = bool((np.abs(derivative) <= tolerances).all())
     ratio = np.abs(derivative) / np.where(tolerances > 0, tolerances, 1.0)
     worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape) if ratio.size else None
-    loss = float((gradient.loss / 2).sum() / weight + 0.5 * curvature * float((coef**2).sum()))
+    loss = float((gradient.loss / 2).sum() / weight)
+    if curvature:
+        loss += 0.5 * curvature * float((coef**2).sum())
     rigorous = contraction < 0.5 and unique
     if not converged:
         status, message = (

@@ -206,7 +206,7 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         )
         self.rank_ = result.statistics.rank - int(result.statistics.has_intercept)
         self.solver_ = result.solver
-        self.n_iter_ = max(len(result.trace) if result.descended is None else result.descended.iterations, 1)
+        self.n_iter_ = result.iterations
         self._result = result
 
     def _warn_collinear(self, result: LinearResult) -> None:
@@ -257,6 +257,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         ŷ ± t √(x₀ᵀVx₀), with V the covariance of `cov_type` and t the quantile of Student's distribution.
         """
         check_choice("kind", kind, ("prediction", "confidence"))
+        check_is_fitted(self, "_result")
+        if kind == "prediction" and not self._result.statistics.gaussian:
+            raise InferenceError(
+                "a loss other than squared error says nothing of how single observations scatter, so that they have no "
+                'prediction interval; kind="confidence" is the interval of the fitted value'
+            )
         bounds = self._bound_rows(self._matrix(X), level, kind == "prediction")
         return bounds[:, 0] if self._single_target else bounds
 
@@ -267,6 +273,8 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     def _bound_rows(self, matrix: Any, level: float, observation: bool) -> np.ndarray:
         """Intervals (n, t, 2) for rows that are numbers already."""
         matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        if self._result.refusal is not None:
+            raise InferenceError(self._result.refusal)
         centre = self._predict_rows(matrix)
         half = Inference(self._result.statistics).half_width(matrix, level, observation)
         return np.stack([centre - half, centre + half], axis=-1)

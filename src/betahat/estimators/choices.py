@@ -7,15 +7,7 @@ from typing import Any
 import numpy as np
 
 from betahat.solvers.linear_descent import Method
-
-FIRST_ORDER = ("gradient_descent", "momentum", "nesterov")
-
-
-def solver_names() -> tuple[str, ...]:
-    """Every way down that a linear model takes by name."""
-    from betahat.solvers import DESCENTS
-
-    return tuple(dict.fromkeys(("direct", *FIRST_ORDER, *DESCENTS)))
+from betahat.solvers.named import solver_names
 
 
 def check_solver(solver: Any) -> None:

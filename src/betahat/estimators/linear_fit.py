@@ -25,6 +25,7 @@ from betahat.solvers.linear_descent import Descended, Method, unfinished
 from betahat.solvers.refine import Correction
 from betahat.solvers.trace import Trace
 
+_LARGEST_SCORE = 120  # power of ten of x·r, whose square is summed over the rows and divided again
 _ONE_THREAD_ANYWAY = 2000  # numbers up to which BLAS uses no second thread
 
 
@@ -49,7 +50,16 @@ class LinearResult:
     """Second halves of the coefficients, where they are kept in two doubles."""
     descended: Descended | None = None
     """How β̂ was descended to, where the equations were not solved."""
+    smooth: bool = False
+    """Whether J is not the quadratic of least squares."""
     inference: Inference | None = field(default=None)
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of a descent, or refinements of a solution; at least 1."""
+        if self.descended is not None:
+            return max(self.descended.iterations, 1)
+        return max(len(self.trace) - int(self.smooth), 1)
 
 
 def fit_linear(
@@ -78,7 +88,7 @@ def _fit(
         correction_intercept=fit.refined.correction.intercept, unique=penalised or fit.rank == p,
         fit_intercept=fit_intercept, readings=source.readings, rows=fit.counts.rows, precise=fit.refined.precise,
         carried=fit.refined.carried, tolerance=max(tolerance or 0.0, RELATIVE_TOLERANCE),
-        unfinished=unfinished(fit.descended, fit.refined.stop_reason),
+        unfinished=_unfinished(fit),
     )  # fmt: skip
     statistics, refusal = _statistics(
         source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear
@@ -111,23 +121,20 @@ def _statistics(
     meat, refusal = None, None
     if kind != "nonrobust" and not penalised and fit.inverse is not None and fit.counts.observations > rank:
         try:
-            meat, options = _meat(source, fit, kind, maxlags, fit_intercept)
+            refuse_unrepresentable(
+                fit.scale / np.sqrt(fit.counts.weight),
+                float(np.sqrt(fit.gradient.loss.max() / fit.counts.weight)),
+            )
+            inverse = centred_inverse(fit.inverse, fit.counts.weight, fit_intercept)
+            meat, options = sum_meat(
+                source, source, kind, maxlags, fit.counts.observations, fit.coef, fit.level * fit_intercept,
+                fit.mean * fit_intercept, inverse, fit_intercept,
+            )  # fmt: skip
         except (
             InferenceError
         ) as error:  # the coefficients are right; asking for standard errors will say why not
             refusal = str(error)
-    estimable = np.concatenate([np.ones(first, bool), fit.estimable])
-    null = fit.null_space
-    if fit_intercept:
-        moved = -(fit.mean @ null)  # how far the intercept goes along each open direction
-        terms = np.abs(fit.mean) @ np.abs(null)
-        if collinear != "drop":
-            estimable[0] = (
-                bool(fit.estimable.any() or not len(fit.mean)) and not (np.abs(moved) > 1e-7 * terms).any()
-            )
-            null = np.concatenate([moved[None, :], null])
-        else:
-            null = np.concatenate([np.zeros((1, null.shape[1])), null])
+    estimable, null = open_directions(fit, fit_intercept, collinear)
     statistics = LinearStatistics(
         names=("Intercept", *source.names) if fit_intercept else source.names,
         target_names=source.target_names,
@@ -154,23 +161,60 @@ def _statistics(
     return statistics, refusal
 
 
-def _meat(
-    source: Source, fit: LinearFit, kind: str, maxlags: int | None, fit_intercept: bool
-) -> tuple[np.ndarray, dict[str, object]]:
+def open_directions(fit: LinearFit, fit_intercept: bool, collinear: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which coefficients (m,) the data determine, and a basis (m, q) of what they leave open, the intercept first."""
+    first = int(fit_intercept)
+    estimable = np.concatenate([np.ones(first, bool), fit.estimable])
+    null = fit.null_space
+    if fit_intercept:
+        moved = -(fit.mean @ null)  # how far the intercept goes along each open direction
+        terms = np.abs(fit.mean) @ np.abs(null)
+        if collinear != "drop":
+            estimable[0] = (
+                bool(fit.estimable.any() or not len(fit.mean)) and not (np.abs(moved) > 1e-7 * terms).any()
+            )
+            null = np.concatenate([moved[None, :], null])
+        else:
+            null = np.concatenate([np.zeros((1, null.shape[1])), null])
+    return estimable, null
+
+
+def refuse_unrepresentable(sizes: np.ndarray, residual: float) -> None:
+    """InferenceError where squares of the scores w x r, or of r/x, leave double precision; r and x of these sizes."""
+    sizes = sizes[sizes > 0]
+    if not (sizes.size and residual > 0):
+        return
+    scores, ratios = np.log10(sizes) + np.log10(residual), np.log10(residual) - np.log10(sizes)
+    if np.abs(scores).max() > _LARGEST_SCORE or np.abs(ratios).max() > _LARGEST_SCORE:
+        raise InferenceError(
+            "X and y hold numbers so large or small that the products of four of them which a robust covariance sums "
+            "leave double precision: the coefficients are right; rescale the columns to have standard errors"
+        )
+
+
+def _unfinished(fit: LinearFit) -> str:
+    how, reason = fit.descended, fit.refined.stop_reason
+    if how is None or reason == "converged":
+        return ""
+    return unfinished(how.solver, how.iterations, reason, how.remark)
+
+
+def sum_meat(
+    rows: Source, source: Source, kind: str, maxlags: int | None, n_obs: float, coef: np.ndarray, level: np.ndarray,
+    centre: np.ndarray, inverse: np.ndarray, has_intercept: bool,
+) -> tuple[np.ndarray, dict[str, object]]:  # fmt: skip
+    """The meat of a sandwich and its options, from `source`, whose groups those of `rows` are; `inverse` is that of
+    the design [1 | X − centre]."""
     ways = 1
     if kind == "cluster":
-        groups = next(iter(source.blocks())).groups
-        source.readings -= 1  # a look at the first block is not a reading
+        groups = next(iter(rows.blocks())).groups
+        rows.readings -= 1  # a look at the first block is not a reading
         if groups is None:
             raise DataError(
                 'cov_type="cluster" needs groups: pass fit(..., groups=labels), one or two labels for each row'
             )
         ways = groups.shape[1]
-    meat = meat_for(kind, {"maxlags": maxlags}, n_obs=fit.counts.observations, n_ways=ways)
+    meat = meat_for(kind, {"maxlags": maxlags}, n_obs=n_obs, n_ways=ways)
     assert meat is not None
-    assert fit.inverse is not None
-    inverse = centred_inverse(fit.inverse, fit.counts.weight, fit_intercept)
-    sum_scores(
-        meat, source, fit.coef, fit.level * fit_intercept, fit.mean * fit_intercept, inverse, fit_intercept
-    )
+    sum_scores(meat, source, coef, level, centre, inverse, has_intercept)
     return meat.result(), meat.options

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from betahat.data.source import Source
 from betahat.estimators.base import BaseLinear, check_number
 from betahat.estimators.choices import check_budget, check_solver, check_tolerance, method_of
-from betahat.penalties import L2, NoPenalty, Penalty
+from betahat.estimators.linear_fit import LinearResult
+from betahat.losses import as_loss
+from betahat.penalties import L2, NoPenalty, Penalty, Sum, as_penalty
 from betahat.solvers.linear_descent import Method
 
 
@@ -85,6 +88,8 @@ class LinearRegression(BaseLinear):
         maxlags: int | None = None,
         collinear: str = "minimum_norm",
         missing: str = "error",
+        loss: Any = "squared_error",
+        penalty: Any = None,
         solver: Any = None,
         max_iter: int | None = None,
         tol: float | None = None,
@@ -95,6 +100,8 @@ class LinearRegression(BaseLinear):
         self.maxlags = maxlags
         self.collinear = collinear
         self.missing = missing
+        self.loss = loss
+        self.penalty = penalty
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
@@ -102,16 +109,42 @@ class LinearRegression(BaseLinear):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
+        as_loss(self.loss)
+        as_penalty(self.penalty)
         check_solver(self.solver)
         check_budget(self.max_iter)
         check_tolerance(self.tol)
+
+    def _solve(self, source: Source, has_intercept: bool) -> LinearResult:
+        loss, own = as_loss(self.loss), as_penalty(self.penalty)
+        if loss.quadratic and own.quadratic:
+            return super()._solve(source, has_intercept)
+        method = self._method()
+        if self.solver == "direct":
+            raise ValueError(
+                'solver (="direct") solves the equations of squared error and ridge penalties; with another loss or '
+                "penalty they are not linear: leave solver=None, or choose a descent"
+            )
+        from betahat.estimators.smooth_fit import fit_smooth
+
+        ridge = L2(float(self.alpha)) if self.alpha else None
+        penalty = own if ridge is None else ridge if isinstance(own, NoPenalty) else Sum((own, ridge))
+        return fit_smooth(
+            source, loss, penalty, has_intercept, self.collinear, self.cov_type, self.maxlags, method
+        )
 
     def _method(self) -> Method | None:
         return method_of(self.solver, self.max_iter, self.tol)
 
     def _penalty(self, weight: float) -> Penalty:
-        return L2(float(self.alpha)) if self.alpha else NoPenalty()
+        curvature = float(self.alpha) + as_penalty(self.penalty).curvature
+        return L2(curvature) if curvature else NoPenalty()
 
     def _objective_words(self) -> str:
-        penalty = f" + {self.alpha:g}/2 ‖β‖²" if self.alpha else ""
-        return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − {'β₀ − ' if self._result.statistics.has_intercept else ''}xᵢᵀβ)²{penalty}"
+        loss, own = as_loss(self.loss), as_penalty(self.penalty)
+        level = "β₀ + " if self._result.statistics.has_intercept else ""
+        ridge = f" + {self.alpha:g}/2 ‖β‖²" if self.alpha else ""
+        penalty = f"{ridge} + {own.formula}" if own.formula else ridge
+        if loss.quadratic:
+            return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − {level.replace('+', '−')}xᵢᵀβ)²{penalty}"
+        return f"J(β) = (1/Σw) Σ wᵢ L(yᵢ, {level}xᵢᵀβ){penalty},   L = {loss.formula}"

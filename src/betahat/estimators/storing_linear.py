@@ -83,6 +83,7 @@ def _result_to_dict(result: LinearResult) -> dict[str, Any]:
         "alpha": result.alpha,
         "refusal": result.refusal,
         "lows": None if result.lows is None else result.lows._asdict(),
+        "smooth": result.smooth,
         "descended": None if result.descended is None else result.descended.to_dict(),
     }
 
@@ -105,6 +106,7 @@ def _read_result(stored: Fields) -> LinearResult:
         alpha=stored.number("alpha", finite=True),
         refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
         descended=None if stored.raw("descended") is None else _read_descended(stored.inner("descended")),
+        smooth=stored.flag("smooth"),
         lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
     )
 

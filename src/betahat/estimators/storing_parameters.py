@@ -14,8 +14,8 @@ from betahat.autodiff.naming import qualified_name
 from betahat.errors import StorageError
 from betahat.storage import Fields
 
-_MODULES = ("losses", "penalties", "solvers")
-"""What these list in `__all__` may be named by a file; nothing else is ever looked up."""
+_MODULES = ("losses", "penalties", "solvers", "solvers.schedules")
+"""Their public classes may be named by a file; nothing else is ever looked up."""
 
 
 def split_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -94,7 +94,9 @@ def _where(kind: type) -> str | None:
 
 
 def _listed(module: Any) -> list[str]:
-    return getattr(module, "__all__", [])
+    """The names in `__all__`, or where there is none the classes of the module's own."""
+    own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+    return getattr(module, "__all__", own)
 
 
 def _class(name: str) -> type:

@@ -274,10 +274,12 @@ class Inference:
 
     @cached_property
     def log_likelihood(self) -> Any:
-        """Gaussian log-likelihood at its maximum, −n/2 (log(2π RSS/n) + 1) + ½ Σ f log w; +inf for RSS =
-        0."""
+        """Gaussian log-likelihood at its maximum, −n/2 (log(2π RSS/n) + 1) + ½ Σ f log w; +inf for RSS = 0, NaN
+        where another loss than squared error was minimised."""
         self._refuse_penalised("log_likelihood")
         s = self.statistics
+        if not s.gaussian:
+            return self._each(np.full(len(s.target_names), np.nan))
         with np.errstate(divide="ignore"):
             deviance = np.log(2 * np.pi / s.n_obs) + np.log(s.residual_ss) + 1
         return self._each(s.sum_log_weight / 2 - s.n_obs / 2 * deviance)

@@ -15,6 +15,7 @@ _SCALARS = (
     ("has_intercept", bool),
     ("penalised", bool),
     ("nonlinear", bool),
+    ("gaussian", bool),
     ("n_obs", float),
 )
 _ARRAYS = ("estimate", "estimable", "null_space", "residual_ss", "total_ss")
@@ -61,6 +62,7 @@ class LinearStatistics:
     penalised : whether the estimates are shrunk by a penalty, which leaves standard errors undefined.
     nonlinear : whether the model is nonlinear, linearised at the estimates: its Jacobian stands for the design, the
         total sum of squares is about the mean, and there is no overall F.
+    gaussian : whether the estimates minimise a sum of squares, and so maximise the Gaussian likelihood.
     remarks : what readers of the numbers must know of this fit, before all else.
     """
 
@@ -87,6 +89,7 @@ class LinearStatistics:
     weight: float = 0.0
     sandwich: np.ndarray | None = None
     nonlinear: bool = False
+    gaussian: bool = True
     remarks: tuple[str, ...] = ()
 
     def in_basis(self, back: np.ndarray, estimate: np.ndarray) -> LinearStatistics:

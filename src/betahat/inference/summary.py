@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from betahat.inference.correlation import correlation_note
 from betahat.inference.distributions import check_level
 from betahat.inference.results import Inference
 from betahat.inference.text import cell, level_names, number, p_text, table
@@ -47,14 +48,16 @@ class Summary:
         self, inference: Inference, *, title: str = "Linear regression", level: float = 0.95
     ) -> None:
         self.inference, self.title, self.level = inference, title, check_level(level)
+        s = inference.statistics
+        self._bare = s.penalised or (s.nonlinear and not s.estimable.any())  # estimates alone can be told
 
     # --- numbers --------------------------------------------------------------------------------------------
 
     def _columns(self) -> dict[str, np.ndarray]:
-        """(t, m) arrays by column; the estimates alone for a penalised fit."""
+        """(t, m) arrays by column; the estimates alone for a penalised or refused fit."""
         inference = self.inference
         s = inference.statistics
-        if s.penalised:
+        if self._bare:
             blank = np.full(s.estimate.shape, np.nan)
             parts = [blank] * 5
         else:
@@ -77,7 +80,7 @@ class Summary:
         """(t,) arrays of what describes the whole fit of each target."""
         inference, t = self.inference, len(self.inference.target_names)
         names = ["r_squared"]
-        if not inference.statistics.penalised:
+        if not self._bare:
             names += [
                 "adj_r_squared",
                 "f_statistic",
@@ -90,7 +93,11 @@ class Summary:
         return {name: np.reshape(getattr(inference, name), t) for name in names}
 
     def _notes(self) -> list[str]:
-        return [line for line in (self.inference.statistics.certificate_line, *self.inference.notes) if line]
+        s = self.inference.statistics
+        lines = [s.certificate_line, *self.inference.notes]
+        if s.nonlinear and not self._bare:
+            lines.append(correlation_note(self.inference.names, self.inference.correlation))
+        return [line for line in lines if line]
 
     def frame(self, backend: str | None = None) -> Any:
         """A frame with the columns name, coefficient, std_err, statistic, p_value, conf_low, conf_high.
@@ -129,7 +136,7 @@ class Summary:
         s, columns, fit = inference.statistics, self._columns(), self._fit_numbers()
         df = (
             {}
-            if s.penalised
+            if self._bare
             else {key: getattr(inference, key) for key in ("df_model", "df_resid", "df_inference")}
         )
         return {
@@ -144,7 +151,7 @@ class Summary:
             "method": s.method,
             "condition_number": _json(s.condition_number),
             "certificate": s.certificate_line,
-            "notes": list(inference.notes),
+            "notes": [line for line in self._notes() if line != s.certificate_line],
             "targets": [
                 {
                     "name": target,
@@ -170,12 +177,16 @@ class Summary:
         parts = []
         for k, target in enumerate(s.target_names):
             one = {name: values[k] for name, values in fit.items()}
-            left = [("Target", name_of(target)), ("Rows", number(s.n_obs)), ("Rank", str(s.rank))]
+            left = [("Target", name_of(target)), ("Rows", number(s.n_obs))]
+            if s.penalised or not self._bare:  # a singular Jacobian has no sharp rank
+                left.append(("Rank", str(s.rank)))
             right = [("R²" if s.has_intercept or s.nonlinear else "R² (uncentred)", number(one["r_squared"]))]
-            if not s.penalised:
+            if not self._bare:
                 left += [
                     ("Residual df", number(inference.df_resid)),
-                    ("Residual variance", number(one["residual_variance"])),
+                    ("Residual std dev", number(np.sqrt(one["residual_variance"])))
+                    if s.nonlinear
+                    else ("Residual variance", number(one["residual_variance"])),
                     ("Covariance", _covariance_text(s.cov_type, s.cov_options)),
                 ]
                 right.append(("Adjusted R²", number(one["adj_r_squared"])))
@@ -184,11 +195,12 @@ class Summary:
                         (f"F({s.df_model}, {number(inference.df_inference)})", number(one["f_statistic"])),
                         ("P(F)", p_text(one["f_p_value"])),
                     ]
-                right += [
-                    ("Log-likelihood", number(one["log_likelihood"])),
-                    ("AIC", number(one["aic"])),
-                    ("BIC", number(one["bic"])),
-                ]
+                if s.gaussian:
+                    right += [
+                        ("Log-likelihood", number(one["log_likelihood"])),
+                        ("AIC", number(one["aic"])),
+                        ("BIC", number(one["bic"])),
+                    ]
             left.append(("Method", s.method))
             right.append(("Condition number", f"{s.condition_number:.3g}"))
             size = max(len(left), len(right))
@@ -196,7 +208,7 @@ class Summary:
             right += [("", "")] * (size - len(right))
             header = ["name", "coefficient"]
             shown = [columns["coefficient"]]
-            if not s.penalised:
+            if not self._bare:
                 header += ["std err", "t", "P>|t|", *interval]
                 shown = list(columns.values())
             p_at = list(columns).index("p_value")

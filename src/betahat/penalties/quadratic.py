@@ -42,7 +42,7 @@ class L2(Penalty):
         self.alpha = self.curvature = alpha
 
     def value(self, beta: np.ndarray) -> float:
-        return 0.5 * self.curvature * float(np.vdot(beta, beta))
+        return 0.5 * self.curvature * float(np.vdot(beta, beta)) if self.curvature else 0.0
 
     def gradient(self, beta: np.ndarray) -> np.ndarray:
         return self.curvature * beta

@@ -11,7 +11,8 @@ from betahat.certificate import RELATIVE_TOLERANCE, Certificate
 from betahat.inference import Inference, LinearStatistics
 from betahat.inference.text import cell, number, table
 from betahat.report.explain_descent import descent_words
-from betahat.report.wording import bullet, formula, plural, wrap
+from betahat.report.explain_smooth import derivative_words, smooth_words
+from betahat.report.wording import bullet, formula, plural, times, wrap
 from betahat.solvers.linear_descent import Descended
 from betahat.solvers.trace import Trace
 
@@ -58,6 +59,10 @@ class LinearResultLike(Protocol):
     def refusal(self) -> str | None: ...
     @property
     def descended(self) -> Descended | None: ...
+    @property
+    def smooth(self) -> bool: ...
+    @property
+    def iterations(self) -> int: ...
 
 
 def explain_linear(result: LinearResultLike, objective_words: str) -> str:
@@ -83,19 +88,21 @@ def _objective(result: LinearResultLike, objective_words: str) -> str:
     columns = (
         f"p = {plural(p, 'column')}{' and an intercept' if s.has_intercept else ', without an intercept'}"
     )
-    if s.weight == s.n_obs or not s.weight:
-        weights = "Every row has the weight wᵢ = 1"
+    if s.sum_log_weight == 0 and (result.smooth or s.weight == s.n_obs or not s.weight):
+        weights = "Every row has the weight wᵢ = 1. "
     else:
-        weights = f"The weights wᵢ sum to {number(s.weight)}"
+        weights = "" if result.smooth else f"The weights wᵢ sum to {number(s.weight)}. "
     found = f"{number(result.certificate.loss)}{' (summed over targets)' if t > 1 else ''}"
     text = wrap(
-        f"over n = {plural(s.n_obs, 'row')}, {columns}, for {plural(t, 'target')} ({targets}). {weights}. "
+        f"over n = {plural(s.n_obs, 'row')}, {columns}, for {plural(t, 'target')} ({targets}). {weights}"
         f"At the coefficients found J is {found}."
     )
     return f"{formula(objective_words)}\n\n{text}"
 
 
 def _equations(result: LinearResultLike) -> str:
+    if result.smooth:
+        return derivative_words(result.statistics.has_intercept, result.statistics.penalised)
     matrix = "(XᵀWX + αΣw I) β = XᵀWy" if result.alpha else "XᵀWX β = XᵀWy"
     gradient = "∂J/∂β = −(1/Σw) Xᵀ W (y − Xβ)" + (" + αβ" if result.alpha else "")
     note = ""
@@ -121,6 +128,12 @@ def _equations(result: LinearResultLike) -> str:
 
 def _ways(result: LinearResultLike) -> list[tuple[str, str]]:
     """How the coefficients were found."""
+    if result.smooth:
+        words = smooth_words(
+            result.solver, result.why, result.trace, result.stop_reason, result.iterations,
+            result.certificate.readings,
+        )  # fmt: skip
+        return [("How the minimum was descended to", words)]
     if result.descended is None:
         return [("How the equations were solved", _solution(result)), ("Refinement", _refinement(result))]
     words = descent_words(result.descended, result.trace, result.stop_reason, result.certificate.readings)
@@ -139,17 +152,13 @@ def _solution(result: LinearResultLike) -> str:
             "refinement."
         ),
         wrap(f"{how}, because {result.why}."),
-        wrap(f"The rows were read {_times(c.readings)} in all, the reading for the certificate included."),
+        wrap(f"The rows were read {times(c.readings)} in all, the reading for the certificate included."),
     ])  # fmt: skip
 
 
 def _lost_digits(condition: float) -> str:
     lost = np.log10(condition) if condition > 0 else np.inf
     return f"about {lost:.0f}" if 0.5 < lost < 16 else "hardly any" if lost <= 0.5 else "all"
-
-
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _refinement(result: LinearResultLike) -> str:
@@ -210,12 +219,13 @@ def _proof(result: LinearResultLike) -> str:
         if c.carried
         else "recomputed from the data and not taken from the solver"
     )
+    terms = "|wᵢ xᵢⱼ L'ᵢ|" if result.smooth else "|wᵢ xᵢⱼ (yᵢ − ŷᵢ)|"
     lines = [
         wrap(
             f"{c.status[0].upper()}{c.status[1:]}: {c.message}. The largest derivative, |∂J/∂β| = "
             f"{c.gradient_norm:.2g}, was {origin}. A "
             f"derivative counts as zero up to {_tolerance(result):g} of the mean size of its terms "
-            "|wᵢ xᵢⱼ (yᵢ − ŷᵢ)|, and up to what rounding β̂ to double precision makes unavoidable; the "
+            f"{terms}, and up to what rounding β̂ to double precision makes unavoidable; the "
             f"closest to its tolerance may be {c.tolerance:.2g}."
         )
     ]
@@ -224,6 +234,8 @@ def _proof(result: LinearResultLike) -> str:
         kind = (
             "This is a bound: it holds whatever the rounding errors of the solver were"
             if c.error_bound_kind == "bound"
+            else "This is an estimate by Newton's step, not a bound"
+            if result.smooth
             else "This is an estimate, not a bound, because the columns are too nearly collinear for a proof"
         )
         lines.append(wrap(
@@ -261,6 +273,12 @@ def _errors(result: LinearResultLike) -> str:
                 "independent and of one variance (over wᵢ); where they are not, cov_type 'HC3' or 'cluster' "
                 "is safer."
             ),
+        ])  # fmt: skip
+    if result.smooth:
+        return "\n".join([
+            wrap("The covariance of β̂ is the sandwich of M-estimation (Huber 1967; White 1982)"),
+            formula("V = (Σ wL'' xxᵀ)⁻¹ · Σ w²L'² xxᵀ · (Σ wL'' xxᵀ)⁻¹"),
+            wrap(f"here of the type {s.cov_type}{_options_text(s.cov_options)}. {_presumes(s.cov_type)}."),
         ])  # fmt: skip
     return "\n".join([
         wrap(f"The covariance of β̂ ({s.cov_type}) is the sandwich"),

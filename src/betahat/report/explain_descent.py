@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from betahat.inference.text import number, table
-from betahat.report.wording import formula, plural, wrap
+from betahat.report.wording import formula, plural, times, wrap
 from betahat.solvers.linear_descent import Descended
 from betahat.solvers.trace import Trace
 
@@ -46,7 +46,7 @@ _ITERATIONS = {
 
 def descent_words(how: Descended, trace: Trace, stop_reason: str, readings: int) -> str:
     """The part "How it was descended to" of an explanation."""
-    line, words = _ITERATIONS.get(how.solver, ("β ← β − …", f"the steps of {how.solver}"))
+    line, words = iterations(how.solver)
     kappa = how.largest / how.smallest if how.smallest > 0 else np.inf
     parts = [
         wrap(
@@ -57,15 +57,15 @@ def descent_words(how: Descended, trace: Trace, stop_reason: str, readings: int)
         wrap(f"{words[0].upper()}{words[1:]}. {_numbers(how, kappa)}"),
         wrap(_rate_words(how, kappa)),
     ]
-    body = _table(trace)
+    body = iterations_table(trace)
     if body:
         parts += ["", textwrap.indent(body, "    "), ""]
-    times = {1: "once", 2: "twice"}.get(readings, f"{readings} times")
     parts.append(
         wrap(
-            f"After {plural(how.iterations, 'iteration')} it ended: {stop_reason}. The rows were read {times} in all: "
-            "at the end of a descent the derivatives were summed over all rows in double-double arithmetic, and the "
-            "descent went on from there while they asked for a correction above rounding."
+            f"After {plural(how.iterations, 'iteration')} it ended: {stop_reason}. The rows were read "
+            f"{times(readings)} in all: at the end of a descent the derivatives were summed over all rows in "
+            "double-double arithmetic, and the descent went on from there while they asked for a correction above "
+            "rounding."
         )
     )
     return "\n".join(parts)
@@ -110,10 +110,16 @@ def _rate_words(how: Descended, kappa: float) -> str:
     if promised is None:
         return f"No simple rate in κ is known for it. {seen}"
     digit = f", {np.log(0.1) / np.log(promised):,.0f} iterations for a digit" if 0.1 < promised < 1 else ""
-    return f"In the long run theory promises that an iteration shrinks the error by {promised:.6g} or more{digit}. {seen}"
+    return f"In the long run theory promises a factor of {promised:.6g} an iteration or less{digit}. {seen}"
 
 
-def _table(trace: Trace) -> str:
+def iterations(solver: str) -> tuple[str, str]:
+    """A method's iteration as a line of mathematics, and in words."""
+    return _ITERATIONS.get(solver, ("β ← β + d", f"by the steps d of {solver}"))
+
+
+def iterations_table(trace: Trace) -> str:
+    """J and its gradient by iteration, shortened in the middle."""
     rows = [
         [f"{i:,}", number(loss), f"{norm:.2e}"]
         for i, loss, norm in zip(range(len(trace)), trace.loss, trace.gradient_norm, strict=True)

@@ -24,6 +24,15 @@ def bullet(text: str) -> str:
     return textwrap.fill(text, WIDTH, initial_indent="  • ", subsequent_indent="    ", break_on_hyphens=False)
 
 
+def times(count: int) -> str:
+    """How often.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def plural(count: float, word: str) -> str:
     """A count with its noun.
 

@@ -10,6 +10,7 @@ import numpy as np
 from betahat.solvers.descent.base import Limits, Solver, State
 from betahat.solvers.descent.quadratic import Quadratic, largest_eigenvalue
 from betahat.solvers.factor import EPS, Factor
+from betahat.solvers.named import named
 from betahat.solvers.trace import Trace
 
 ENDINGS = ("budget spent", "diverged", "interrupted")
@@ -71,7 +72,7 @@ class LinearDescent:
         self._smallest = self._largest / factor.condition_number**2
         solver = method.solver
         self._solver = self._named(solver) if isinstance(solver, str) else solver
-        self._name = solver if isinstance(solver, str) else _name(solver)
+        self._name = solver if isinstance(solver, str) else solver_name(solver)
         self._tolerance = np.nan if method.tolerance is None else method.tolerance
         self._left = MOST_ITERATIONS if method.max_iterations is None else method.max_iterations
         self._spent, self._rate, self._remark, self._ended = 0, np.nan, "", ""
@@ -81,20 +82,12 @@ class LinearDescent:
         from betahat.solvers.descent.gradient_descent import GradientDescent
         from betahat.solvers.descent.linear_cg import LinearConjugateGradient
 
-        if name == "gradient_descent":
-            return GradientDescent()
-        if name == "nesterov":
-            return GradientDescent(nesterov=True)
         if name == "momentum":
             # critical damping of the flattest direction; Polyak's larger learning rate would be twice as quick in the
             # end, but lets J rise far above its start before
             share = 1 - float(np.sqrt(self._smallest / self._largest))
             return GradientDescent(1 / self._largest, momentum=min(share**2, 1 - EPS))
-        if name == "conjugate_gradient":
-            return LinearConjugateGradient()
-        from betahat import solvers
-
-        return getattr(solvers, solvers.DESCENTS[name])()
+        return LinearConjugateGradient() if name == "conjugate_gradient" else named(name)
 
     def solve(self, z: np.ndarray, accuracy: float, loss: float) -> tuple[np.ndarray, str]:
         """H⁻¹z (k, t) to a relative `accuracy`, if the budget lasts, and why it ended. `loss` is J where δ = 0."""
@@ -103,6 +96,8 @@ class LinearDescent:
         if self._ended in ENDINGS:
             return np.zeros_like(z), self._ended
         if not size > 0 or not np.isfinite(size):
+            if not len(self._trace):
+                self._trace.add(loss, 0.0, 0.0)  # where it begins is where it ends
             return np.zeros_like(z), "converged"
         problem = Quadratic(self._H, inside / size, self._largest)
         if self._solver.name in _MATRIX and problem.n > _MATRICES_UP_TO:
@@ -162,7 +157,7 @@ class LinearDescent:
         )  # fmt: skip
 
 
-def _name(solver: Solver) -> str:
+def solver_name(solver: Solver) -> str:
     """What it is called in words: momentum makes gradient descent another method."""
     if solver.name != "gradient_descent":
         return solver.name
@@ -170,15 +165,13 @@ def _name(solver: Solver) -> str:
     return "nesterov" if given["nesterov"] else "momentum" if given["momentum"] else solver.name
 
 
-def unfinished(how: Descended | None, stop_reason: str) -> str:
+def unfinished(solver: str, iterations: int, stop_reason: str, remark: str) -> str:
     """What a certificate says of a descent that ended for a reason other than reaching the minimum."""
-    if how is None or stop_reason == "converged":
-        return ""
-    after = f"the descent ({how.solver}) ended after {how.iterations:,} iterations"
+    after = f"the descent ({solver}) ended after {iterations:,} iterations"
     advice = {
         "budget spent": 'the budget was spent before the derivatives vanished: raise max_iter, or choose "lbfgs", '
         '"conjugate_gradient" or "direct"',
-        "diverged": how.remark or "the steps grew instead of shrinking: the learning rate is too large",
+        "diverged": remark or "the steps grew instead of shrinking: the learning rate is too large",
         "interrupted": "it was interrupted",
     }.get(stop_reason, "it made no more progress: double precision cannot tell points so close apart")
     return f"{after}; {advice}"

@@ -78,9 +78,9 @@ def solve_primal(
         scaled, reason = way.solve(slopes[:, active].T / scale[:, None], accuracy, loss)
         return about(constant / weight, scaled), reason
 
-    if way is not None:  # from β = 0
+    if way is not None and method is not None:  # from β = 0
         half = float(equations.total_ss.sum()) / (2 * weight)
-        scaled, _ = way.solve(equations.right[active] / scale[:, None], 0.0, half)
+        scaled, _ = way.solve(equations.right[active] / scale[:, None], 0.1 * (method.tolerance or 0.0), half)
         start = about(equations.mean[p:], scaled)
     else:
         start = about(equations.mean[p:], found.start)

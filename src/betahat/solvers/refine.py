@@ -190,9 +190,7 @@ def refine(
             return here._replace(stop_reason="budget spent")
         kept, previous = here, relative
         if descend is not None:
-            loss = (
-                float(gradient.loss.sum()) / weight + objective.penalty.curvature * float((beta**2).sum())
-            ) / 2
+            loss = float(gradient.loss.sum()) / (2 * weight) + objective.penalty.value(beta)
             accuracy = EPS / (4 * relative) if tolerance is None else tolerance / (4 * steep)
             step, reason = descend(slopes, constant * intercepts, accuracy, loss)
             ending = reason if reason in ENDINGS else ""

@@ -1,4 +1,4 @@
-"""The objective: model + loss + penalty over a source, with its value and derivatives as passes over the rows."""
+"""Least squares over a source: quadratic, so that a few sums over the rows are all of it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,41 @@
+"""The source whose targets are the scores −L' of a fitted linear model: what sandwich covariances are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+
+from betahat.data.source import Block, Source
+from betahat.losses.base import Loss
+from betahat.models.linear import predict
+
+
+@final
+class ScoreSource(Source):
+    """The rows of another source with −L'(y, β₀ + xᵀβ) in the place of y (n, 1)."""
+
+    def __init__(self, source: Source, loss: Loss, coef: np.ndarray, intercept: float) -> None:
+        self._source, self._loss = source, loss
+        self._coef, self._intercept = coef[None, :], np.array([intercept])
+        self.in_memory, self.n_rows = source.in_memory, source.n_rows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._source.names
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        return self._source.target_names
+
+    def _blocks(self, unsearched: bool) -> Iterator[Block]:
+        for block in self._source.blocks():
+            assert block.y is not None
+            X = block.X if hasattr(block.X, "tocsr") else np.asarray(block.X, np.float64)
+            f = predict(X, self._coef, self._intercept)
+            score = np.stack(
+                [-self._loss.first_derivative(y, g) for y, g in zip(block.y.T, f.T, strict=True)], 1
+            )
+            yield replace(block, y=score)

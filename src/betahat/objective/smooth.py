@@ -1,0 +1,214 @@
+"""Any smooth loss and penalty of a linear model over a source, in coordinates in which columns are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.source import Block, Source
+from betahat.losses.base import Loss
+from betahat.penalties.base import Penalty
+
+_CHUNK = 1 << 19  # numbers of X that are centred and scaled at once
+VALUE, GRADIENT, HESSIAN, EVERYTHING = range(4)
+"""How much a reading sums: each includes those before; the last also what a certificate needs."""
+
+
+@final
+@dataclass(frozen=True)
+class Coordinates:
+    """θ = (level, u) for a linear model: slopes β = (Q u)/scale, intercept = level − βᵀmean.
+
+    mean : (p,) of the columns, zeros without an intercept; scale : (p,) their standard deviations; basis : Q (p, k)
+    orthonormal, of the directions that the data determine, or None for all; intercept : whether there is one.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    basis: np.ndarray | None
+    intercept: bool
+
+    @property
+    def size(self) -> int:
+        """How many numbers θ has."""
+        return int(self.intercept) + (len(self.mean) if self.basis is None else self.basis.shape[1])
+
+    def slopes(self, theta: np.ndarray) -> np.ndarray:
+        """γ (p,), the slopes of columns of unit variance."""
+        u = theta[int(self.intercept) :]
+        return u if self.basis is None else self.basis @ u
+
+    def level(self, theta: np.ndarray) -> float:
+        """The prediction at the columns' means."""
+        return float(theta[0]) if self.intercept else 0.0
+
+    def raw(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        """β (p,) and the intercept, in units of the data."""
+        beta = self.slopes(theta) / self.scale
+        return beta, self.level(theta) - float(beta @ self.mean)
+
+    def theta(self, beta: np.ndarray, intercept: float) -> np.ndarray:
+        """θ of coefficients in units of the data."""
+        gamma = beta * self.scale
+        u = gamma if self.basis is None else self.basis.T @ gamma
+        return np.append(intercept + float(beta @ self.mean), u) if self.intercept else u
+
+    def pulled(self, level: float, gamma: np.ndarray) -> np.ndarray:
+        """A derivative by (level, γ) as one by θ."""
+        u = gamma if self.basis is None else self.basis.T @ gamma
+        return np.append(level, u) if self.intercept else u
+
+    def pulled_twice(self, H: np.ndarray) -> np.ndarray:
+        """A second derivative by (level, γ), or by γ where there is no intercept, as one by θ."""
+        if self.basis is None:
+            return H
+        first = int(self.intercept)
+        outer = np.zeros((len(H), self.size))
+        outer[:first, :first] = np.eye(first)
+        outer[first:, first:] = self.basis
+        return outer.T @ H @ outer
+
+
+@final
+class SmoothSums(Statistic):
+    """Σ w L, Σ w L' z and Σ w L'' z zᵀ with z = (1, (x − mean)/scale), at one θ, without the penalty.
+
+    value; gradient (m,), m = p or 1 + p; hessian (m, m); and for certificates magnitude Σ w |L' z|, rounding
+    Σ w |L'' z| (|level| + |z|ᵀ|γ|), residual_ss Σ w (y − f)².
+    """
+
+    def __init__(self, loss: Loss, at: Coordinates, theta: np.ndarray, much: int) -> None:
+        self._loss, self._at, self._much = loss, at, much
+        self._gamma, self._level = at.slopes(theta), at.level(theta)
+        self._beta = self._gamma / at.scale
+        m = len(at.mean) + int(at.intercept)
+        self.value, self.residual_ss, self.weight = 0.0, 0.0, 0.0
+        self.gradient, self.magnitude, self.rounding = np.zeros(m), np.zeros(m), np.zeros(m)
+        self.hessian = np.zeros((m, m)) if much >= HESSIAN else np.zeros((0, 0))
+
+    def update(self, block: Block) -> None:
+        assert block.y is not None
+        weight = combined_weight(block)
+        for part in self._parts(block):
+            w = np.ones(part.stop - part.start) if weight is None else weight[part]
+            y, X = block.y[part, 0], block.X[part]
+            if weight is not None and not (w > 0).all():  # rows that do not count may be anything
+                keep = w > 0
+                w, y, X = w[keep], y[keep], X[keep]
+            if len(y):
+                self._add(X, y, w)
+
+    def _parts(self, block: Block) -> Iterator[slice]:
+        n, p = block.X.shape
+        rows = max(1, _CHUNK // max(p, 1)) if self._dense(block.X) else max(n, 1)
+        for start in range(0, n, rows):
+            yield slice(start, min(start + rows, n))
+
+    def _dense(self, X: Any) -> bool:
+        """Whether rows are centred and scaled themselves; of sparse ones only where a Hessian is summed."""
+        return not hasattr(X, "tocsr") or self._much >= HESSIAN
+
+    def _add(self, X: Any, y: np.ndarray, w: np.ndarray) -> None:
+        at, first = self._at, int(self._at.intercept)
+        self.weight += float(w.sum())
+        if not self._dense(X):
+            X = X.tocsr()
+            f = X @ self._beta + (self._level - float(self._beta @ at.mean))
+            slopes = self._slopes(y, f, w)
+            if slopes is not None:
+                self.gradient[first:] += (X.T @ slopes - slopes.sum() * at.mean) / at.scale
+                self.gradient[:first] += slopes.sum()
+            return
+        X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
+        Z = (X - at.mean) / at.scale
+        f = Z @ self._gamma + self._level
+        slopes = self._slopes(y, f, w)
+        if slopes is None:
+            return
+        self.gradient[first:] += slopes @ Z
+        self.gradient[:first] += slopes.sum()
+        if self._much < HESSIAN:
+            return
+        second = w * self._loss.second_derivative(y, f)
+        self.hessian[first:, first:] += (Z * second[:, None]).T @ Z
+        if first:
+            cross = second @ Z
+            self.hessian[0, 1:] += cross
+            self.hessian[1:, 0] += cross
+            self.hessian[0, 0] += second.sum()
+        if self._much < EVERYTHING:
+            return
+        size = np.abs(Z)
+        bent = np.abs(second) * (abs(self._level) + size @ np.abs(self._gamma))
+        for total, share in ((self.magnitude, np.abs(slopes)), (self.rounding, bent)):
+            total[first:] += share @ size
+            total[:first] += share.sum()
+        self.residual_ss += float(w @ (y - f) ** 2)
+
+    def _slopes(self, y: np.ndarray, f: np.ndarray, w: np.ndarray) -> np.ndarray | None:
+        """w L', once Σ w L is summed; None where only that is asked for."""
+        self.value += float(w @ self._loss.value(y, f))
+        return w * self._loss.first_derivative(y, f) if self._much >= GRADIENT else None
+
+    def merge(self, other: SmoothSums) -> None:
+        for name in ("value", "residual_ss", "weight", "gradient", "magnitude", "rounding", "hessian"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@final
+class SmoothObjective:
+    """J(θ) = (1/Σw) Σᵢ wᵢ L(yᵢ, f(xᵢ)) + R(β) of a linear model with one target, in `Coordinates`."""
+
+    def __init__(self, source: Source, loss: Loss, penalty: Penalty, at: Coordinates) -> None:
+        self.source, self.loss, self.penalty, self.at = source, loss, penalty, at
+
+    def sums(self, theta: np.ndarray, much: int) -> SmoothSums:
+        """What one reading of the rows sums at θ."""
+        return fold(self.source, SmoothSums(self.loss, self.at, theta, much))
+
+    def value(self, theta: np.ndarray) -> float:
+        """J(θ)."""
+        found = self.sums(theta, VALUE)
+        return found.value / found.weight + self.penalty.value(self.at.raw(theta)[0])
+
+    def first_order(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """J(θ) and ∂J/∂θ."""
+        return self._of(self.sums(theta, GRADIENT), theta)
+
+    def second_order(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """J(θ), ∂J/∂θ and ∂²J/∂θ²."""
+        found = self.sums(theta, HESSIAN)
+        return *self._of(found, theta), self.at.pulled_twice(self.whole_hessian(found, theta))
+
+    def whole_hessian(self, found: SmoothSums, theta: np.ndarray) -> np.ndarray:
+        """∂²J by (level, γ), penalty included."""
+        at, first = self.at, int(self.at.intercept)
+        H = found.hessian / found.weight
+        H[first:, first:] += self.penalty.hessian(at.raw(theta)[0]) / np.outer(at.scale, at.scale)
+        return H
+
+    def whole_gradient(self, found: SmoothSums, theta: np.ndarray) -> np.ndarray:
+        """∂J by (level, γ), penalty included."""
+        g = found.gradient / found.weight
+        g[int(self.at.intercept) :] += self.penalty.gradient(self.at.raw(theta)[0]) / self.at.scale
+        return g
+
+    def _of(self, found: SmoothSums, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        g, first = self.whole_gradient(found, theta), int(self.at.intercept)
+        value = found.value / found.weight + self.penalty.value(self.at.raw(theta)[0])
+        return value, self.at.pulled(float(g[0]) if first else 0.0, g[first:])
+
+    def sample(self, rows: int) -> tuple[np.ndarray, Any]:
+        """The first rows that count: y (k,) and X (k, p), at most `rows` of them."""
+        for block in self.source.blocks():
+            assert block.y is not None
+            weight = combined_weight(block)
+            keep = np.flatnonzero(np.ones(block.X.shape[0]) if weight is None else weight)[:rows]
+            if len(keep):
+                self.source.readings -= 1  # a look at the first rows is not a reading
+                return block.y[keep, 0], block.X[keep]
+        raise AssertionError("unreachable: a fit came before")
