@@ -135,13 +135,28 @@ def calm(ax: Axes, grid: bool = True) -> None:
         ax.set_axisbelow(True)
 
 
+_LETTER = 0.068
+"""Inches that a small letter takes, on average."""
+
+
 def legend_above(ax: Axes, handles: Sequence[Any], columns: int | None = None) -> Any:
-    """A legend over the axes, where it covers nothing; in one row where that is short enough."""
-    length = sum(len(handle.get_label()) + 6 for handle in handles)
+    """A legend over the axes, where it covers nothing; in one row where there is room."""
+    lengths = [len(handle.get_label()) + 6 for handle in handles]
+    room = _width(ax) / _LETTER
+    fitting = len(handles) if sum(lengths) <= room else max(1, int(room // max(lengths)))
     return ax.legend(
         handles=list(handles), loc="lower left", bbox_to_anchor=(0.0, 1.01), frameon=False, borderaxespad=0.0,
-        ncols=columns or (len(handles) if length <= 80 else 3), handlelength=2.0, columnspacing=1.6, fontsize="small",
+        ncols=columns or fitting, handlelength=2.0, columnspacing=1.6, fontsize="small",
     )  # fmt: skip
+
+
+def _width(ax: Axes) -> float:
+    """How wide the axes will be, in inches, once labels have taken their room."""
+    figure, place = _figure(ax), ax.get_subplotspec()
+    if place is None:
+        return float(ax.get_position().width * figure.get_figwidth())
+    outer = place.get_topmost_subplotspec()
+    return 0.82 * float(figure.get_figwidth()) * len(outer.colspan) / outer.get_gridspec().ncols
 
 
 def name_points(ax: Axes, named: Sequence[tuple[np.ndarray, str]], avoid: np.ndarray) -> list[Any]:
