@@ -159,6 +159,139 @@ def fit(
     raise typer.Exit(code)
 
 
+@app.command("curve")
+def curve(
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="As for fit.", show_default=False)
+    ] = None,
+    x: Annotated[
+        list[str] | None,
+        typer.Option("--x", "-x", metavar="NAME", help="The column of the curve (or several: a,b)."),
+    ] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", "--target", "-y", metavar="NAME", help="The column to predict.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="TEXT",
+            help='An expression of columns and parameters, "a*exp(-b*x)+c" (x is the column where there is one; '
+            "`odd names` in backquotes), or the name of a curve.",
+        ),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the named curves, and do no more.")] = False,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--start",
+            "-s",
+            metavar="A=1,B=0.1",
+            help="Where to begin; several times for several starts. Searched where not given.",
+        ),
+    ] = None,
+    bounds: Annotated[
+        list[str] | None,
+        typer.Option("--bounds", "-b", metavar="B=LOW:HIGH", help="Bounds of parameters: b=0:,c=-1:10,d=:5."),
+    ] = None,
+    loss: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="squared_error; or huber, pseudo_huber or cauchy, with the residual at which they turn: huber:2.5.",
+        ),
+    ] = "squared_error",
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", "--weight", metavar="NAME", help="Column with importance weights, 1/σ²."),
+    ] = None,
+    frequency: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for."),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster."
+        ),
+    ] = None,
+    cov: Annotated[
+        str,
+        typer.Option(
+            "--cov",
+            "--cov-type",
+            metavar="NAME",
+            help="Standard errors: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC.",
+        ),
+    ] = "nonrobust",
+    lags: Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)] = None,
+    max_iter: Annotated[
+        int | None, typer.Option(help="Iterations of one descent, at most.", show_default=False)
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Add intervals by profile, which do not linearise the model.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw to this .png, .svg or .pdf, not DATA-curve.png here.",
+            show_default=False,
+        ),
+    ] = None,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
+    feature: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With several columns: the one to draw the curve along."),
+    ] = None,
+    missing: Annotated[
+        str, typer.Option(metavar="NAME", help="Rows with missing values: drop or error.")
+    ] = "drop",
+    table: Table = None,
+    memory_limit: Memory = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "--save", "-o", metavar="FILE", help="Save the fitted model to this file."),
+    ] = None,
+    level: Level = 0.95,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a curve, print its parameters with their intervals, and draw it.
+
+    Example: betahat curve decay.csv --x t --y counts --model "a*exp(-b*t)+c"
+    """  # fmt: skip
+    from betahat.cli.output import reporting
+
+    with reporting(debug, as_json) as report:
+        from betahat.cli.curve import curve_command, curves_command
+        from betahat.cli.curve_options import bounds_in, loss_in, starts_in
+        from betahat.cli.fitting import names_in
+
+        if listed:
+            curves_command(report)
+            raise typer.Exit
+        if no_plot and plot is not None:
+            raise ValueError("--plot and --no-plot contradict each other; give one")
+        code = curve_command(
+            report,
+            data,
+            roles={
+                "target": y, "columns": names_in(x), "weights": weights, "frequency": frequency,
+                "groups": names_in(groups),
+            },
+            options={"table": table, "memory_limit": memory_limit},
+            parameters={
+                "f": model, "start": starts_in(start), "bounds": bounds_in(bounds), "loss": loss_in(loss),
+                "cov_type": cov, "maxlags": lags, "max_iter": max_iter,
+            },
+            missing=missing, profile=profile, picture=False if no_plot else None, plot=plot, feature=feature, out=out,
+            level=level,
+        )  # fmt: skip
+    raise typer.Exit(code)
+
+
 @app.command("predict")
 def predict(
     model: Model,

@@ -33,7 +33,7 @@ def fit_command(
     if formula is not None and not parameters["fit_intercept"]:
         raise ValueError("--no-intercept is said by a formula itself: write '- 1' at its end")
     if out is not None:
-        _refuse_unwritable(out)
+        refuse_unwritable(out)
     model = LinearRegression(**parameters)
     model._check_parameters()
     with Progress("reading", enabled=not report.as_json) as progress:
@@ -65,12 +65,12 @@ def names_in(lists: list[str] | None) -> list[str] | None:
     return [name.strip() for row in csv.reader(lists, skipinitialspace=True) for name in row if name.strip()]
 
 
-def _refuse_unwritable(out: Path) -> None:
+def refuse_unwritable(out: Path, option: str = "--out") -> None:
     """Before a long fit, not after it: whether its result can be written there."""
     folder = out.resolve().parent
     if out.is_dir():
-        raise StorageError(f"--out (={str(out)!r}) is a folder; name a file in it")
+        raise StorageError(f"{option} (={str(out)!r}) is a folder; name a file in it")
     if not folder.is_dir():
-        raise StorageError(f"--out (={str(out)!r}) is in a folder that is not there")
+        raise StorageError(f"{option} (={str(out)!r}) is in a folder that is not there")
     if not os.access(folder, os.W_OK):
-        raise StorageError(f"--out (={str(out)!r}) is in a folder that this user may not write to")
+        raise StorageError(f"{option} (={str(out)!r}) is in a folder that this user may not write to")

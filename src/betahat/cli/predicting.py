@@ -9,10 +9,12 @@ import numpy as np
 
 from betahat.cli.output import Report
 from betahat.cli.progress import Progress
+from betahat.cli.showing import load_model
 
 if TYPE_CHECKING:
     from betahat.data.design import Design
     from betahat.estimators.base import BaseLinear
+    from betahat.estimators.nonlinear_regression import NonlinearRegression
 
 
 def predict_command(
@@ -28,12 +30,11 @@ def predict_command(
 ) -> None:
     """Write `data` with predictions (and intervals) to `out`."""
     from betahat.data import write_predictions
-    from betahat.estimators.storing import load
     from betahat.inference.distributions import check_level
 
     if interval is not None:
         check_level(interval)
-    model = load(path)
+    model = load_model(path)
     if not model.certificate_.converged:
         report.warn(f"{str(path)!r} was saved without a certificate: {model.certificate_.message}")
     targets = model._result.statistics.target_names
@@ -61,7 +62,7 @@ def predict_command(
         report.note(f"{written:,} rows written to {out}")
 
 
-def _design(model: BaseLinear, columns: list[str] | None) -> Design:
+def _design(model: BaseLinear | NonlinearRegression, columns: list[str] | None) -> Design:
     """How the table becomes X: as in training, or by the names given for a model fitted on an array."""
     design: Design | None = model.design_
     if design is not None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from betahat.cli.curve_text import correlation_values, print_correlation
 from betahat.cli.output import Report
+from betahat.errors import StorageError
 
 if TYPE_CHECKING:
     from betahat.estimators.base import BaseLinear
+    from betahat.estimators.nonlinear_regression import NonlinearRegression
 
 
 def show_command(report: Report, path: Path, *, explain: bool, level: float) -> None:
     """Print what a model file holds."""
-    from betahat.estimators.storing import load
-
-    model = load(path)
+    model = load_model(path)
     if report.as_json:
         words = {"explanation": model.explain()} if explain else {}
         report.result({**model_values(model, level), **words})
@@ -26,8 +27,24 @@ def show_command(report: Report, path: Path, *, explain: bool, level: float) -> 
         report.out.print(model.explain())
 
 
-def print_summary(report: Report, model: BaseLinear, level: float) -> None:
-    """The summary with its certificate; coloured on a terminal, the same text anywhere else."""
+def load_model(path: Path) -> Any:
+    """A saved model; one of a Python function is refused with what to do instead."""
+    from betahat.estimators.storing import load
+
+    try:
+        return load(path)
+    except StorageError as error:
+        if "a Python function" not in str(error):
+            raise
+        raise StorageError(
+            f"{error} in Python. The command line has no functions of yours; it takes models of expressions and named "
+            "curves"
+        ) from None
+
+
+def print_summary(report: Report, model: BaseLinear | NonlinearRegression, level: float) -> None:
+    """The summary with its certificate, and the correlation of a curve's parameters; coloured on a terminal, the same
+    text anywhere else."""
     from rich.text import Text
 
     text = Text(str(model.summary(level)))
@@ -38,9 +55,10 @@ def print_summary(report: Report, model: BaseLinear, level: float) -> None:
         style = "green" if model.certificate_.converged else "bold red"
         text.stylize(style, start, start + 1 + len(model.certificate_.line()))
     report.out.print(text)
+    print_correlation(report, model)
 
 
-def model_values(model: BaseLinear, level: float) -> dict[str, Any]:
+def model_values(model: BaseLinear | NonlinearRegression, level: float) -> dict[str, Any]:
     """Everything `--json` says of a fitted model."""
     import betahat
 
@@ -54,4 +72,5 @@ def model_values(model: BaseLinear, level: float) -> dict[str, Any]:
         "solver": model.solver_,
         "stop_reason": model.stop_reason_,
         "trace": {name: getattr(trace, name) for name in ("loss", "gradient_norm", "step", "seconds")},
+        **correlation_values(model),
     }

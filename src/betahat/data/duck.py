@@ -136,6 +136,15 @@ class Table:
         return self.types[name] in _WHOLE
 
 
+def is_sql(text: str) -> bool:
+    """Whether a text is a query rather than a file's name.
+
+    >>> is_sql("SELECT 1 AS x"), is_sql("decay.csv")
+    (True, False)
+    """
+    return bool(_SQL.match(text)) and not os.path.exists(text)
+
+
 def open_table(what: Any, table: str | None = None, memory_limit: str | None = None) -> Table:
     """What a path, a pattern, SQL text or `file.duckdb::table` stands for.
 
@@ -218,7 +227,7 @@ def _expression(connection: duckdb.DuckDBPyConnection, text: str, table: str | N
         return _database_table(connection, path, inner or table)
     if table is not None:
         raise ValueError(f"`table` (={table!r}) names a table of a .duckdb file, and `what` is {text!r}")
-    if _SQL.match(text) and not os.path.exists(text):
+    if is_sql(text):
         return f"({text.strip().rstrip(';')}\n)", "the query"
     suffixes = [suffix.lower() for suffix in Path(text).suffixes]
     suffix = next((suffix for suffix in reversed(suffixes) if suffix not in _PACKED), "")

@@ -10,9 +10,17 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d, validate_data
 
 from betahat.data.missing import unmasked
+from betahat.data.source import Source
 from betahat.errors import DataError, FormulaError
-from betahat.estimators.inputs import check_weight, is_frame, numbers, refuse_sparse_target
+from betahat.estimators.inputs import (
+    check_weight,
+    is_frame,
+    numbers,
+    refuse_beside_source,
+    refuse_sparse_target,
+)
 from betahat.estimators.nonlinear_fit import Rows
+from betahat.estimators.nonlinear_source import source_rows
 from betahat.models.arguments import Arguments, arguments, parameters_of
 from betahat.models.curves import CURVES, Curve
 from betahat.models.expression import Expression
@@ -33,6 +41,11 @@ def read_rows(
     again: bool = False,
 ) -> Rows:
     """Checked rows; the estimator takes down what X looked like, or compares if it is seen `again`."""
+    if isinstance(X, Source):
+        refuse_beside_source(
+            X, y=y, sample_weight=sample_weight, frequency_weight=frequency_weight, groups=groups
+        )
+        return _with_weight(source_rows(estimator, X, again))
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
     refuse_sparse_target(y)
@@ -61,15 +74,21 @@ def read_rows(
         codes = group_codes(groups, n)
     weight = check_weight("sample_weight", sample_weight, n)
     frequency = check_weight("frequency_weight", frequency_weight, n, whole=True)
-    rows = Rows(
-        values,
-        y,
-        weight,
-        frequency,
-        codes,
-        column_names(estimator),
-        str(target) if target is not None else "y",
+    return _with_weight(
+        Rows(
+            values,
+            y,
+            weight,
+            frequency,
+            codes,
+            column_names(estimator),
+            str(target) if target is not None else "y",
+        )
     )
+
+
+def _with_weight(rows: Rows) -> Rows:
+    """The rows, if any of them counts."""
     if rows.total is not None and not (rows.total > 0).any():
         raise DataError(
             "no row counts: sample_weight, frequency_weight or their product is zero in every row"
@@ -170,11 +189,14 @@ def resolve(f: Callable[..., Any] | str, names: tuple[str, ...]) -> tuple[Callab
     if f.strip().isidentifier():
         near = difflib.get_close_matches(f, list(CURVES), n=2)
         hint = f". Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise FormulaError(f"f (={f!r}) is no curve's name; there are {', '.join(CURVES)}{hint}")
+        raise FormulaError(f"model {f!r} is no curve's name; there are {', '.join(CURVES)}{hint}")
     expression = Expression(f, names)
+    if not expression.used and len(names) == 1 and "x" in expression.parameters:
+        return _on_x(f), None  # the only column may be called x, as in named curves
     if not expression.used:
         raise FormulaError(
-            f"f (={f!r}) uses no column; the columns are {', '.join(names)} (an array's are x, or x1, x2, …)"
+            f"model {f!r} uses no column; the columns are {', '.join(names)} (an array's are x, or x1, x2, …; one "
+            "whose name is not a plain word stands in backquotes)"
         )
     return expression, None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, Self, final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -20,6 +21,11 @@ from betahat.losses import as_loss
 from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import as_penalty
 from betahat.solvers.trace import Trace
+
+if TYPE_CHECKING:
+    from betahat.data import TableDesign
+
+_TITLE = "Nonlinear regression"
 
 
 @final
@@ -127,12 +133,18 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
     # --- fitting ------------------------------------------------------------------------------------------------
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, frequency_weight: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        frequency_weight: Any = None,
+        groups: Any = None,
     ) -> Self:
         """Fit to rows.
 
-        X : (n,) or (n, d) array or list, passed to f in that shape as float64, or a pandas/polars/pyarrow table.
-        y : (n,) numbers.
+        X : (n,) or (n, d) array or list, passed to f in that shape as float64; a pandas/polars/pyarrow table; or a
+            source that holds its own target (:func:`betahat.data.query`), whose rows are read into memory.
+        y : (n,) numbers; None with a source.
         sample_weight : (n,) importance weights ≥ 0, such as 1/σ²; frequency_weight : (n,) whole numbers.
         groups : (n,) or (n, 2) labels of clusters, for ``cov_type="cluster"``.
 
@@ -180,6 +192,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         self._show(result, model)
         if not result.certificate.converged:
             words = f"no minimum found ({result.stop_reason}): {result.certificate.message}"
+            if result.refusal is not None and result.certificate.message not in result.refusal:
+                words = f"{words}. {result.refusal[0].upper()}{result.refusal[1:]}"  # what may be the cause
             warnings.warn(words, CertificateWarning, stacklevel=users_line())
         elif result.refusal is not None:
             warnings.warn(result.refusal, CertificateWarning, stacklevel=users_line())
@@ -211,10 +225,31 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         ŷ ± t √(gᵀVg), with g = ∂f/∂β at the row (the delta method), V the covariance and t Student's quantile.
         """
         check_choice("kind", kind, ("prediction", "confidence"))
-        inference, rows = self.inference_, columns_of(self, X)
+        check_is_fitted(self, "_result")
+        return self._bound_rows(columns_of(self, X), level, kind == "prediction")[:, 0]
+
+    def _solver_rows(self, X: np.ndarray) -> np.ndarray:
+        """Rows of a table (n, d) as f takes them."""
+        return X[:, 0] if self._one_dimensional else X
+
+    def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Predictions (n, 1) for rows that are numbers already."""
+        return self._model.predict(rows, self.coef_)[:, None]
+
+    def _bound_rows(self, rows: np.ndarray, level: float, observation: bool) -> np.ndarray:
+        """Intervals (n, 1, 2) for rows that are numbers already."""
+        inference = self.inference_
         centre, J = self._model.jacobian(rows, self.coef_)
-        half = inference.half_width(J, level, kind == "prediction")[:, 0]
-        return np.stack([centre - half, centre + half], axis=-1)
+        half = inference.half_width(J, level, observation)[:, 0]
+        return np.stack([centre - half, centre + half], axis=-1)[:, None]
+
+    @property
+    def design_(self) -> TableDesign | None:
+        """The columns that f takes from a table; None where X was an array."""
+        from betahat.data import Column, TableDesign
+
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else TableDesign(tuple(Column(str(name)) for name in names))
 
     # --- results ------------------------------------------------------------------------------------------------
 
@@ -233,8 +268,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         return self._result.inference
 
     def profile_interval(
-        self, X: Any, y: Any, sample_weight: Any = None, frequency_weight: Any = None, *, level: float = 0.95,
-        parameters: Any = None,
+        self, X: Any, y: Any = None, sample_weight: Any = None, frequency_weight: Any = None, *,
+        level: float = 0.95, parameters: Any = None,
     ) -> np.ndarray:  # fmt: skip
         """Intervals from the profile of the sum of squares, without linearising: (p, 2), or a row for each of
         `parameters`.
@@ -278,8 +313,14 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
             )
 
     def summary(self, level: float = 0.95) -> Summary:
-        """The table of parameters with standard errors, tests, fit statistics and the certificate's line."""
-        return Summary(self.inference_, title="Nonlinear regression", level=level)
+        """The table of parameters with standard errors, tests, fit statistics and the certificate's line; without
+        standard errors, and with the reason, where there are none."""
+        check_is_fitted(self, "_result")
+        refusal, statistics = self._result.refusal, self._result.statistics
+        if refusal is None:
+            return Summary(self.inference_, title=_TITLE, level=level)
+        told = replace(statistics, remarks=(*statistics.remarks, f"{refusal[0].upper()}{refusal[1:]}."))
+        return Summary(Inference(told), title=_TITLE, level=level)
 
     def objective(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """J on the rows given: a function of β (p,) with `gradient(β)`, `names` and `estimate` (β̂). To look at, or to

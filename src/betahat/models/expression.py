@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import keyword
+import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -19,19 +22,31 @@ FUNCTIONS: dict[str, Any] = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "ln": np.log,
 }  # fmt: skip
-"""What an expression may call; of scipy.special erf, erfc, gamma and gammaln come when asked for."""
+"""What an expression may call; of scipy.special erf, erfc, gamma, gammaln and expit come when asked for."""
 _SPECIAL = ("erf", "erfc", "gamma", "gammaln", "expit")
+_RESERVED = {"e": "Euler's number", "inf": "infinity", "nan": "no number"}
+_TWO = (
+    "arctan2",
+    "atan2",
+    "hypot",
+    "minimum",
+    "maximum",
+)  # functions of two numbers; where takes three, the rest one
+_MODULES = ("np", "numpy", "math")
 _CONSTANTS = {"pi": np.pi}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.USub, ast.UAdd)
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _LONGEST = 10_000
+_QUOTED = re.compile(r"`([^`]+)`")
+_STAND_IN = "_quoted_{}_"  # what a name in backquotes is called while Python's parser reads it
 
 
 @final
 class Expression:
     """A function of columns and parameters, read from text.
 
-    text : arithmetic (+ − * / **), comparisons (for where), numbers, `pi`, the functions in FUNCTIONS, and names.
+    text : arithmetic (+ − * / **), comparisons (for where), numbers, `pi`, the functions in FUNCTIONS, and names. Those
+        of columns that are not plain words stand in backquotes: ``"a * `dose (mg)`"``.
     columns : which names are columns of X, in order; every other name is a parameter.
 
     Called as f(X, *parameters) with X (n,) or (n, d). Raises FormulaError for text that is not such an expression.
@@ -46,37 +61,57 @@ class Expression:
 
     def __init__(self, text: str, columns: Sequence[str]) -> None:
         self.text, self.columns = text, tuple(columns)
-        tree = _read(text)
-        names, called = _names(tree)
-        clash = [name for name in names if name in called]
+        tree, quoted = _read(text)
+        told = _told(text)
+        found, called = _names(tree)
+        # Python reads names in their compatible form (NFKC), in which columns need not be.
+        alike = {unicodedata.normalize("NFKC", name): name for name in self.columns}
+        meant = {n: quoted.get(n, n if n in self.columns else alike.get(n, n)) for n in found}
+        names = list(dict.fromkeys(meant.values()))
+        strange = [name for name in quoted.values() if name not in self.columns]
+        if strange:
+            raise FormulaError(
+                f"{told}: there is no column `{strange[0]}`; the columns are {', '.join(self.columns)}"
+            )
+        plain = [name for name in found if name not in quoted]
+        clash = [name for name in plain if name in called]
         if clash:
-            raise FormulaError(f"model {text!r} has {clash[0]!r} as a function and as a number; rename one")
+            raise FormulaError(f"{told} has {clash[0]!r} as a function and as a number; rename one")
+        clash = [name for name in _constants(tree) if name in self.columns]
+        if clash:
+            raise FormulaError(
+                f"{told}: {clash[0]} is a number and a column; write `{clash[0]}` in backquotes for the column"
+            )
         self.used = tuple(name for name in self.columns if name in names)
         self.parameters = tuple(name for name in names if name not in self.columns)
-        if "e" in self.parameters:
-            raise FormulaError(
-                f"model {text!r}: e is not a parameter's name, since it is Euler's number: write exp(…)"
-            )
+        for name in self.parameters:
+            if name in _RESERVED or name in FUNCTIONS:
+                raise FormulaError(
+                    f"{told}: {name} is not a parameter's name, since it is {_RESERVED.get(name, 'a function')}: "
+                    f"{'write exp(…)' if name == 'e' else 'rename it'}"
+                )
         if not self.parameters:
             raise FormulaError(
-                f"model {text!r} has no parameters: its names are columns ({', '.join(self.columns)}), functions and "
-                "constants"
+                f"{told} has no parameters: its names are columns ({', '.join(self.columns)}), functions and constants"
             )
         self._called = {name: _function(name) for name in called}
+        self._places = [(name, self.columns.index(c)) for name, c in meant.items() if c in self.used]
         self._code = compile(ast.fix_missing_locations(tree), "<model>", "eval")
         self.__name__ = text
 
     def __call__(self, X: Any, *parameters: Any) -> Any:
-        if np.ndim(X) == 1:
-            values = {self.columns[0]: X} if len(self.columns) == 1 else {}
-        else:
-            values = {name: X[:, j] for j, name in enumerate(self.columns) if name in self.used}
+        single = np.ndim(X) == 1
+        if single and len(self.columns) > 1:
+            raise ValueError(
+                f"X has one dimension, and the columns are {', '.join(self.columns)}; pass X (n, d)"
+            )
+        values = {name: X if single else X[:, place] for name, place in self._places}
         scope = {"__builtins__": {}, **_CONSTANTS, **self._called, **values}
         scope.update(zip(self.parameters, parameters, strict=True))
         try:
             return eval(self._code, scope)
         except (OverflowError, ZeroDivisionError) as error:
-            raise FormulaError(f"model {self.text!r} cannot be computed: {error}") from None
+            raise FormulaError(f"{_told(self.text)} cannot be computed: {error}") from None
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r}, {list(self.columns)})"
@@ -93,7 +128,8 @@ class Expression:
 
 def names_in(text: str) -> tuple[str, ...]:
     """The names of an expression that are neither functions nor constants, in order of first appearance."""
-    return tuple(_names(_read(text))[0])
+    tree, quoted = _read(text)
+    return tuple(dict.fromkeys(quoted.get(name, name) for name in _names(tree)[0]))
 
 
 def _function(name: str) -> Any:
@@ -104,36 +140,61 @@ def _function(name: str) -> Any:
     return FUNCTIONS[name]
 
 
-def _read(text: str) -> ast.Expression:
-    """The checked tree, its numbers made floats, so that no whole number grows beyond bounds."""
+def _read(text: str) -> tuple[ast.Expression, dict[str, str]]:
+    """The checked tree, its numbers made floats, so that no whole number grows beyond bounds; and what the stand-ins in
+    it are called."""
     if not isinstance(text, str):
         raise TypeError(f"model (={text!r}) must be text, such as 'a * exp(-b * x) + c'")
     if len(text) > _LONGEST:
         raise FormulaError(f"model has {len(text)} characters; at most {_LONGEST} are read")
-    if "^" in text:
-        raise FormulaError(f"model {text!r}: powers are written **, not ^")
-    if "~" in text:
-        raise FormulaError(
-            f"model {text!r}: give the right side only; the target is named beside it (y=, --y)"
-        )
+    quoted: dict[str, str] = {}
+
+    def stand_in(match: re.Match[str]) -> str:
+        name = next((name for name, stands in quoted.items() if stands == match[1]), None)
+        name = name or _STAND_IN.format(len(quoted))
+        quoted[name] = match[1]
+        return name
+
+    plain, told = _QUOTED.sub(stand_in, text), _told(text)
+    if "^" in plain:
+        raise FormulaError(f"{told}: powers are written **, not ^")
+    if "~" in plain:
+        raise FormulaError(f"{told}: give the right side only; the target is named beside it (y=, --y)")
+    if "#" not in plain:
+        plain = " ".join(plain.splitlines())
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-        checked = _Checked(text).visit(tree)
+        tree = ast.parse(plain.strip(), mode="eval")
+        return _Checked(told).visit(tree), quoted
     except SyntaxError as error:
-        hint = "; give the right side only" if "=" in text else ""
-        raise FormulaError(f"model {text!r} cannot be read: {error.msg}{hint}") from None
+        raise FormulaError(f"{told} cannot be read: {error.msg}{_hint(plain)}") from None
+    except OverflowError:
+        raise FormulaError(f"{told} holds a number beyond the largest double, 1.8e308") from None
     except (RecursionError, MemoryError, ValueError) as error:
         if isinstance(error, FormulaError):
             raise
-        raise FormulaError(f"model {text[:50]!r}… cannot be read: it is nested too deeply") from None
-    return checked
+        raise FormulaError(f"{told} cannot be read: it is nested too deeply") from None
+
+
+def _told(text: str) -> str:
+    """The model as messages show it."""
+    return f"model {text!r}" if len(text) <= 120 else f"model {text[:100]!r}…"
+
+
+def _hint(plain: str) -> str:
+    """What was probably meant by text that Python's parser refuses."""
+    words = [word for word in re.findall(r"[^\W\d]\w*", plain) if keyword.iskeyword(word)]
+    if words:
+        return f"; {words[0]} is one of Python's own words: rename it, or put a column's name in backquotes"
+    if "=" in plain:
+        return "; give the right side only"
+    return "; backquotes stand around the name of a column" if "`" in plain else ""
 
 
 class _Checked(ast.NodeTransformer):
     """Lets arithmetic through and refuses everything else by name."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, told: str) -> None:
+        self._told = told
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, (ast.Expression, ast.BinOp, ast.UnaryOp, *_OPERATORS, *_COMPARISONS, ast.Load)):
@@ -142,25 +203,49 @@ class _Checked(ast.NodeTransformer):
             return self.generic_visit(node)
         if isinstance(node, ast.Name):
             return node
+        if isinstance(node, ast.Attribute) and node.attr in _CONSTANTS and _is_module(node.value):
+            return ast.copy_location(ast.Name(node.attr, ast.Load()), node)
         if isinstance(node, ast.Constant):
             value = node.value
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return ast.copy_location(ast.Constant(float(value)), node)
+                number = float(value)
+                if number == float("inf"):
+                    raise OverflowError
+                return ast.copy_location(ast.Constant(number), node)
         if isinstance(node, ast.Call) and not node.keywords:
             called = node.func
-            if isinstance(called, ast.Attribute) and ast.unparse(called.value) in ("np", "numpy", "math"):
+            if isinstance(called, ast.Attribute) and _is_module(called.value):
                 node.func = ast.copy_location(ast.Name(called.attr, ast.Load()), called)
             if isinstance(node.func, ast.Name):
-                if node.func.id not in FUNCTIONS and node.func.id not in _SPECIAL:
-                    raise FormulaError(
-                        f"model {self._text!r}: {node.func.id}(…) is not a function it may call; there are "
-                        f"{', '.join([*FUNCTIONS, *_SPECIAL])}"
-                    )
+                self._check_call(node.func.id, len(node.args))
                 return self.generic_visit(node)
+        written = ast.unparse(node)
         raise FormulaError(
-            f"model {self._text!r}: {ast.unparse(node)!r} ({type(node).__name__}) has no place in an expression of "
-            "columns, parameters, numbers and functions"
+            f"{self._told}: {f'{written!r} ({type(node).__name__})' if written else type(node).__name__} has no place "
+            "in an expression of columns, parameters, numbers and functions"
         )
+
+    def _check_call(self, name: str, given: int) -> None:
+        """A function it may call, with as many arguments as it has: a ufunc's further one would be written into."""
+        if name not in FUNCTIONS and name not in _SPECIAL:
+            raise FormulaError(
+                f"{self._told}: {name}(…) is not a function it may call; there are "
+                f"{', '.join([*FUNCTIONS, *_SPECIAL])}"
+            )
+        takes = 3 if name == "where" else 2 if name in _TWO else 1
+        if given != takes:
+            raise FormulaError(
+                f"{self._told}: {name}(…) takes {takes} argument{'s'[: takes - 1]}, not {given}"
+            )
+
+
+def _is_module(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in _MODULES
+
+
+def _constants(tree: ast.AST) -> list[str]:
+    """The constants that it names."""
+    return [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in _CONSTANTS]
 
 
 def _names(tree: ast.AST) -> tuple[list[str], list[str]]:
