@@ -1,9 +1,12 @@
-"""The same functions differentiated by JAX: gradients, Hessians and products with vectors."""
+"""The same functions differentiated by JAX: gradients of the whole table, Hessians and products with vectors."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
+from autodiff_table import CASES, cases
 
 import betahat as bh
 
@@ -69,3 +72,53 @@ def test_jax(name):
     size = np.abs(H).max()
     np.testing.assert_allclose(bh.hessian(ours)(b), H, rtol=1e-8, atol=1e-10 * size)
     np.testing.assert_allclose(bh.hvp(ours, b, v), H @ v, rtol=1e-8, atol=1e-9 * size)
+
+
+NOT_IN_JAX = {
+    "lists",  # refused
+    "in place",  # binds the name anew instead
+    # not when compiled: their shapes depend on numbers
+    *("mask", "mask of two axes", "mask and number", "compress", "extract", "unique", "bincount", "repeat"),
+    *(f"special.{name}" for name in (
+        "log_expit", "j0", "j1", "cosm1", "expm1", "exp2", "exp10", "psi", "rgamma", "log1p", "cbrt", "k0", "k1", "k0e",
+        "k1e", "y0", "y1", "iv", "jv", "kv", "yv", "ive", "kve", "stdtr", "pseudo_huber", "huber", "inv_boxcox",
+    )),
+}  # fmt: skip
+SHARED = [name for name in CASES if name not in NOT_IN_JAX]
+
+
+class Offered:
+    """A module with None for what it lacks."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __getattr__(self, name):
+        return getattr(self.module, name, None)
+
+
+@cache
+def their_cases():
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return cases(Offered(jax.numpy), Offered(jax.scipy.special))
+
+
+def test_jax_shares_most_of_the_table():
+    assert len(SHARED) >= 350
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_jax_differentiates_the_table_alike(name):
+    import jax
+
+    f, shapes, (low, high) = CASES[name]
+    rng = np.random.default_rng(sum(map(ord, name)))
+    args = [rng.uniform(low, high, shape)[()] for shape in shapes]
+    weights = rng.standard_normal(np.shape(f(*args)))
+    g = their_cases()[name][0]
+    ours = bh.grad(lambda a: np.sum(weights * f(*a)))(args)
+    theirs = jax.jit(jax.grad(lambda a: jax.numpy.sum(weights * g(*a))))(args)
+    for one, two in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-10 * (1 + np.max(np.abs(two), initial=0)))

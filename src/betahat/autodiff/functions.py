@@ -37,7 +37,7 @@ def value_and_grad(f: Function, argument: int | str = 0) -> Function:
         x = _argument(f, argument, args, kwargs)
         tape, value, points = _run(f, argument, x, args, kwargs)
         plain = untraced(value)
-        if np.shape(plain) not in ((), (1,)) or isinstance(value, (dict, list, tuple)):
+        if isinstance(plain, _NO_NUMBER) or np.shape(plain) not in ((), (1,)):
             raise ValueError(
                 f"{_name(f)} gives {_described(value)}, and a gradient needs one number: sum it (np.sum), or ask for "
                 "betahat.jacobian"
@@ -76,12 +76,8 @@ def vjp(f: Function, x: Any, cotangent: Any) -> tuple[Any, Any]:
     (array([1., 4.]), array([ 2., 40.]))
     """
     tape, value, points = _run(f, 0, x, (x,), {})
-    if np.shape(untraced(cotangent)) != np.shape(untraced(value)):
-        raise ValueError(
-            f"cotangent has shape {np.shape(untraced(cotangent))}, and f(x) has {np.shape(untraced(value))}; they must "
-            "be the same"
-        )
-    return _own(tape, value), _pulled(tape, value, cotangent, x, points)
+    seed = _direction(cotangent, untraced(value), "cotangent", "f(x)")
+    return _own(tape, value), _pulled(tape, value, seed, x, points)
 
 
 def jvp(f: Function, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -97,18 +93,14 @@ def jvp(f: Function, x: Any, tangent: Any) -> tuple[Any, Any]:
     carry = Carry()
     inputs = []
     for (path, point), (_, direction) in zip(points, directions, strict=True):
-        if np.shape(untraced(point)) != np.shape(untraced(direction)):
-            raise ValueError(
-                f"tangent has shape {np.shape(untraced(direction))}, and x has {np.shape(untraced(point))}; they must "
-                "be the same"
-            )
-        inputs.append(carry.variable(as_floats(point, path, "x"), as_floats(direction, path, "tangent")))
+        floats = as_floats(point, path, "x")
+        inputs.append(carry.variable(floats, _direction(direction, untraced(floats), "tangent", "x")))
     value = _called(f, (rebuild(x, inputs),), {})
 
     def split(part: Any) -> tuple[Any, Any]:
         if type(part) is Variable and part.owner is carry:
-            return part.value, part.mark
-        return part, np.zeros(np.shape(untraced(part)))
+            return part.value, _real(part.mark)
+        return part, np.zeros(np.shape(untraced(part)))[()]
 
     return mapped(lambda part: split(part)[0], value), mapped(lambda part: split(part)[1], value)
 
@@ -179,9 +171,12 @@ def _name(f: Function) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
+_NO_NUMBER = (dict, list, tuple, str, bool, np.bool_, type(None))
+
+
 def _described(value: Any) -> str:
-    if isinstance(value, (dict, list, tuple)):
-        return f"a {type(value).__name__}"
+    if isinstance(value, _NO_NUMBER):
+        return "None (is a return missing?)" if value is None else f"a {type(value).__name__}"
     return f"an array of shape {np.shape(untraced(value))}"
 
 
@@ -229,7 +224,9 @@ def _called(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _own(tape: Tape, value: Any) -> Any:
     """The value without this derivative's trace (an outer one's stays)."""
-    return value.value if type(value) is Variable and value.owner is tape else value
+    if type(value) is Variable and value.owner is tape:
+        value = value.value
+    return value[()] if type(value) is np.ndarray else value  # one number as a number
 
 
 def _pulled(tape: Tape, value: Any, seed: Any, x: Any, points: list[Any], again: bool = False) -> Any:
@@ -240,9 +237,28 @@ def _pulled(tape: Tape, value: Any, seed: Any, x: Any, points: list[Any], again:
     return rebuild(x, [_like(g, point) for g, point in zip(found, points, strict=True)])
 
 
+def _direction(given: Any, of: Any, what: str, name: str) -> Any:
+    """A tangent or cotangent in the type of what it belongs to."""
+    if np.shape(untraced(given)) != np.shape(of):
+        raise ValueError(
+            f"{what} has shape {np.shape(untraced(given))}, and {name} has {np.shape(of)}; they must be the same"
+        )
+    return given if type(given) is Variable else np.asarray(given, np.result_type(of))[()]
+
+
+def _real(derivative: Any) -> Any:
+    """Refused if complex numbers came into it on the way: their derivatives follow other rules."""
+    if np.iscomplexobj(untraced(derivative)):
+        raise DerivativeError(
+            "complex numbers came into the function, and derivatives are taken of real ones; write it with real and "
+            "imaginary parts (np.cos, np.sin, np.hypot, np.arctan2)"
+        )
+    return derivative
+
+
 def _like(g: Any, point: Any) -> Any:
     """A derivative in the type of the point, in memory of its own, numbers as numbers; 0 where nothing depends."""
-    if type(g) is Variable:
+    if type(_real(g)) is Variable:
         return g
     plain = untraced(point)
     return np.array(np.zeros(np.shape(plain)) if g is None else g, np.result_type(plain))[()]

@@ -24,6 +24,11 @@ COMPOSED: dict[Any, Callable[..., Any]] = {}
 CONSTANT: set[Any] = set()
 """Functions whose value does not change with small changes of their arguments: comparisons, indices, shapes."""
 
+METHODS: dict[tuple[Any, str], Callable[..., Any]] = {}
+"""np.add.reduce is np.sum, and so on."""
+WRITING: set[Any] = set()
+"""Functions that write into their argument."""
+
 
 class Rule(ABC):
     """How one function passes derivatives on."""
@@ -146,10 +151,10 @@ def general(function: Any, reverse: dict[int, Any], forward: dict[int, Any]) -> 
 
 
 def composed(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: this is how the functions are written with others."""
+    """Decorator: this is how the functions (None: not in this NumPy) are written with others."""
 
     def enter(written: Callable[..., Any]) -> Callable[..., Any]:
-        COMPOSED.update(dict.fromkeys(functions, written))
+        COMPOSED.update(dict.fromkeys(filter(None, functions), written))
         return written
 
     return enter
@@ -174,9 +179,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     axes = list(range(extra))
     for axis, size in enumerate(shape, extra):
         if axis < 0 or (found[axis] != size and size != 1):
-            return broadcast(
-                g, shape
-            )  # a derivative that does not depend on the place was given as one number
+            return broadcast(g, shape)  # a derivative that is the same everywhere was given as one number
         if found[axis] != size:
             axes.append(axis)
     return np.add.reduce(g, axis=tuple(axes)).reshape(shape)
@@ -208,16 +211,20 @@ def _misfit(written: Callable[..., Any], count: int, names: tuple[str, ...]) -> 
     return ""
 
 
-def find(function: Any) -> Rule | None:
-    """The rule of a function that no table lists yet: scipy.special's are read when first met. None: composed."""
-    if getattr(function, "__module__", "") != "betahat" and isinstance(function, np.ufunc):
-        import_module("betahat.autodiff.rules.special")
-        if function in RULES:
-            return RULES[function]
-        if function in COMPOSED or function in CONSTANT:
-            return None
+def find(function: Any) -> None:
+    """Look for a function that no table lists yet: scipy.special's are entered when one is first met."""
     name = getattr(function, "__name__", str(function))
+    if function in WRITING:
+        raise DerivativeError(
+            f"np.{name} changes an array in place, whose old value a derivative may still need; build the new array "
+            "with np.where, np.stack or np.concatenate"
+        )
     module = getattr(function, "__module__", None) or "numpy"
+    if isinstance(function, np.ufunc) and getattr(np, name, None) is not function:
+        special = import_module("betahat.autodiff.rules.special")
+        if function in RULES or function in COMPOSED or function in CONSTANT:
+            return
+        module = "scipy.special" if getattr(special.s, name, None) is function else "ufunc"
     raise DerivativeError(
         f"{module}.{name} has no derivative rule. Write it with functions that have one (betahat.autodiff.rules lists "
         f"them), or add a rule with @betahat.autodiff.rule({name})"

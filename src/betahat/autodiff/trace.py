@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.autodiff.table import COMPOSED, CONSTANT, RULES, Rule, find, refuse_options, shape_of
+from betahat.autodiff.table import COMPOSED, CONSTANT, METHODS, RULES, Rule, find, refuse_options, shape_of
 from betahat.errors import DerivativeError
 
 _levels = count()
@@ -110,7 +110,7 @@ def call(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             plain.append(value.value)
         else:
             marks.append(None)
-            plain.append(value)
+            plain.append(_as_now(value))
     if not kwargs:
         return trace.step(rule, function, function(*plain), plain, kwargs, marks)
     for name, value in kwargs.items():
@@ -135,12 +135,23 @@ def _call_without_rule(function: Any, args: Sequence[Any], kwargs: dict[str, Any
     return call(function, args, kwargs)
 
 
+def _as_now(value: Any) -> Any:
+    """A constant as it is now, whatever is written into it later; large arrays are trusted to stay."""
+    if type(value) is Variable:
+        return value.copy()
+    return value.copy() if type(value) is np.ndarray and value.size <= _SMALL else value
+
+
+_SMALL = 1_000
+
+
 def untraced(value: Any) -> Any:
     """The plain array behind a value, whatever derivatives are being taken of it."""
     while type(value) is Variable:
         value = value.value
-    if type(value) in (list, tuple):
-        return type(value)(map(untraced, value))
+    if isinstance(value, (list, tuple)):
+        parts = map(untraced, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return value
 
 
@@ -150,6 +161,24 @@ def _operator(function: Any) -> Callable[[Any, Any], Any]:
 
 def _reflected(function: Any) -> Callable[[Any, Any], Any]:
     return lambda self, other: call(function, (other, self), {})
+
+
+def _in_place(function: Any) -> Callable[[Any, Any], Any]:
+    """x += y: every name of the array sees it, as in NumPy; a number has its name bound anew."""
+
+    def write(self: Any, other: Any) -> Any:
+        plain, new = untraced(self), call(function, (self, other), {})
+        if not isinstance(plain, np.ndarray):
+            return new
+        if plain.base is not None or new.owner is not self.owner or new.shape != self.shape:
+            raise DerivativeError(
+                f"an in-place np.{function.__name__} (+=, *=, …) would change another array too, or the shape of this "
+                "one; write x = x + y instead of x += y"
+            )
+        self.value, self.mark = new.value, new.mark
+        return self
+
+    return write
 
 
 def _compared(function: Any) -> Callable[[Any, Any], Any]:
@@ -184,10 +213,11 @@ class Variable:
                 f"{ufunc.__name__} writes into an existing array (out=, +=, *=, …), whose old value a derivative may "
                 "still need; write x = x + y instead of x += y"
             )
-        if method == "reduce" and ufunc in _REDUCING:
-            return call(_REDUCING[ufunc], args, kwargs if len(args) > 1 else {"axis": 0, **kwargs})
-        if method == "accumulate" and ufunc in _ACCUMULATING:
-            return call(_ACCUMULATING[ufunc], args, kwargs if len(args) > 1 else {"axis": 0, **kwargs})
+        if (ufunc, method) in METHODS:
+            return call(METHODS[ufunc, method], args, kwargs if len(args) > 1 else {"axis": 0, **kwargs})
+        if method == "outer":
+            a, b = args
+            return call(ufunc, (np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))), b), kwargs)
         if method != "__call__":
             raise DerivativeError(
                 f"no derivative of {ufunc.__name__}.{method}; write it with np.{ufunc.__name__} itself"
@@ -204,9 +234,11 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise DerivativeError(
             "a value that derivatives are taken of cannot become a plain array: its derivative would be lost. Usual "
-            "causes: np.array([a, b]) of such values (write np.stack([a, b])), writing one into an array "
-            "(x[i] = …; build x with np.stack, np.concatenate or np.where), float(…) and math.exp(…) (use np.exp), and "
-            "a compiled routine that knows no NumPy protocol"
+            "causes: np.array([a, b]) or np.sum([a, b]) of such values (write np.stack([a, b])), writing one into an "
+            "array (x[i] = …; build x with np.stack, np.concatenate or np.where), float(…) and math.exp(…) (use "
+            "np.exp), np.asarray(x) (leave it away), A.dot(x) (write A @ x), np.r_ and np.c_ (np.concatenate, "
+            "np.column_stack), a table or sparse matrix on the left (df.to_numpy(), X.toarray()), "
+            "scipy.special.logsumexp and softmax (np.logaddexp.reduce), and other routines that know no NumPy protocol"
         )
 
     def __float__(self) -> float:
@@ -249,6 +281,22 @@ class Variable:
     def mT(self) -> Any:  # noqa: N802
         return call(np.swapaxes, (self, -1, -2), {})
 
+    @property
+    def flat(self) -> Any:
+        return call(np.ravel, (self,), {})
+
+    @property
+    def real(self) -> Any:
+        return call(np.real, (self,), {})
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            raise DerivativeError(
+                f"x.{name} of an array is not there while derivatives are taken; use a NumPy function that makes a new "
+                "array"
+            )
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
     def __len__(self) -> int:
         return len(untraced(self))
 
@@ -258,19 +306,37 @@ class Variable:
     def __repr__(self) -> str:
         return f"Variable({untraced(self)!r})"
 
+    def __format__(self, form: str) -> str:
+        return format(untraced(self), form)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(untraced(self), digits)
+
+    def __divmod__(self, other: Any) -> Any:
+        return call(np.divmod, (self, other), {})
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return call(np.divmod, (other, self), {})
+
     def __getitem__(self, index: Any) -> Any:
         return call(take_item, (self, untraced(index)), {})
 
     def astype(self, dtype: Any, **_: Any) -> Any:
-        """Itself: derivatives are taken in the type that the values have; whole numbers have none."""
+        """A copy: derivatives are taken in the type that the values have; whole numbers have none."""
         if not np.issubdtype(dtype, np.floating):
             raise DerivativeError(
                 f"astype({np.dtype(dtype)}) leaves no derivative; keep floats, or use np.round"
             )
-        return self
+        return self.copy()
 
     def copy(self, order: str = "C") -> Any:
-        return self
+        return Variable(self.value, self.owner, self.mark)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def item(self) -> Any:
+        return call(np.reshape, (self, ()), {})
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         return call(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {"order": order})
@@ -289,6 +355,8 @@ class Variable:
     __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
     __mod__, __rmod__ = _operator(np.remainder), _reflected(np.remainder)
     __floordiv__, __rfloordiv__ = _operator(np.floor_divide), _reflected(np.floor_divide)
+    __iadd__, __isub__, __imul__ = _in_place(np.add), _in_place(np.subtract), _in_place(np.multiply)
+    __itruediv__, __ipow__, __imatmul__ = _in_place(np.divide), _in_place(np.power), _in_place(np.matmul)
     __lt__, __le__, __gt__, __ge__ = map(_compared, (np.less, np.less_equal, np.greater, np.greater_equal))
     __eq__, __ne__ = _compared(np.equal), _compared(np.not_equal)  # pyright: ignore[reportAssignmentType]
     __hash__ = None  # pyright: ignore[reportAssignmentType]
@@ -297,7 +365,7 @@ class Variable:
         return call(np.negative, (self,), {})
 
     def __pos__(self) -> Any:
-        return self
+        return self.copy()
 
     def __abs__(self) -> Any:
         return call(np.absolute, (self,), {})
@@ -313,7 +381,3 @@ class Variable:
 def take_item(x: Any, index: Any) -> Any:
     """x[index]."""
     return x[index]
-
-
-_REDUCING = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
-_ACCUMULATING = {np.add: np.cumsum, np.multiply: np.cumprod}

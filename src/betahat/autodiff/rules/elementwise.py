@@ -30,13 +30,21 @@ elementwise(np.fmod, lambda g, y, a, b: g, lambda g, y, a, b: -g * np.trunc(a / 
 elementwise(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.sign(y), lambda g, y, a, b: 0 * g)
 
 
+def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """b aᵇ⁻¹, and 0 where b = 0, at a = 0 too."""
+    if isinstance(b, (int, float)):
+        return g * b * a ** (b - 1 if b else 1)
+    return g * b * a ** np.where(b == 0, 1.0, b - 1)
+
+
 def _power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     """aᵇ ln a, and 0 where a = 0 (for b > 0)."""
-    return g * y * np.log(np.where(a == 0, 1.0, a))
+    logarithm = float(np.log(a or 1.0)) if isinstance(a, (int, float)) else np.log(np.where(a == 0, 1.0, a))
+    return g * y * logarithm
 
 
 for _power in (np.power, np.float_power):
-    elementwise(_power, lambda g, y, a, b: g * b * a ** np.where(b == 0, 1.0, b - 1), _power_exponent)
+    elementwise(_power, _power_base, _power_exponent)
 
 # exponentials and logarithms
 elementwise(np.exp, lambda g, y, x: g * y)
@@ -106,3 +114,14 @@ def sinc(x: Any) -> Any:
     s = (np.pi * np.where(near, x, 0.0)) ** 2
     series = 1 - s / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72)))
     return np.where(near, series, np.sin(z) / z)
+
+
+@composed(np.divmod)
+def divmod_(x1: Any, x2: Any) -> tuple[Any, Any]:
+    return np.floor_divide(x1, x2), np.remainder(x1, x2)
+
+
+@composed(np.modf)
+def modf(x: Any) -> tuple[Any, Any]:
+    whole = np.trunc(x)
+    return x - whole, whole

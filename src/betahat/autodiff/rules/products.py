@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.rules.shapes import call_any, put_items, transposed
+from betahat.autodiff.rules.indexing import put_items
+from betahat.autodiff.rules.shapes import call_any, transposed
 from betahat.autodiff.table import composed, linear, shape_of, unbroadcast, variadic
 from betahat.errors import DerivativeError
 
@@ -22,7 +23,9 @@ def _matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 def _matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     if np.ndim(a) == 1:
-        return unbroadcast(g[..., None, :] * np.expand_dims(a, -1) if np.ndim(b) > 1 else g * a, shape_of(b))
+        return unbroadcast(
+            g[..., None, :] * np.expand_dims(a, -1) if np.ndim(b) > 1 else np.multiply(g, a), shape_of(b)
+        )
     if np.ndim(b) == 1 and np.ndim(a) == 2:
         return np.matmul(g, a)
     if np.ndim(b) == 1:
@@ -67,6 +70,16 @@ def vecdot(x1: Any, x2: Any, *, axis: int = -1) -> Any:
     return np.sum(x1 * x2, axis=axis)
 
 
+@composed(getattr(np, "matvec", None))
+def matvec(x1: Any, x2: Any) -> Any:
+    return np.matmul(x1, np.expand_dims(x2, -1))[..., 0]
+
+
+@composed(getattr(np, "vecmat", None))
+def vecmat(x1: Any, x2: Any) -> Any:
+    return np.matmul(np.expand_dims(x1, -2), x2)[..., 0, :]
+
+
 @composed(np.linalg.matmul)
 def linalg_matmul(x1: Any, x2: Any) -> Any:
     return np.matmul(x1, x2)
@@ -94,7 +107,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     return np.moveaxis(np.stack(turned, -1), -1, axisc)
 
 
-@composed(np.tensordot)
+@composed(np.tensordot, np.linalg.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if isinstance(axes, (int, np.integer)):
         left, right = list(range(np.ndim(a) - axes, np.ndim(a))), list(range(axes))
@@ -127,7 +140,7 @@ def _einsum_back(place: int, g: Any, y: Any, letters: str, *arrays: Any) -> Any:
     available = set(output).union(*others)
     for letter, size in zip(own, shape, strict=True):
         if letter not in available:  # summed over alone: the cotangent is the same for each
-            others, rest = [*others, letter], [*rest, np.ones(size)]
+            others, rest = [*others, letter], [*rest, np.ones(size, np.result_type(g))]
             available.add(letter)
     single = "".join(dict.fromkeys(own))
     found = np.einsum(",".join([output, *others]) + "->" + single, g, *rest)

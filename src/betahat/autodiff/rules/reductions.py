@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.table import composed, general, linear, shape_of
-from betahat.errors import DerivativeError
+from betahat.autodiff.table import METHODS, composed, general, linear, shape_of
 
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: Any) -> Any:
@@ -23,7 +22,7 @@ def kept(g: Any, axis: Any, keepdims: Any) -> Any:
     return np.expand_dims(g, axis)
 
 
-def _count(shape: tuple[int, ...], axis: Any) -> int:
+def count(shape: tuple[int, ...], axis: Any) -> int:
     if axis is None:
         return math.prod(shape)
     return math.prod(shape[a] for a in ((axis,) if isinstance(axis, (int, np.integer)) else axis))
@@ -33,7 +32,7 @@ linear(np.sum, lambda g, y, x, axis=None, *, keepdims=False: spread(g, shape_of(
 linear(
     np.mean,
     lambda g, y, x, axis=None, *, keepdims=False: spread(
-        g / _count(shape_of(x), axis), shape_of(x), axis, keepdims
+        g / count(shape_of(x), axis), shape_of(x), axis, keepdims
     ),
 )
 linear(np.cumsum, lambda g, y, x, axis=None: _from_behind(g, shape_of(x), axis))
@@ -113,110 +112,34 @@ for _extreme in {np.max, np.min, np.amax, np.amin}:
     general(_extreme, {0: _extreme_back}, {0: _extreme_forth})
 
 
-@composed(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: Any = False) -> Any:
-    if weights is None:
-        return np.mean(a, axis=axis, keepdims=bool(keepdims))
-    if shape_of(weights) != shape_of(a):
-        weights = np.reshape(weights, [-1 if k == axis % np.ndim(a) else 1 for k in range(np.ndim(a))])
-    total = np.sum(weights + np.zeros(shape_of(a)), axis=axis, keepdims=bool(keepdims))
-    return np.sum(a * weights, axis=axis, keepdims=bool(keepdims)) / total
-
-
-@composed(np.var)
-def var(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: Any = False) -> Any:
-    deviation = a - np.mean(a, axis=axis, keepdims=True)
-    return np.sum(deviation * deviation, axis=axis, keepdims=bool(keepdims)) / (
-        _count(shape_of(a), axis) - ddof
-    )
-
-
-@composed(np.std)
-def std(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: Any = False) -> Any:
-    return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims))
-
-
 @composed(np.ptp)
 def ptp(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     keep = bool(keepdims)
     return np.max(a, axis=axis, keepdims=keep) - np.min(a, axis=axis, keepdims=keep)
 
 
-@composed(np.median)
-def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return quantile(a, 0.5, axis, keepdims=keepdims)
+def log_sum_exp(x: Any, axis: Any = 0, *, keepdims: Any = False) -> Any:
+    """log Σ exp x, without overflow: np.logaddexp.reduce."""
+    most = np.max(x, axis=axis, keepdims=True)
+    total = np.log(np.sum(np.exp(x - most), axis=axis, keepdims=True)) + most
+    return total if keepdims else np.squeeze(total, axis)
 
 
-@composed(np.quantile)
-def quantile(a: Any, q: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """Linear interpolation between order statistics, NumPy's default."""
-    if np.ndim(q) or isinstance(axis, tuple):
-        raise DerivativeError(
-            "the derivative of np.quantile is there for one q and one axis; call it for each q"
-        )
-    if not 0 <= q <= 1:
-        raise ValueError(f"q (={q!r}) of np.quantile must lie between 0 and 1")
-    kept = np.ndim(a)
-    a, axis = (np.ravel(a), 0) if axis is None else (a, axis)
-    ordered = np.moveaxis(np.sort(a, axis=axis), axis, 0)
-    place = q * (shape_of(ordered)[0] - 1)
-    low = int(np.floor(place))
-    high = min(low + 1, shape_of(ordered)[0] - 1)
-    value = ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-    if not keepdims:
-        return value
-    return (
-        np.expand_dims(value, axis)
-        if kept == np.ndim(a) and np.ndim(value)
-        else np.reshape(value, (1,) * kept)
-    )
+composed(log_sum_exp)(log_sum_exp)
 
 
-@composed(np.percentile)
-def percentile(a: Any, q: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return quantile(a, q / 100, axis, keepdims=keepdims)
+@composed(getattr(np, "cumulative_sum", None))
+def cumulative_sum(x: Any, *, axis: Any = None) -> Any:
+    return np.cumsum(x, axis=axis)
 
 
-@composed(np.nansum)
-def nansum(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return np.sum(np.where(np.isnan(a), 0.0, a), axis=axis, keepdims=bool(keepdims))
+@composed(getattr(np, "cumulative_prod", None))
+def cumulative_prod(x: Any, *, axis: Any = None) -> Any:
+    return np.cumprod(x, axis=axis)
 
 
-@composed(np.nanmean)
-def nanmean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    there = np.sum(~np.isnan(a), axis=axis, keepdims=bool(keepdims))
-    return nansum(a, axis, keepdims=keepdims) / there
-
-
-@composed(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    for _step in range(n):
-        a = np.moveaxis(a, axis, -1)
-        a = np.moveaxis(a[..., 1:] - a[..., :-1], -1, axis)
-    return a
-
-
-@composed(np.ediff1d)
-def ediff1d(ary: Any) -> Any:
-    return diff(np.ravel(ary))
-
-
-@composed(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    y = np.moveaxis(y, axis, -1)
-    width = dx if x is None else diff(x) if np.ndim(x) == 1 else diff(np.moveaxis(x, axis, -1))
-    return np.sum(width * (y[..., 1:] + y[..., :-1]), axis=-1) / 2
-
-
-@composed(np.interp)
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """Straight lines between the points (xp, fp), constant outside."""
-    if period is not None:
-        raise DerivativeError(
-            "np.interp(period=…) has no derivative rule; bring x into one period with np.remainder"
-        )
-    k = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, np.size(xp) - 2)
-    share = np.clip((x - xp[k]) / (xp[k + 1] - xp[k]), 0.0, 1.0)
-    value = fp[k] * (1 - share) + fp[k + 1] * share
-    value = value if left is None else np.where(x < xp[0], left, value)
-    return value if right is None else np.where(x > xp[-1], right, value)
+METHODS.update({
+    (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod, (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min, (np.logaddexp, "reduce"): log_sum_exp,
+    (np.add, "accumulate"): np.cumsum, (np.multiply, "accumulate"): np.cumprod,
+})  # fmt: skip

@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from betahat.autodiff.rules.indexing import put_items, take
 from betahat.autodiff.table import composed, linear, shape_of, unbroadcast, variadic
-from betahat.autodiff.trace import Variable, call, take_item
+from betahat.autodiff.trace import Variable, call
 from betahat.errors import DerivativeError
 
-_C: Any = "C"
-
-linear(np.reshape, lambda g, y, x, shape=None, order=_C: np.reshape(g, shape_of(x), order=order))
-linear(np.ravel, lambda g, y, x, order=_C: np.reshape(g, shape_of(x), order=order))
 linear(np.squeeze, lambda g, y, x, axis=None: np.reshape(g, shape_of(x)))
 linear(np.expand_dims, lambda g, y, x, axis: np.reshape(g, shape_of(x)))
 linear(
@@ -25,10 +22,41 @@ linear(np.swapaxes, lambda g, y, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 linear(np.moveaxis, lambda g, y, x, source, destination: np.moveaxis(g, destination, source))
 linear(np.broadcast_to, lambda g, y, x, shape: unbroadcast(g, shape_of(x)))
 linear(np.flip, lambda g, y, x, axis=None: np.flip(g, axis))
-linear(np.roll, lambda g, y, x, shift, axis=None: np.roll(g, _negative(shift), axis))
+linear(np.roll, lambda g, y, x, shift, axis=None: np.roll(g, np.negative(shift), axis))
 linear(np.rot90, lambda g, y, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
 linear(np.tril, lambda g, y, x, k=0: np.tril(g, k))
 linear(np.triu, lambda g, y, x, k=0: np.triu(g, k))
+
+
+linear(np.copy, lambda g, y, x, order="K": g)
+linear(np.real, lambda g, y, x: g)
+
+
+def reshaped(x: Any, shape: Any, order: Any) -> Any:
+    """np.reshape in an order that does not depend on how x lies in memory."""
+    return np.reshape(x, shape, order=order)
+
+
+linear(reshaped, lambda g, y, x, shape, order: np.reshape(g, shape_of(x), order=order))
+
+
+@composed(np.reshape)
+def reshape(a: Any, shape: Any, order: Any = "C") -> Any:
+    if order not in ("C", "F"):
+        raise DerivativeError(
+            f"order={order!r} depends on how an array lies in memory; the derivative is there for 'C' and 'F'"
+        )
+    return call_any(reshaped, a, shape, order)
+
+
+@composed(np.ravel)
+def ravel(a: Any, order: Any = "C") -> Any:
+    return reshape(a, (-1,), order)
+
+
+@composed(getattr(np, "astype", None))
+def astype(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
 
 
 def transposed(a: Any) -> Any:
@@ -38,86 +66,6 @@ def transposed(a: Any) -> Any:
 
 def _positive(axes: Any) -> Any:
     return [axis % len(axes) for axis in axes]
-
-
-def _negative(shift: Any) -> Any:
-    return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
-
-
-# indexing ------------------------------------------------------------------------------------------------------------
-
-
-def put_items(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """The transpose of x[index]: zeros of `shape` to which g is added at `index`."""
-    if type(g) is Variable:
-        return call(put_items, (g, index, shape), {})
-    whole = np.zeros(shape, np.result_type(g))
-    if _simple(index):
-        whole[index] = g
-    else:
-        np.add.at(whole, index, g)
-    return whole
-
-
-def _simple(index: Any) -> bool:
-    """Whether no number can be taken twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(part, _SIMPLE) for part in parts)
-
-
-_SIMPLE = (int, slice, np.integer, type(None), type(...))
-
-
-linear(take_item, lambda g, y, x, index: put_items(g, index, shape_of(x)))
-linear(put_items, lambda g, y, x, index, shape: g[index])
-
-
-@composed(np.take)
-def take(a: Any, indices: Any, axis: Any = None) -> Any:
-    if axis is None:
-        return np.ravel(a)[indices]
-    return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
-
-
-@composed(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
-    axis = axis % np.ndim(arr)
-    places = list(np.ix_(*(np.arange(n) for n in indices.shape)))
-    places[axis] = indices
-    return arr[tuple(places)]
-
-
-@composed(np.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    a = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    rows = np.arange(max(0, min(a.shape[-2] + min(offset, 0), a.shape[-1] - max(offset, 0))))
-    return a[..., rows + max(0, -offset), rows + max(0, offset)]
-
-
-@composed(np.linalg.diagonal)
-def last_diagonal(x: Any, *, offset: int = 0) -> Any:
-    return diagonal(x, offset, -2, -1)
-
-
-@composed(np.diag, np.diagflat)
-def diag(v: Any, k: int = 0) -> Any:
-    if np.ndim(v) == 2:
-        return diagonal(v, k)
-    n = np.size(v) + abs(k)
-    places = np.arange(np.size(v))
-    return put_items(np.ravel(v), (places + max(0, -k), places + max(0, k)), (n, n))
-
-
-@composed(np.sort)
-def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)
-
-
-@composed(np.partition)
-def partition(a: Any, kth: Any, axis: int = -1, kind: Any = None) -> Any:
-    return take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
 
 
 # joining and repeating -----------------------------------------------------------------------------------------------
@@ -136,7 +84,8 @@ def _piece(place: int, g: Any, y: Any, axis: int, *arrays: Any) -> Any:
 
 def _placed(place: int, g: Any, y: Any, axis: int, *arrays: Any) -> Any:
     return np.concatenate(
-        [g if k == place - 1 else np.zeros(shape_of(a)) for k, a in enumerate(arrays)], axis
+        [g if k == place - 1 else np.zeros(shape_of(a), np.result_type(g)) for k, a in enumerate(arrays)],
+        axis,
     )
 
 
@@ -226,6 +175,45 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     return [ary[(*before, slice(part[0], part[-1] + 1) if len(part) else slice(0, 0))] for part in parts]
 
 
+@composed(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return split(ary, indices_or_sections, 0)
+
+
+@composed(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return split(ary, indices_or_sections, 1 if np.ndim(ary) > 1 else 0)
+
+
+@composed(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return split(ary, indices_or_sections, 2)
+
+
+@composed(getattr(np, "unstack", None))
+def unstack(x: Any, *, axis: int = 0) -> Any:
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+@composed(np.block)
+def block(arrays: Any) -> Any:
+    """Rows of rows, to any depth: the innermost are joined along the last axis."""
+
+    def depth(part: Any) -> int:
+        return 1 + max(map(depth, part), default=0) if isinstance(part, list) else 0
+
+    def joined(part: Any, axis: int) -> Any:
+        if not isinstance(part, list):
+            return np.reshape(part, (1,) * (size - np.ndim(part)) + np.shape(part))
+        return concatenate([joined(inner, axis + 1) for inner in part], axis)
+
+    def most(part: Any) -> int:
+        return max(map(most, part), default=0) if isinstance(part, list) else np.ndim(part)
+
+    size = max(depth(arrays), most(arrays))
+    return joined(arrays, size - depth(arrays))
+
+
 @composed(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if axis is None:
@@ -258,7 +246,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     shape = shape_of(array)
     if mode == "constant":
         inside = np.pad(np.ones(shape, bool), pad_width)
-        values = np.pad(np.zeros(shape), pad_width, mode, **kwargs)
+        values = np.pad(np.zeros(shape, np.result_type(array)), pad_width, mode, **kwargs)
         start = tuple(np.argwhere(inside)[0]) if inside.any() else (0,) * len(shape)
         where = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
         return put_items(array, where, values.shape) + values
