@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import EPS, Certificate, certify_smooth, curvature
+from betahat.certificate import EPS, Certificate, certify_smooth
 from betahat.data.source import ArraySource
 from betahat.errors import InferenceError
 from betahat.inference import Inference, LinearStatistics, check_cov_type, meat_for
@@ -18,7 +18,6 @@ from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.descent.base import Limits, Solver, State
 from betahat.solvers.descent.box import Box
-from betahat.solvers.descent.problem import Problem
 from betahat.solvers.descent.trust_region import TrustRegion
 from betahat.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
 from betahat.solvers.least_squares.steps import column_lengths, held_by
@@ -89,21 +88,29 @@ class NonlinearResult:
 
 @final
 @dataclass(frozen=True)
-class _Descent:
-    """Where one descent ended, and what that is."""
+class _End:
+    """Where one descent ended: f's Jacobian and residuals y − f there, and what the point is."""
 
     state: State
-    status: str
     trace: Trace
     solver: str
+    J: np.ndarray
+    residual: np.ndarray
+    hessian: np.ndarray
+    held: np.ndarray
+    certificate: Certificate
 
-    def better(self, other: _Descent | None) -> bool:
+    @property
+    def is_minimum(self) -> bool:
+        return self.certificate.status == "local minimum"
+
+    def better(self, other: _End | None) -> bool:
         """Lower, or as low and a minimum where the other is none."""
         if other is None:
             return True
-        gap = self.state.value - other.state.value
-        if np.isfinite(gap) and abs(gap) <= _SAME * abs(other.state.value):
-            return self.status == "local minimum" != other.status
+        gap = self.certificate.loss - other.certificate.loss
+        if np.isfinite(gap) and abs(gap) <= _SAME * abs(other.certificate.loss):
+            return self.is_minimum and not other.is_minimum
         return gap < 0
 
 
@@ -115,31 +122,28 @@ def fit_nonlinear(
     """Descend from every start, keep the lowest end, certify it, and sum what the covariance needs."""
     quadratic = loss.quadratic and isinstance(penalty, NoPenalty)
     limits = Limits(1e-10, max_iterations or _ITERATIONS * (model.taken.size + 2))
-    best: _Descent | None = None
+    best: _End | None = None
     ends: list[float] = []
-    why = "it was asked for"
+    why = ""
     for way, reason in _ways(model, rows, starts, box, quadratic, solver):
         ends = []
         for start in starts:
-            found = _descend(_problem(model, rows, start, box, loss, penalty, quadratic), way, limits)
-            ends.append(found.state.value)
+            state, trace = _descend(_problem(model, rows, start, box, loss, penalty, quadratic), way, limits)
+            found = _examine(model, rows, box, state, trace, way.name, loss, penalty)
+            ends.append(found.certificate.loss)
             if found.better(best):
                 best, why = found, reason
         assert best is not None
-        if best.status == "local minimum":
+        if best.is_minimum:
             break
     assert best is not None
-    problem = _problem(model, rows, best.state.x, box, loss, penalty, quadratic)
-    if quadratic and not model.check(rows.X, best.state.x):  # the way to the Jacobian was wrong after all
+    if not model.check(rows.X, best.state.x, best.J):  # rows do depend on one another
         return fit_nonlinear(
             model, rows, starts, box, loss, penalty, cov_type, maxlags, solver, max_iterations
         )
-    certificate, held = _certify(model, rows, problem, best.state, loss, penalty)
-    statistics, refusal = _statistics(
-        model, rows, best, certificate, held, loss, penalty, cov_type, maxlags, problem
-    )
+    statistics, refusal = _statistics(model, rows, best, loss, penalty, cov_type, maxlags)
     return NonlinearResult(
-        best.state.x, certificate, best.trace, best.state.stop_reason, best.solver, why, statistics, refusal,
+        best.state.x, best.certificate, best.trace, best.state.stop_reason, best.solver, why, statistics, refusal,
         np.array(starts), np.array(ends), model.evaluations + model.jacobians,
     )  # fmt: skip
 
@@ -180,8 +184,10 @@ def _ways(
     )
 
 
-def _descend(problem: NonlinearLeastSquares | NonlinearObjective, way: Solver, limits: Limits) -> _Descent:
-    """One descent, and whether it ended at a minimum as far as the Hessian tells."""
+def _descend(
+    problem: NonlinearLeastSquares | NonlinearObjective, way: Solver, limits: Limits
+) -> tuple[State, Trace]:
+    """One descent; after Ctrl-C the best point so far."""
     trace = Trace()
     best = State(problem.start, np.inf, np.full(problem.n, np.nan), "interrupted")
 
@@ -191,64 +197,57 @@ def _descend(problem: NonlinearLeastSquares | NonlinearObjective, way: Solver, l
 
     with np.errstate(all="ignore"):
         try:
-            state = way.run(problem, limits, trace, keep)
+            return way.run(problem, limits, trace, keep), trace
         except KeyboardInterrupt:
-            value, gradient = problem.both(best.x)
-            return _Descent(State(best.x, value, gradient, "interrupted"), "not stationary", trace, way.name)
-        status = "not stationary"
-        if np.isfinite(state.value) and state.stop_reason == "converged":
-            H = problem.hessian(state.x)
-            free = ~held_by(problem.box, state.x, state.gradient)
-            if np.isfinite(H).all():
-                status = curvature(H[np.ix_(free, free)]).status
-    return _Descent(state, status, trace, way.name)
+            return best, trace
 
 
-def _certify(
-    model: NonlinearModel, rows: Rows, problem: Problem, state: State, loss: Loss, penalty: Penalty
-) -> tuple[Certificate, np.ndarray]:
-    """The derivatives at β̂ anew, from residuals in the widest floats there are."""
-    beta = state.x
-    share = np.full(len(rows.y), 1.0) if rows.total is None else rows.total
-    share = share / share.sum()
+def _examine(
+    model: NonlinearModel, rows: Rows, box: Box | None, state: State, trace: Trace, solver: str, loss: Loss,
+    penalty: Penalty,
+) -> _End:  # fmt: skip
+    """The derivatives anew where a descent ended, from residuals in the widest floats there are."""
+    beta, total = state.x, rows.total
+    share = np.full(len(rows.y), 1 / len(rows.y)) if total is None else total / total.sum()
     with np.errstate(all="ignore"):
         _, J = model.jacobian(rows.X, beta)
         wide = model.extended(rows.X, beta)
-        f = np.asarray(wide, np.float64)
+        f, residual = np.asarray(wide, np.float64), np.asarray(rows.y - wide, np.float64)
+        digits = EPS
         if loss.quadratic:
-            residual = np.asarray(wide - rows.y, np.float64)
-            first, second, value = residual, np.ones(len(f)), 0.5 * float(share @ residual**2)
+            first, second, value = -share * residual, share, 0.5 * float(share @ residual**2)
             digits = _WIDE if wide.dtype == np.longdouble else EPS
         else:
-            first, second = loss.first_derivative(rows.y, f), loss.second_derivative(rows.y, f)
-            value, digits = float(share @ loss.value(rows.y, f)), EPS
-        slope = penalty.gradient(beta)
-        gradient = J.T @ (share * first) + slope
-        magnitude = np.abs(J).T @ (share * np.abs(first)) + np.abs(slope)
-        H = problem.hessian(beta)
-        rounding = 4 * digits * (np.abs(J).T @ (share * np.abs(second * f))) + 2 * EPS * (
-            np.abs(H) @ np.abs(beta)
-        )
-        held = held_by(problem.box, beta, gradient)
-    if not np.isfinite(rounding).all():
-        rounding = np.zeros(len(beta))
-    certificate = certify_smooth(
-        loss=value + penalty.value(beta), gradient=gradient, magnitude=magnitude, rounding=rounding, hessian=H,
-        convex=False, readings=model.evaluations + model.jacobians, held=held,
-    )  # fmt: skip
-    return certificate, held
+            first, second = (
+                share * loss.first_derivative(rows.y, f),
+                share * loss.second_derivative(rows.y, f),
+            )
+            value = float(share @ loss.value(rows.y, f))
+        slope, sizes = penalty.gradient(beta), np.abs(J)
+        gradient = first @ J + slope
+        H = (J.T * second) @ J + model.curvature(rows.X, beta, first) + penalty.hessian(beta)
+        rounding = 4 * digits * (np.abs(second * f) @ sizes) + 2 * EPS * (np.abs(H) @ np.abs(beta))
+        held = held_by(box, beta, gradient)
+        certificate = certify_smooth(
+            loss=value + penalty.value(beta), gradient=gradient, magnitude=np.abs(first) @ sizes + np.abs(slope),
+            rounding=rounding if np.isfinite(rounding).all() else np.zeros(len(beta)), hessian=H, convex=False,
+            readings=model.evaluations + model.jacobians, held=None if box is None else held,
+        )  # fmt: skip
+    return _End(state, trace, solver, J, residual, H, held, certificate)
 
 
 def _statistics(
-    model: NonlinearModel, rows: Rows, best: _Descent, certificate: Certificate, held: np.ndarray, loss: Loss,
-    penalty: Penalty, cov_type: str, maxlags: int | None, problem: NonlinearLeastSquares | NonlinearObjective,
-) -> tuple[LinearStatistics, str | None]:  # fmt: skip
+    model: NonlinearModel,
+    rows: Rows,
+    end: _End,
+    loss: Loss,
+    penalty: Penalty,
+    cov_type: str,
+    maxlags: int | None,
+) -> tuple[LinearStatistics, str | None]:
     """The model linearised at β̂, its Jacobian as the design; why there are no standard errors, if there are none."""
-    beta = best.state.x
+    beta, J, residual, held, certificate = end.state.x, end.J, end.residual, end.held, end.certificate
     weight = np.ones(len(rows.y)) if rows.total is None else rows.total
-    with np.errstate(all="ignore"):
-        _, J = model.jacobian(rows.X, beta)
-        residual = np.asarray(rows.y - model.extended(rows.X, beta), np.float64)
     free = np.flatnonzero(~held)
     n_obs = float(len(rows.y) if rows.frequency is None else rows.frequency.sum())
     inverse, open_names = _inverse(J, weight, free, model.names)
@@ -273,7 +272,7 @@ def _statistics(
         remarks.append(
             "The covariance is the M-estimator's sandwich (Huber 1967): the loss is not squared error."
         )
-        H = problem.hessian(beta)[np.ix_(free, free)] * weight.sum()
+        H = end.hessian[np.ix_(free, free)] * weight.sum()
         inverse = np.zeros_like(inverse)
         try:
             inverse[np.ix_(free, free)] = np.linalg.inv(H)
@@ -293,7 +292,7 @@ def _statistics(
         rank=len(free), n_obs=n_obs, residual_ss=np.array([float(weight @ residual**2)]),
         total_ss=np.array([float(weight @ (rows.y - mean) ** 2)]), sum_log_weight=float(frequency @ np.log(w)),
         has_intercept=False, meat=meat, cov_type=kind, cov_options=options,
-        condition_number=certificate.condition_number, certificate_line=certificate.line(), method=best.solver,
+        condition_number=certificate.condition_number, certificate_line=certificate.line(), method=end.solver,
         penalised=not isinstance(penalty, NoPenalty), weight=float(weight.sum()), nonlinear=True,
         remarks=tuple(remarks),
     )  # fmt: skip

@@ -15,14 +15,16 @@ from betahat.autodiff.containers import as_floats, leaves, rebuild
 class Arguments:
     """The p numbers of β as the arguments that follow X in f, each leaf under a name.
 
-    form : the arguments after X, as a start has them; names : p names; shapes : of the arguments' arrays, () for a
-    number.
+    form : the arguments after X, as a start has them; plain : whether each is one number; names : p names; shapes,
+    sizes : of the arguments' arrays, () and 1 for a number.
     """
 
     def __init__(self, form: tuple[Any, ...], names: tuple[str, ...]) -> None:
         self.form, self.names = form, names
         self.shapes = [np.shape(leaf) for _, leaf in leaves(form)]
-        self._edges = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self._edges = np.cumsum([0, *self.sizes])
+        self.plain = isinstance(form, tuple) and len(form) == len(self.shapes) and not any(self.shapes)
 
     @property
     def size(self) -> int:
@@ -36,6 +38,8 @@ class Arguments:
 
     def split(self, beta: Any) -> list[Any]:
         """β (p, …) in leaves, those that are numbers as numbers (or as what stands behind the p of β)."""
+        if self.plain:
+            return list(beta)
         return [
             beta[a] if shape == () else beta[a:b].reshape((*shape, *beta.shape[1:]))
             for a, b, shape in zip(self._edges, self._edges[1:], self.shapes, strict=False)
@@ -43,6 +47,8 @@ class Arguments:
 
     def build(self, parts: Sequence[Any]) -> tuple[Any, ...]:
         """The arguments after X, from their leaves."""
+        if self.plain:
+            return tuple(parts)
         return rebuild(self.form, list(parts))
 
 

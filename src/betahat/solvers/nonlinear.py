@@ -37,10 +37,10 @@ class NonlinearLeastSquares(SumOfSquares):
         self.evaluations += 1
         return self._root * np.asarray(self.model.extended(self._X, x) - self._y, np.float64)
 
-    def linearised(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def linearised(self, x: np.ndarray, rough: bool = False) -> tuple[np.ndarray, np.ndarray]:
         self.evaluations += 1
         self.gradients += 1
-        f, J = self.model.jacobian(self._X, x)
+        f, J = (self.model.rough_jacobian if rough else self.model.jacobian)(self._X, x)
         return self._root * (f - self._y), J * np.reshape(self._root, (-1, 1))
 
     def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:

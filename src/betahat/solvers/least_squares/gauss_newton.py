@@ -10,7 +10,14 @@ from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.polish import polish
 from betahat.solvers.least_squares.problem import half_square
-from betahat.solvers.least_squares.steps import FALL, Linearised, as_sum_of_squares, held_by, land
+from betahat.solvers.least_squares.steps import (
+    FALL,
+    as_sum_of_squares,
+    held_by,
+    land,
+    linearise,
+    relative_change,
+)
 from betahat.solvers.trace import Trace
 
 _ENOUGH = 1e-4  # share of the slope's promise that a step must keep (Armijo 1966)
@@ -38,7 +45,7 @@ class GaussNewton(Solver):
         problem = as_sum_of_squares(problem, self.name)
         box = problem.box
         x = problem.start.copy() if box is None else box.project(problem.start)
-        none = np.zeros(problem.n, bool)
+        none = np.zeros(problem.n)
         with np.errstate(all="ignore"):
             r, J = problem.linearised(x)
             state = State(x, half_square(r), J.T @ r)
@@ -49,10 +56,10 @@ class GaussNewton(Solver):
             for _ in range(limits.max_iterations):
                 trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), size)
                 held = held_by(box, state.x, state.gradient)
-                here = Linearised(r, J, np.zeros(problem.n), none, ~held)
+                here = linearise(r, J, state.gradient, none, held if held.any() else None, None)
                 if here.fall <= FALL * state.value or here.arrived(state, before):
                     state.stop_reason = "converged"
-                    return polish(problem, state, J)
+                    return polish(problem, state, trace).state
                 step, _ = here.step(0.0)
                 slope = float(state.gradient @ step)
                 length = 1.0
@@ -64,12 +71,12 @@ class GaussNewton(Solver):
                     length /= 2
                 else:
                     state.stop_reason = "converged" if here.is_near(state) else "no progress"
-                    return polish(problem, state, J)
+                    return polish(problem, state, trace).state
                 new_r, new_J = problem.linearised(there)
                 if not np.isfinite(new_J).all():
                     state.stop_reason = "diverged"
                     return state
-                size = float(np.max(np.abs(there - state.x) / np.maximum(np.abs(state.x), 1e-300), initial=0))
+                size = relative_change(there, state.x)
                 r, J, before = new_r, new_J, state.value
                 state = State(there, half_square(r), J.T @ r)
                 if ended(state, callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
@@ -15,8 +16,9 @@ from betahat.solvers.least_squares.steps import (
     FALL,
     Linearised,
     as_sum_of_squares,
-    held_by,
     land,
+    linearise,
+    relative_change,
     solve_linear,
 )
 from betahat.solvers.trace import Trace
@@ -24,13 +26,22 @@ from betahat.solvers.trace import Trace
 _EPS = float(np.finfo(np.float64).eps)
 _PROBE = 0.1  # length of the step along which the second derivative is measured
 _BENT = 0.75  # relative size up to which an acceleration is believed
+_STRAIGHT = (
+    0.75,
+    1.25,
+)  # shares of the foreseen fall with which the next step is taken without an acceleration
+_EARLY, _LATER = (
+    1e-3,
+    1e-2,
+)  # relative fall from which Newton's steps are tried, and by how much less the next time
+_SLOW = 1e-3  # share of the last fall still left, from which Gauss–Newton's steps are slower than Newton's
+_MOST = 1e20  # damping beyond which no step is tried
 
 
 class _Trial(NamedTuple):
-    """A point tried: where it is, the residuals there, ½rᵀr."""
+    """A point tried, and ½rᵀr there."""
 
     x: np.ndarray
-    r: np.ndarray
     value: float
 
 
@@ -44,8 +55,8 @@ class LevenbergMarquardt(Solver):
     descend (variable projection, Golub & Pereyra 1973; Kaufman 1975). Bounds hold by projection: a number on a bound
     that stops its fall is left out of the step.
 
-    Ends when Gauss–Newton foresees a relative fall of J below 10⁻¹⁴; then a few of Newton's steps, with all second
-    derivatives, bring the gradient down to rounding.
+    Ends when Gauss–Newton foresees a relative fall of J below 10⁻¹⁴, or sooner where its steps are slow near the end:
+    then a few of Newton's, with all second derivatives, bring the gradient down to rounding.
 
     >>> import numpy as np, betahat as bh
     >>> fit = bh.least_squares(lambda x: np.stack([10 * (x[1] - x[0] ** 2), 1 - x[0]]), [-1.2, 1.0])
@@ -64,77 +75,87 @@ class LevenbergMarquardt(Solver):
 
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
         problem = as_sum_of_squares(problem, self.name)
-        linear = np.zeros(problem.n, bool)
-        linear[list(self.linear)] = True
-        x = problem.start if problem.box is None else problem.box.project(problem.start)
+        linear: np.ndarray | None = None
+        x = problem.start.copy() if problem.box is None else problem.box.project(problem.start)
         with np.errstate(all="ignore"):
-            solved = solve_linear(problem, x, linear) if linear.any() else None
-            x = x.copy() if solved is None else solved[0]
-            r, J = problem.linearised(x)
-            state = State(x, half_square(r), J.T @ r)
-            if not np.isfinite(state.value) or not np.isfinite(J).all():
+            if self.linear:
+                linear = np.zeros(problem.n, bool)
+                linear[list(self.linear)] = True
+                solved = solve_linear(problem, x, linear)
+                x = x if solved is None else solved[0]
+            r, J = problem.linearised(x, rough=True)
+            state = State(x, half_square(r), r @ J)
+            if not (math.isfinite(state.value) and np.isfinite(J).all()):
                 state.stop_reason = "diverged"
                 return state
             return self._descend(problem, linear, state, r, J, limits, trace, callback)
 
     def _descend(
-        self, problem: SumOfSquares, linear: np.ndarray, state: State, r: np.ndarray, J: np.ndarray, limits: Limits,
-        trace: Trace, callback: Callback | None,
+        self, problem: SumOfSquares, linear: np.ndarray | None, state: State, r: np.ndarray, J: np.ndarray,
+        limits: Limits, trace: Trace, callback: Callback | None,
     ) -> State:  # fmt: skip
-        damping, growth, size = self.damping, 2.0, 0.0
-        unit = np.zeros(problem.n)
+        damping, size = self.damping, 0.0
+        unit, before, untried = np.zeros(problem.n), np.inf, _EARLY
         for _ in range(limits.max_iterations):
-            trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), size)
-            held = held_by(problem.box, state.x, state.gradient)
-            here = Linearised(r, J, unit, linear, ~(linear | held))
+            trace.add(state.value, float(np.abs(state.gradient).max()), size)
+            held = None if problem.box is None else problem.box.held(state.x, state.gradient)
+            here = linearise(r, J, state.gradient, unit, held, linear)
             unit = here.unit
             if here.fall <= FALL * state.value:
                 state.stop_reason = "converged"
                 break
-            taken: _Trial | None = None
-            while taken is None:
-                step, foreseen = here.step(damping)
-                trial = self._try(problem, state.x, step, here, damping, linear)
-                size = float(
-                    np.max(np.abs(trial.x - state.x) / np.maximum(np.abs(state.x), 1e-300), initial=0)
-                )
-                if trial.value < state.value and np.isfinite(trial.value):
-                    share = (state.value - trial.value) / foreseen if foreseen > 0 else 1.0
-                    damping *= max(1 / 9, 1 - (2 * min(share, 1.0) - 1) ** 3)
-                    growth = 2.0
-                    new_r, new_J = problem.linearised(trial.x)
-                    if half_square(new_r) < state.value and np.isfinite(new_J).all():
-                        taken = trial
-                        r, J = new_r, new_J
-                        continue
-                small = (np.abs(trial.x - state.x) <= 2 * _EPS * np.abs(state.x)).all()
-                if small or damping > 1e20:
-                    state.stop_reason = "converged" if here.is_near(state) else "no progress"
-                    break
-                damping, growth = damping * growth, min(2 * growth, 1e6)
+            if here.fall <= untried * state.value and here.fall > _SLOW * before:
+                polished = polish(problem, state, trace, curved=True)
+                if polished.done:
+                    return polished.state
+                untried = _LATER * here.fall / state.value
+            before = here.fall
+            taken = self._step(problem, state, here, damping, linear)
             if taken is None:
+                state.stop_reason = "converged" if here.is_near(state) else "no progress"
                 break
-            state = State(taken.x, half_square(r), J.T @ r)
+            new, r, J, damping = taken
+            size = relative_change(new.x, state.x)
+            state = new
             if ended(state, callback):
                 return state
         if state.stop_reason in ("converged", "no progress"):
-            return polish(problem, state, J)
+            return polish(problem, state, trace).state
         return state
+
+    def _step(
+        self, problem: SumOfSquares, state: State, here: Linearised, damping: float, linear: np.ndarray | None
+    ) -> tuple[State, np.ndarray, np.ndarray, float] | None:
+        """A point with a lower J, residuals and Jacobian there, and the next λ; None where no λ leads to one."""
+        growth = 2.0
+        while True:
+            step, foreseen = here.step(damping)
+            trial = self._try(problem, state.x, step, here, damping, linear)
+            if trial.value < state.value:
+                r, J = problem.linearised(trial.x, rough=True)
+                value, gradient = half_square(r), r @ J
+                if value < state.value and np.isfinite(gradient).all():
+                    share = min((state.value - value) / foreseen, 1.0) if foreseen > 0 else 1.0
+                    eased = damping * max(1 / 9, 1 - (2 * share - 1) ** 3)
+                    return State(trial.x, value, gradient), r, J, eased
+            moved = np.abs(trial.x - state.x)
+            if (moved <= 2 * _EPS * np.abs(state.x)).all() or damping > _MOST:
+                return None
+            damping, growth = damping * growth, min(2 * growth, 1e6)
 
     def _try(
         self, problem: SumOfSquares, x: np.ndarray, step: np.ndarray, here: Linearised, damping: float,
-        linear: np.ndarray,
+        linear: np.ndarray | None,
     ) -> _Trial:  # fmt: skip
         """Where the step leads, bent by its acceleration, or with the linear numbers solved for."""
-        if linear.any():
+        if linear is not None:
             there = land(problem.box, x, step)
             found = solve_linear(problem, there, linear)
-            return _Trial(there, x, np.inf) if found is None else _Trial(*found, half_square(found[1]))
+            return _Trial(there, np.inf) if found is None else _Trial(found[0], half_square(found[1]))
         if self.geodesic:
             ahead = problem.residuals(land(problem.box, x, _PROBE * step))
-            bent = here.acceleration((ahead - here.r) / _PROBE - here.J @ step, 2 / _PROBE, damping)
-            if here.length(bent) <= _BENT / 2 * here.length(step):
-                step = step + bent
+            turn = here.acceleration((ahead - here.r) / _PROBE - here.J @ step, 2 / _PROBE, damping)
+            if here.length(turn) <= _BENT / 2 * here.length(step):  # not where it is NaN
+                step = step + turn
         there = land(problem.box, x, step)
-        r = problem.residuals(there)
-        return _Trial(there, r, half_square(r))
+        return _Trial(there, half_square(problem.residuals(there)))

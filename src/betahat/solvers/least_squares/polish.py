@@ -2,80 +2,105 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from betahat.solvers.descent.base import State
 from betahat.solvers.least_squares.problem import SumOfSquares, half_square
-from betahat.solvers.least_squares.steps import column_lengths, held_by
+from betahat.solvers.least_squares.steps import column_lengths, relative_change
+from betahat.solvers.trace import Trace
 
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDS = 30
 _SINGULAR = 1e-14  # relative singular value of the scaled J below which no step is taken
 _MOVED = 1e-4  # relative step after which second derivatives are computed anew
+_LAST = 1e-9  # relative step after which the next would be within rounding
+_GOOD, _USELESS = 1e-3, 0.5  # shares of ‖Qᵀr‖ left: S is needed beyond the first, nothing helps beyond the second
+_WORSE = 1e-8  # relative rise of J that is still taken for rounding
 
 
-def polish(problem: SumOfSquares, state: State, J: np.ndarray) -> State:
-    """Where the gradient is as small as rounding allows, or the state as it was.
+class Polished(NamedTuple):
+    """The best state found, and whether steps had become as small as rounding lets them."""
+
+    state: State
+    done: bool
+
+
+def polish(problem: SumOfSquares, state: State, trace: Trace, curved: bool = False) -> Polished:
+    """Newton's steps from a state near a minimum, while they help.
 
     With J = QR the step solves (I + R⁻ᵀ S R⁻¹) R δ = −Qᵀr, S = Σ rᵢ ∂²rᵢ/∂x²: nothing squares J's condition number.
-    A step is kept if ‖Qᵀr‖ falls; ½rᵀr itself no longer tells. Ends when steps are within rounding or help no more.
+    S is left out while steps do well without, unless it is known to matter (`curved`). A step is kept if ‖Qᵀr‖ falls;
+    ½rᵀr itself no longer tells. Ends when steps are within rounding or help no more.
     """
-    r = problem.precise_residuals(state.x)
-    free = np.flatnonzero(~held_by(problem.box, state.x, state.gradient))
-    second: np.ndarray | None = None
-    previous, step = np.inf, np.zeros(0)
+    r, J, box = problem.precise_residuals(state.x), problem.linearised(state.x)[1], problem.box
+    free = np.arange(problem.n) if box is None else np.flatnonzero(~box.held(state.x, state.gradient))
+    here, moved, second = _triangle(r, J, free), np.inf, None
     for _ in range(_ROUNDS):
-        found = _triangle(r, J, free)
-        if found is None:
-            return state
-        triangle, right, scale = found
-        size = float(np.linalg.norm(right))
-        if second is None:
+        if here is None:
+            break
+        if second is None and curved:
             second = problem.bend(state.x, r)[np.ix_(free, free)]
-        if not np.isfinite(second).all():
-            return state
-        bent = second / scale[:, None] / scale
-        inverse = np.linalg.inv(triangle)
-        whole = np.eye(len(free)) + inverse.T @ bent @ inverse
-        whole = (whole + whole.T) / 2
-        if np.linalg.eigvalsh(whole)[0] <= _EPS:
-            return state  # not a minimum: the certificate will say so
-        step = -(inverse @ np.linalg.solve(whole, right)) / scale
+            if not np.isfinite(second).all():
+                break
+        step = _newton(here, second)
+        if step is None:
+            break  # not a minimum: the certificate will say so
         there = state.x.copy()
         there[free] += step
-        if problem.box is not None and not problem.box.contains(there):
-            return state
+        if box is not None and not box.contains(there):
+            break
         new_r, new_J = problem.precise_residuals(there), problem.linearised(there)[1]
-        value = half_square(new_r)
-        after = _triangle(new_r, new_J, free) if np.isfinite(new_J).all() else None
-        if after is None or not value <= state.value * (1 + 1e-8):
-            return state
-        previous, size_there = size, float(np.linalg.norm(after[1]))
-        if not size_there < previous:
-            return state
-        moved = np.abs(step) / np.maximum(np.abs(state.x[free]), 1e-300)
-        state = State(there, value, new_J.T @ new_r, state.stop_reason)
-        r, J = new_r, new_J
-        state.stop_reason = "converged"
-        if (moved <= 2 * _EPS).all() or size_there > 0.5 * previous:
-            return state
-        if moved.max(initial=0) > _MOVED:
+        value, after = half_square(new_r), _triangle(new_r, new_J, free)
+        lower = after is not None and value <= state.value * (1 + _WORSE) and after.size < here.size
+        share = after.size / here.size if after is not None and lower else 1.0
+        if lower:
+            moved = relative_change(there, state.x)
+            state, r, here = State(there, value, new_r @ new_J, "converged"), new_r, after
+            trace.add(value, float(np.abs(state.gradient).max()), moved)
+            if moved <= _LAST:
+                break
+        if share > _GOOD and not curved:
+            curved = True
+        elif share > _USELESS:
+            break
+        if moved > _MOVED:
             second = None
-    return state
+    return Polished(state, moved <= _MOVED)
 
 
-def _triangle(
-    r: np.ndarray, J: np.ndarray, free: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """R of the free columns scaled to length 1, Qᵀr and the scale; None where the columns are not independent."""
-    columns = J[:, free]
-    if not len(free) or len(r) < len(free) or not columns.any(axis=0).all():
+class _Triangle(NamedTuple):
+    """R⁻¹ of the free columns scaled to length 1, Qᵀr and its length, and the scale."""
+
+    inverse: np.ndarray
+    right: np.ndarray
+    size: float
+    scale: np.ndarray
+
+
+def _newton(here: _Triangle, second: np.ndarray | None) -> np.ndarray | None:
+    """Newton's step, None where the Hessian is not positive definite; without second derivatives Gauss and Newton's."""
+    if second is None:
+        return -(here.inverse @ here.right) / here.scale
+    bent = here.inverse.T @ (second / here.scale[:, None] / here.scale) @ here.inverse
+    values, vectors = np.linalg.eigh(np.eye(len(bent)) + (bent + bent.T) / 2)
+    if not values[0] > _EPS:
+        return None
+    return -(here.inverse @ (vectors @ ((here.right @ vectors) / values))) / here.scale
+
+
+def _triangle(r: np.ndarray, J: np.ndarray, free: np.ndarray) -> _Triangle | None:
+    """None where the columns are not finite or not independent."""
+    columns, k = J[:, free], len(free)
+    if not k or len(r) < k:
         return None
     scale = column_lengths(columns)
-    R = np.asarray(np.linalg.qr(np.column_stack([columns / scale, r]), mode="r"))
-    k = len(free)
-    triangle = R[:k, :k]
-    values = np.linalg.svd(triangle, compute_uv=False)
-    if not values[-1] > _SINGULAR * values[0]:
+    if not np.isfinite(scale).all():
         return None
-    return triangle, R[:k, k], scale
+    R = np.asarray(np.linalg.qr(np.column_stack([columns / scale, r]), mode="r"))
+    diagonal = np.abs(R.diagonal()[:k])
+    if not diagonal.min() > _SINGULAR * diagonal.max():
+        return None
+    inverse, right = np.linalg.inv(R[:k, :k]), R[:k, k]
+    return _Triangle(inverse, right, float(np.linalg.norm(right)), scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -21,8 +22,8 @@ class SumOfSquares(Problem):
         return self.residuals(x)
 
     @abstractmethod
-    def linearised(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r(x) (m,) and ∂r/∂x (m, n)."""
+    def linearised(self, x: np.ndarray, rough: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """r(x) (m,) and ∂r/∂x (m, n); `rough` allows the latter to have half the digits, if that is quicker."""
 
     @abstractmethod
     def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -47,4 +48,4 @@ class SumOfSquares(Problem):
 def half_square(r: np.ndarray) -> float:
     """½ rᵀr, infinite where r is not finite."""
     total = 0.5 * float(r @ r)
-    return total if np.isfinite(total) else np.inf
+    return total if math.isfinite(total) else math.inf
