@@ -105,7 +105,7 @@ class LevenbergMarquardt(Solver):
                 state.stop_reason = "converged"
                 break
             if here.fall <= untried * state.value and here.fall > _SLOW * before:
-                polished = polish(problem, state, trace, curved=True)
+                polished = polish(problem, state, trace)
                 if polished.done:
                     return polished.state
                 untried = _LATER * here.fall / state.value

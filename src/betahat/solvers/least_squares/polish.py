@@ -16,7 +16,7 @@ _ROUNDS = 30
 _SINGULAR = 1e-14  # relative singular value of the scaled J below which no step is taken
 _MOVED = 1e-4  # relative step after which second derivatives are computed anew
 _LAST = 1e-9  # relative step after which the next would be within rounding
-_GOOD, _USELESS = 1e-3, 0.5  # shares of ‖Qᵀr‖ left: S is needed beyond the first, nothing helps beyond the second
+_USELESS = 0.5  # share of ‖Qᵀr‖ left by a step from which on rounding rules
 _WORSE = 1e-8  # relative rise of J that is still taken for rounding
 
 
@@ -27,12 +27,12 @@ class Polished(NamedTuple):
     done: bool
 
 
-def polish(problem: SumOfSquares, state: State, trace: Trace, curved: bool = False) -> Polished:
+def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
     """Newton's steps from a state near a minimum, while they help.
 
     With J = QR the step solves (I + R⁻ᵀ S R⁻¹) R δ = −Qᵀr, S = Σ rᵢ ∂²rᵢ/∂x²: nothing squares J's condition number.
-    S is left out while steps do well without, unless it is known to matter (`curved`). A step is kept if ‖Qᵀr‖ falls;
-    ½rᵀr itself no longer tells. Ends when steps are within rounding or help no more.
+    A step is kept if ‖Qᵀr‖ falls; ½rᵀr itself no longer tells. Ends when the next step would be within rounding, since
+    Newton's steps square their relative size, or helps no more.
     """
     r, J, box = problem.precise_residuals(state.x), problem.linearised(state.x)[1], problem.box
     free = np.arange(problem.n) if box is None else np.flatnonzero(~box.held(state.x, state.gradient))
@@ -40,7 +40,7 @@ def polish(problem: SumOfSquares, state: State, trace: Trace, curved: bool = Fal
     for _ in range(_ROUNDS):
         if here is None:
             break
-        if second is None and curved:
+        if second is None:
             second = problem.bend(state.x, r)[np.ix_(free, free)]
             if not np.isfinite(second).all():
                 break
@@ -53,17 +53,12 @@ def polish(problem: SumOfSquares, state: State, trace: Trace, curved: bool = Fal
             break
         new_r, new_J = problem.precise_residuals(there), problem.linearised(there)[1]
         value, after = half_square(new_r), _triangle(new_r, new_J, free)
-        lower = after is not None and value <= state.value * (1 + _WORSE) and after.size < here.size
-        share = after.size / here.size if after is not None and lower else 1.0
-        if lower:
-            moved = relative_change(there, state.x)
-            state, r, here = State(there, value, new_r @ new_J, "converged"), new_r, after
-            trace.add(value, float(np.abs(state.gradient).max()), moved)
-            if moved <= _LAST:
-                break
-        if share > _GOOD and not curved:
-            curved = True
-        elif share > _USELESS:
+        if after is None or not value <= state.value * (1 + _WORSE) or not after.size < here.size:
+            break
+        moved, useless = relative_change(there, state.x), after.size > _USELESS * here.size
+        state, r, here = State(there, value, new_r @ new_J, "converged"), new_r, after
+        trace.add(value, float(np.abs(state.gradient).max()), moved)
+        if moved <= _LAST or useless:
             break
         if moved > _MOVED:
             second = None
@@ -79,10 +74,8 @@ class _Triangle(NamedTuple):
     scale: np.ndarray
 
 
-def _newton(here: _Triangle, second: np.ndarray | None) -> np.ndarray | None:
-    """Newton's step, None where the Hessian is not positive definite; without second derivatives Gauss and Newton's."""
-    if second is None:
-        return -(here.inverse @ here.right) / here.scale
+def _newton(here: _Triangle, second: np.ndarray) -> np.ndarray | None:
+    """Newton's step, None where the Hessian is not positive definite."""
     bent = here.inverse.T @ (second / here.scale[:, None] / here.scale) @ here.inverse
     values, vectors = np.linalg.eigh(np.eye(len(bent)) + (bent + bent.T) / 2)
     if not values[0] > _EPS:
