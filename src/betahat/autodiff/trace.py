@@ -110,7 +110,7 @@ def call(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
             plain.append(value.value)
         else:
             marks.append(None)
-            plain.append(_as_now(value))
+            plain.append(_as_now(value) if type(value) in _WRITABLE else value)
     if not kwargs:
         return trace.step(rule, function, function(*plain), plain, kwargs, marks)
     for name, value in kwargs.items():
@@ -137,9 +137,7 @@ def _call_without_rule(function: Any, args: Sequence[Any], kwargs: dict[str, Any
 
 def _as_now(value: Any) -> Any:
     """A constant as it is now, whatever is written into it later; large arrays are trusted to stay."""
-    if type(value) is Variable:
-        return value.copy()
-    return value.copy() if type(value) is np.ndarray and value.size <= _SMALL else value
+    return value.copy() if type(value) is Variable or value.size <= _SMALL else value
 
 
 _SMALL = 1_000
@@ -381,3 +379,6 @@ class Variable:
 def take_item(x: Any, index: Any) -> Any:
     """x[index]."""
     return x[index]
+
+
+_WRITABLE = {Variable, np.ndarray}
