@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -14,6 +15,10 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+def _quartic(beta):
+    return 0.001 * np.sum(beta**4)
+
+
 @parametrize_with_checks(
     [
         LinearRegression(),
@@ -21,6 +26,11 @@ pytestmark = pytest.mark.filterwarnings(
         LinearRegression(alpha=0.5),
         LinearRegression(cov_type="HC3", collinear="drop"),
         LinearRegression(missing="drop"),
+        LinearRegression(solver="lbfgs"),
+        LinearRegression(solver="gradient_descent", max_iter=50_000, tol=1e-4),
+        LinearRegression(solver="nesterov", alpha=0.1),
+        LinearRegression(loss="huber", alpha=0.01),
+        LinearRegression(loss="pseudo_huber", penalty=_quartic, collinear="drop"),
         Ridge(),
         Ridge(alpha=0.0),
         Ridge(alpha=3.0, fit_intercept=False),

@@ -292,8 +292,10 @@ def test_a_loss_that_is_undefined_for_some_row_is_refused() -> None:
 
 
 def test_several_targets_are_refused() -> None:
-    with pytest.raises(ValueError, match="targets"):
+    with pytest.raises(ValueError, match="1d array"):
         bh.LinearRegression(loss="huber").fit(X, np.column_stack([Y, Y]))
+    with pytest.raises(ValueError, match="a model for each"):
+        bh.LinearRegression(loss="huber").fit(pd.DataFrame(X), pd.DataFrame({"a": Y, "b": Y}))
 
 
 @pytest.mark.parametrize("cov_type", ["HC2", "HC3"])

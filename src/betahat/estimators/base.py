@@ -77,9 +77,13 @@ class BaseLinear(RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output = self._takes_targets()
         tags.input_tags.sparse = bool(self._sparse)
         return tags
+
+    def _takes_targets(self) -> bool:
+        """Whether y may have several columns."""
+        return True
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
@@ -105,8 +109,13 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         """
         self._check_parameters()
         source = self._read(X, y, sample_weight, frequency_weight, groups)
+        self._forget()
         self._fit_source(source)
         return self
+
+    def _forget(self) -> None:
+        """Begin anew, where a fit would go on from another."""
+        return None
 
     def _check_parameters(self) -> None:
         check_choice("collinear", self.collinear, COLLINEAR)
@@ -137,8 +146,8 @@ class BaseLinear(RegressorMixin, BaseEstimator):
             vars(self).pop("feature_names_in_", None)
             return array_source(X, y, sample_weight, frequency_weight, groups)
         X, y = validate_data(
-            self, unmasked(X), unmasked(y), accept_sparse=self._sparse, ensure_all_finite=False, multi_output=True,
-            y_numeric=True, dtype="numeric",
+            self, unmasked(X), unmasked(y), accept_sparse=self._sparse, ensure_all_finite=False,
+            multi_output=self._takes_targets(), y_numeric=True, dtype="numeric",
         )  # fmt: skip
         self._single_target = y.ndim == 1
         return array_source(numbers(X, "X"), numbers(y, "y"), sample_weight, frequency_weight, groups)

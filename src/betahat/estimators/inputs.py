@@ -93,8 +93,9 @@ def _beyond_doubles(columns: np.ndarray) -> np.ndarray:
 
 
 def array_source(
-    X: Any, y: np.ndarray, sample_weight: Any, frequency_weight: Any, groups: Any, target_names: Any = None
-) -> ArraySource:
+    X: Any, y: np.ndarray, sample_weight: Any, frequency_weight: Any, groups: Any, target_names: Any = None,
+    names: tuple[str, ...] | None = None,
+) -> ArraySource:  # fmt: skip
     """A source of checked arrays, with weights and groups checked here."""
     n = X.shape[0]
     codes = None
@@ -108,7 +109,8 @@ def array_source(
         check_weight("sample_weight", sample_weight, n),
         check_weight("frequency_weight", frequency_weight, n, whole=True),
         codes,
-        target_names=target_names,
+        names,
+        target_names,
     )
 
 

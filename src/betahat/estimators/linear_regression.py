@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Self, final
 
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
+
+from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.estimators.base import BaseLinear, check_number
 from betahat.estimators.choices import check_budget, check_solver, check_tolerance, method_of
+from betahat.estimators.inputs import array_source, is_frame, numbers
 from betahat.estimators.linear_fit import LinearResult
 from betahat.losses import as_loss
 from betahat.penalties import L2, NoPenalty, Penalty, Sum, as_penalty
 from betahat.solvers.linear_descent import Method
+
+
+def _adds_up(model: LinearRegression) -> bool:
+    """Whether sums over the rows are all that a fit needs."""
+    if model._is_smooth():
+        raise AttributeError(
+            "partial_fit adds up what least squares needs, and a loss or penalty of your own needs the rows again: use "
+            "fit"
+        )
+    return True
 
 
 @final
@@ -115,9 +130,63 @@ class LinearRegression(BaseLinear):
         check_budget(self.max_iter)
         check_tolerance(self.tol)
 
+    @available_if(_adds_up)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, frequency_weight: Any = None) -> Self:
+        """Add rows to those given before, and fit to them all: exactly, not by a step in their direction.
+
+        X : (n, p) numbers, an array, sparse matrix or table; y : (n,) or (n, t); weights as in `fit`, which begins
+        anew. What is kept is the triangular factor of all rows so far, (1 + p + t)² numbers, so that coefficients,
+        certificate and standard errors are those of one `fit` to all rows, up to the rounding of that factor. Saved
+        models can go on. `solver` plays no part in it.
+
+        Raises ValueError for another number of columns or targets than before. A loss or penalty of your own needs the
+        rows again, so that such models have no `partial_fit`; nor have robust covariances, which `inference_` refuses.
+
+        >>> import numpy as np, betahat as bh
+        >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([3.0, 5.0, 7.0, 9.5])
+        >>> m = bh.LinearRegression().partial_fit(X[:2], y[:2]).partial_fit(X[2:], y[2:])
+        >>> m.coef_.round(12), round(m.intercept_, 12)
+        (array([2.15]), 0.75)
+        """
+        from betahat.estimators.partial import Sums, fit_sums, refuse_non_finite
+
+        self._check_parameters()
+        first = getattr(self, "_sums", None) is None
+        X, y = validate_data(
+            self, X if is_frame(X) else unmasked(X), unmasked(y), reset=first, accept_sparse=self._sparse, ensure_all_finite=False,
+            multi_output=True, y_numeric=True, dtype="numeric",
+        )  # fmt: skip
+        source = array_source(
+            numbers(X, "X"), numbers(y, "y"), sample_weight, frequency_weight, None,
+            names=tuple(map(str, self.feature_names_in_)) if hasattr(self, "feature_names_in_") else None,
+        )  # fmt: skip
+        (block,) = source.blocks()
+        refuse_non_finite(block)
+        if first:
+            self.design_, self._single_target = None, y.ndim == 1
+            self._sums = Sums.begin(block, bool(self.fit_intercept))
+        self._sums.refuse_another(block, bool(self.fit_intercept))
+        self._sums.add(block)
+        curvature = self._penalty(1.0).curvature
+        result = fit_sums(
+            self._sums, source.names, source.target_names, curvature, self.collinear, self.cov_type
+        )
+        self._store(result)
+        return self
+
+    def _takes_targets(self) -> bool:
+        return not self._is_smooth()
+
+    def _forget(self) -> None:
+        self._sums = None
+
+    def _is_smooth(self) -> bool:
+        """Whether J is another function than the quadratic of least squares."""
+        return not (as_loss(self.loss).quadratic and as_penalty(self.penalty).quadratic)
+
     def _solve(self, source: Source, has_intercept: bool) -> LinearResult:
         loss, own = as_loss(self.loss), as_penalty(self.penalty)
-        if loss.quadratic and own.quadratic:
+        if not self._is_smooth():
             return super()._solve(source, has_intercept)
         method = self._method()
         if self.solver == "direct":

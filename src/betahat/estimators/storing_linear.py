@@ -9,6 +9,7 @@ import numpy as np
 from betahat.data.design import Design, design_from_dict
 from betahat.errors import StorageError
 from betahat.estimators.linear_fit import LinearResult
+from betahat.estimators.partial import Sums
 from betahat.estimators.storing_parts import read_certificate, read_trace
 from betahat.inference import LinearStatistics, check_cov_type
 from betahat.solvers.linear_descent import Descended
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 
 def to_dict(estimator: BaseLinear) -> dict[str, Any]:
     """Everything fitted; no rows."""
-    names = getattr(estimator, "feature_names_in_", None)
+    names, sums = getattr(estimator, "feature_names_in_", None), getattr(estimator, "_sums", None)
     return {
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": None if names is None else [str(each) for each in names],
         "single_target": estimator._single_target,
         "design": None if estimator.design_ is None else estimator.design_.to_dict(),
         "result": _result_to_dict(estimator._result),
+        "sums": None if sums is None else sums.to_dict(),
     }
 
 
@@ -36,6 +38,9 @@ def restore(estimator: BaseLinear, model: Fields) -> None:
     """Put what `to_dict` told into an estimator that has its parameters; raises where it does not fit together."""
     restore_result(estimator, model)
     check_widths(estimator, estimator._result)
+    if model.raw("sums") is not None:
+        t, p = estimator._result.coef.shape
+        vars(estimator)["_sums"] = Sums.from_fields(model.inner("sums"), p, t)
 
 
 def restore_result(estimator: BaseLinear, model: Fields) -> None:
