@@ -17,6 +17,7 @@ _WHERE = {
     "Ridge": "estimators.ridge",
     "fit": "estimators.formula",
     "load": "estimators.storing",
+    "least_squares": "solvers.residuals",
     "minimize": "solvers.minimize",
     **dict.fromkeys(
         ("check_gradient", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "autodiff"

@@ -35,5 +35,6 @@ from betahat.estimators.ridge import Ridge as Ridge
 from betahat.estimators.storing import load as load
 from betahat.report.versions import show_versions as show_versions
 from betahat.solvers.minimize import minimize as minimize
+from betahat.solvers.residuals import least_squares as least_squares
 
 __version__: str

@@ -9,7 +9,7 @@ import numpy as np
 
 from betahat.certificate import EPS, Certificate, certify_smooth, curvature
 from betahat.solvers.descent.base import LOWEST, Limits, State, flatness, free_gradient
-from betahat.solvers.descent.function import FunctionProblem
+from betahat.solvers.descent.problem import Problem
 
 _ASSESSED_UP_TO = 500  # numbers up to which the Hessian's eigenvalues tell a minimum from a saddle
 _UNSEEN = 1e-13  # a relative fall of J that cannot be told from rounding
@@ -27,7 +27,7 @@ class Assessment(NamedTuple):
     stop_reason: str
 
 
-def assess(problem: FunctionProblem, state: State, limits: Limits, hurried: bool = False) -> Assessment:
+def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False) -> Assessment:
     """Certify the point; `hurried` after Ctrl-C, when nothing more is computed than is known."""
     x = state.x
     value, gradient = (state.value, state.gradient) if hurried else problem.both(x)
@@ -71,7 +71,7 @@ def assess(problem: FunctionProblem, state: State, limits: Limits, hurried: bool
     return Assessment(value, gradient, certificate, least, relative, held, reason)
 
 
-def _remark(problem: FunctionProblem, value: float, reason: str, limits: Limits) -> str:
+def _remark(problem: Problem, value: float, reason: str, limits: Limits) -> str:
     """Why the descent ended, where it did not converge."""
     undefined = (
         f"{problem.undefined} of {problem.evaluations} evaluations gave NaN or infinity"

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from betahat.solvers import DESCENTS, LEARNING_RATES
-from betahat.solvers.assess import assess
-from betahat.solvers.checks import check_count, is_real
-from betahat.solvers.descent.base import Limits, Solver, State, free_gradient, typical_value
+from betahat.solvers.checks import is_real
+from betahat.solvers.descending import check_descent, descend
+from betahat.solvers.descent.base import Solver
 from betahat.solvers.descent.bounds import read_bounds
 from betahat.solvers.descent.function import FunctionProblem
 from betahat.solvers.minimum import Minimum
 from betahat.solvers.named import solver_named
-from betahat.solvers.trace import Trace
 
 __all__ = ["Minimum", "minimize"]
 
@@ -63,38 +62,12 @@ def minimize(
     >>> bh.minimize(rosenbrock, np.zeros(3), bounds=(None, 0.5)).point.round(4)
     array([0.5   , 0.2574, 0.0663])
     """
-    _check(function, gradient, tolerance, max_iterations, callback)
+    check_descent(tolerance, max_iterations, function=function, gradient=gradient, callback=callback)
     if isinstance(start, list) and start and all(is_real(number) for number in start):
         start = np.array(start)
     problem = FunctionProblem(function, start, gradient, read_bounds(bounds, start))
     way = _chosen(solver, problem.n, problem.box is not None)
-    trace = Trace()
-
-    def each(x: np.ndarray, value: float) -> Any:
-        try:
-            return callback(problem.form(x.copy()), value) if callback is not None else None
-        except StopIteration:
-            return True
-
-    with np.errstate(all="ignore"):  # steps may overshoot to where J overflows; they are not taken
-        value, slope = problem.both(problem.start)
-        typical = typical_value(problem.start, value, free_gradient(problem.box, problem.start, slope))
-        budget = int(max_iterations) if max_iterations is not None else 1000 + 20 * problem.n
-        limits = Limits(float(tolerance), budget, typical)
-        try:
-            state = way.run(problem, limits, trace, each)
-            hurried = False
-        except KeyboardInterrupt:
-            state, hurried = State(problem.start, np.inf, slope, "interrupted"), True
-        best = problem.best
-        if best is not None and state.stop_reason != "converged" and best[0] < state.value:
-            state = State(best[1], best[0], best[2], state.stop_reason, state.remark)
-        found = assess(problem, state, limits, hurried)
-    return Minimum(
-        problem.form(state.x.copy()), found.value, problem.form(found.gradient), found.certificate, found.least,
-        found.relative, problem.form(found.held), found.stop_reason, way.name, trace, problem.evaluations,
-        problem.gradients, problem.products,
-    )  # fmt: skip
+    return descend(problem, way, float(tolerance), max_iterations, callback)
 
 
 def _chosen(solver: str | Solver | None, n: int, bounded: bool) -> Solver:
@@ -106,13 +79,3 @@ def _chosen(solver: str | Solver | None, n: int, bounded: bool) -> Solver:
         able = ", ".join(repr(name) for name in {**DESCENTS, **LEARNING_RATES} if solver_named(name).bounded)
         raise ValueError(f"solver (={way.name!r}) does not keep bounds; those that do: {able}")
     return way
-
-
-def _check(function: Any, gradient: Any, tolerance: Any, max_iterations: Any, callback: Any) -> None:
-    for name, value in (("function", function), ("gradient", gradient), ("callback", callback)):
-        if not (callable(value) or (value is None and name != "function")):
-            raise TypeError(f"{name} (={value!r}) must be a function")
-    if not (is_real(tolerance) and 0 < tolerance < 1):
-        raise ValueError(f"tolerance (={tolerance!r}) must be a number between 0 and 1")
-    if max_iterations is not None:
-        check_count("max_iterations", max_iterations)

@@ -38,8 +38,6 @@ class FunctionProblem(Problem):
         self._edges = np.cumsum([0, *(math.prod(shape) for shape in self._shapes)]).tolist()
         self._plain = isinstance(start, np.ndarray) and start.ndim == 1
         self.box = box
-        self.best: tuple[float, np.ndarray, np.ndarray] | None = None
-        self.undefined = 0
         self._met: tuple[np.ndarray, float, np.ndarray] | None = None
         self._bent: tuple[np.ndarray, np.ndarray] | None = None
         flat = function if self._plain else lambda x: function(self.form(x))

@@ -13,8 +13,9 @@ from betahat.solvers.descent.box import Box
 class Problem(ABC):
     """J at flat points x (n,) float64. Values that are not finite count as +∞, so that no step ends there.
 
-    start : (n,) where to begin. box : the bounds that x keeps to, None where there are none.
-    evaluations, gradients, products : how often each was computed.
+    start : (n,) where to begin. box : the bounds that x keeps to, None where there are none. evaluations, gradients,
+    products : how often each was computed. best : the lowest value met, where, and the gradient there, None where that
+    is not remembered; undefined : how many values were not finite.
     """
 
     start: np.ndarray
@@ -22,6 +23,8 @@ class Problem(ABC):
     evaluations: int = 0
     gradients: int = 0
     products: int = 0
+    best: tuple[float, np.ndarray, np.ndarray] | None = None
+    undefined: int = 0
 
     @property
     def n(self) -> int:

@@ -35,7 +35,7 @@ class GaussNewton(Solver):
     >>> x, y = np.arange(4.0), np.array([2.0, 1.2, 0.8, 0.5])
     >>> fit = bh.least_squares(lambda b: b[0] * np.exp(-b[1] * x) - y, [1.0, 0.3], solver="gauss_newton")
     >>> fit.point.round(4), fit.stop_reason
-    (array([1.9965, 0.4762]), 'converged')
+    (array([1.985 , 0.4683]), 'converged')
     """
 
     name = "gauss_newton"
