@@ -41,9 +41,14 @@ LOWEST = -1e200
 """A J below this has no minimum."""
 
 
+def largest(v: np.ndarray) -> float:
+    """max |vⱼ|."""
+    return float(np.maximum.reduce(np.abs(v), initial=0.0))
+
+
 def flatness(x: np.ndarray, value: float, gradient: np.ndarray, typical: float = 1.0) -> float:
     """The relative gradient max |gⱼ| max(|xⱼ|, 1) / max(|J|, typical) (Dennis & Schnabel 1983)."""
-    steepest = float((np.abs(gradient) * np.maximum(np.abs(x), 1.0)).max(initial=0.0))
+    steepest = largest(gradient * np.maximum(np.abs(x), 1.0))
     flat = steepest / max(abs(value), typical)
     return flat if flat < np.inf and abs(value) < np.inf else np.inf  # NaN is below nothing
 
@@ -51,7 +56,7 @@ def flatness(x: np.ndarray, value: float, gradient: np.ndarray, typical: float =
 def typical_value(x: np.ndarray, value: float, gradient: np.ndarray) -> float:
     """How small a J is nothing beside the start's: 1, or less where J and its changes there are less, so that a
     function in tiny units is not taken for a flat one."""
-    reach = float((np.abs(gradient) * np.maximum(np.abs(x), 1.0)).max(initial=0.0))
+    reach = largest(gradient * np.maximum(np.abs(x), 1.0))
     scale = abs(value) + reach
     return min(1.0, scale) if 0 < scale < np.inf else 1.0
 
@@ -97,7 +102,7 @@ class LineSearch(Solver):
     condition alone).
     """
 
-    flatter = 0.9
+    flatter, rising = 0.9, 1.0
 
     def __init__(self, line_search: str = "wolfe") -> None:
         if line_search not in LINE_SEARCHES:
@@ -137,7 +142,7 @@ class LineSearch(Solver):
         restarted = False
         for _ in range(limits.max_iterations):
             g = free_gradient(box, state.x, state.gradient)
-            trace.add(state.value, float(np.abs(g).max(initial=0)), before or 0.0)
+            trace.add(state.value, largest(g), before or 0.0)
             flat = flatness(state.x, state.value, g, limits.typical) <= limits.tolerance
             if flat and self.finished(problem, state, limits):
                 state.stop_reason = "converged"
@@ -146,16 +151,9 @@ class LineSearch(Solver):
             first = self.first_length(state, direction, before)
             longest = np.inf if box is None else box.longest(state.x, direction)
             taken = search(
-                problem.both,
-                state.x,
-                direction,
-                state.value,
-                state.gradient,
-                first,
-                self.flatter,
-                longest,
-                land,
-            )
+                problem.both, state.x, direction, state.value, state.gradient, first, self.flatter, self.rising,
+                longest, land,
+            )  # fmt: skip
             if taken is None:
                 if restarted:
                     state.stop_reason = "no progress"
@@ -168,7 +166,7 @@ class LineSearch(Solver):
             step, change = taken.point - state.x, taken.gradient - state.gradient
             state = State(taken.point, taken.value, taken.gradient)
             self.learn(step, change, state)
-            restarted, before = False, float(np.abs(step).max())
+            restarted, before = False, largest(step)
             if ended(state, callback):
                 return state
         return state

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import final
+import math
+from typing import Any, final
 
 import numpy as np
+from scipy.linalg import blas as _blas
 
 from betahat.solvers.descent.base import LineSearch, State
 from betahat.solvers.descent.problem import Problem
+
+blas: Any = _blas  # its routines are made at import, where type checkers do not see them
 
 
 @final
@@ -25,22 +29,20 @@ class BFGS(LineSearch):
     name = "bfgs"
 
     def begin(self, problem: Problem) -> None:
-        self._inverse: np.ndarray | None = None
+        self._inverse: np.ndarray | None = None  # its upper triangle
 
     def direction(self, problem: Problem, state: State) -> np.ndarray:
-        return -state.gradient if self._inverse is None else -(self._inverse @ state.gradient)
+        return -state.gradient if self._inverse is None else blas.dsymv(-1.0, self._inverse, state.gradient)
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
-        return 1.0 if self._inverse is not None else 1 / max(1.0, float(np.linalg.norm(direction)))
+        return 1.0 if self._inverse is not None else 1 / max(1.0, math.sqrt(float(direction @ direction)))
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
-        along = float(step @ change)
-        if not along > 1e-14 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
+        along, bent = float(step @ change), float(change @ change)
+        if not along > 1e-14 * math.sqrt(float(step @ step) * bent):
             return  # no curvature seen: what is known stays
         if self._inverse is None:
-            self._inverse = np.eye(len(step)) * (along / float(change @ change))
-        moved = self._inverse @ change
-        self._inverse = self._inverse + (
-            np.outer(step, step) * ((along + float(change @ moved)) / along**2)
-            - (np.outer(moved, step) + np.outer(step, moved)) / along
-        )
+            self._inverse = np.asfortranarray(np.eye(len(step)) * (along / bent))
+        moved = blas.dsymv(1.0, self._inverse, change)
+        other = ((1 + float(change @ moved) / along) / (2 * along)) * step - moved / along
+        self._inverse = blas.dsyr2(1.0, step, other, a=self._inverse, overwrite_a=1)  # H + s oᵀ + o sᵀ

@@ -38,6 +38,7 @@ class FunctionProblem(Problem):
         self._edges = np.cumsum([0, *(math.prod(shape) for shape in self._shapes)]).tolist()
         self._plain = isinstance(start, np.ndarray) and start.ndim == 1
         self.box = box
+        self._asked: np.ndarray | None = None
         self._met: tuple[np.ndarray, float, np.ndarray] | None = None
         self._bent: tuple[np.ndarray, np.ndarray] | None = None
         flat = function if self._plain else lambda x: function(self.form(x))
@@ -61,7 +62,7 @@ class FunctionProblem(Problem):
 
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """J(x) and ∂J/∂x (n,); J is +∞ where either is not finite."""
-        if self._met is not None and np.array_equal(self._met[0], x):
+        if self._asked is x and self._met is not None and np.array_equal(self._met[0], x):
             return self._met[1], self._met[2].copy()
         self.evaluations += 1
         self.gradients += 1
@@ -71,11 +72,11 @@ class FunctionProblem(Problem):
         else:
             number = self._number(self._function(self.form(x.copy())))
             gradient = self._slope(x)
-        if not (math.isfinite(number) and np.isfinite(gradient).all()):
+        if not (math.isfinite(number) and (math.isfinite(gradient.sum()) or np.isfinite(gradient).all())):
             number = np.inf
             self.undefined += 1
         here = x.copy()
-        self._met = here, number, gradient
+        self._asked, self._met = x, (here, number, gradient)
         if self.best is None or number < self.best[0]:
             self.best = number, here, gradient
         return number, gradient.copy()
@@ -138,6 +139,8 @@ class FunctionProblem(Problem):
         return parts[0].copy() if self._plain else np.concatenate([part.ravel() for part in parts])
 
     def _number(self, value: Any) -> float:
+        if type(value) is np.float64:
+            return float(value) if math.isfinite(value) else np.inf
         if isinstance(value, (dict, list, tuple)) or np.size(value) != 1:
             shape = getattr(value, "shape", None)
             what = f"a {type(value).__name__}" if shape is None else f"an array of shape {shape}"

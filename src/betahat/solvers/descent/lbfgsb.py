@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from typing import final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from betahat.solvers.checks import check_count
 from betahat.solvers.descent.base import LineSearch, State
 from betahat.solvers.descent.box import Box
-from betahat.solvers.descent.lbfgs import Pairs, two_loops
+from betahat.solvers.descent.pairs import Pairs
 from betahat.solvers.descent.problem import Problem
 
 
@@ -36,28 +36,28 @@ class LBFGSB(LineSearch):
         self.memory = memory
 
     def begin(self, problem: Problem) -> None:
-        self._pairs: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=self.memory)
-        self._model = _Model(problem.n, [])
+        self._pairs = Pairs(self.memory, problem.n)
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
-        along = float(step @ change)
-        if along > 1e-14 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
-            self._pairs.append((step, change, along))
-            try:
-                self._model = _Model(len(step), list(self._pairs))
-            except np.linalg.LinAlgError:  # the pairs say the same: begin again
-                self._pairs.clear()
-                self._model = _Model(len(step), [])
+        self._pairs.take(step, change)
+
+    def _model(self) -> _Model:
+        try:
+            return _Model(self._pairs)
+        except np.linalg.LinAlgError:  # the pairs say the same: begin again
+            self._pairs.clear()
+            return _Model(self._pairs)
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
-        return 1.0 if self._pairs else 1 / max(1.0, float(np.linalg.norm(direction)))
+        return 1.0 if len(self._pairs) else 1 / max(1.0, math.sqrt(float(direction @ direction)))
 
     def direction(self, problem: Problem, state: State) -> np.ndarray:
-        x, g, model, box = state.x, state.gradient, self._model, problem.box
+        x, g, box = state.x, state.gradient, problem.box
         if box is None or not box.held(x, g).any():
-            d = two_loops(self._pairs, g)  # no bound in sight: the same step, with fewer rounding errors
+            d = self._pairs.direction(g)  # no bound in sight: the same step, with fewer rounding errors
             if box is None or box.contains(x + d):
                 return d
+        model = self._model()
         towards, shares = _cauchy(model, box, x, g)
         free = box.inside(x + towards)
         rest = model.newton(
@@ -73,18 +73,12 @@ class LBFGSB(LineSearch):
 class _Model:
     """B = θI − WᵀMW with W = [Y; θS] (2m, n), the steps S and changes Y as rows."""
 
-    def __init__(self, n: int, pairs: Pairs) -> None:
-        self.theta, self.W, self.M = 1.0, np.zeros((0, n)), np.zeros((0, 0))
-        if not pairs:
-            return
-        lengths = np.sqrt([along for _, _, along in pairs])[
-            :, None
-        ]  # do not matter to B, but to its rounding errors
-        S, Y = np.stack([s for s, _, _ in pairs]) / lengths, np.stack([y for _, y, _ in pairs]) / lengths
-        self.theta = theta = float(Y[-1] @ Y[-1])  # sᵀy = 1 in every pair
+    def __init__(self, pairs: Pairs) -> None:
+        S, Y, k = pairs.S, pairs.Y, len(pairs)
+        self.theta = theta = float(pairs.YY[k - 1, k - 1]) if k else 1.0
         L = np.tril(S @ Y.T, -1)
         self.W = np.concatenate([Y, theta * S])
-        self.M = np.linalg.inv(np.block([[-np.eye(len(S)), L.T], [L, theta * (S @ S.T)]]))
+        self.M = np.linalg.inv(np.block([[-np.eye(k), L.T], [L, theta * (S @ S.T)]]))
 
     def newton(self, gradient: np.ndarray, free: np.ndarray) -> np.ndarray:
         """−B⁻¹g over the free numbers, by the formula of Sherman, Morrison and Woodbury."""

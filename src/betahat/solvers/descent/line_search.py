@@ -26,16 +26,19 @@ class Step(NamedTuple):
 
 Both = Callable[[np.ndarray], tuple[float, np.ndarray]]
 Land = Callable[[np.ndarray, np.ndarray], np.ndarray]
-Search = Callable[[Both, np.ndarray, np.ndarray, float, np.ndarray, float, float, float, Land], "Step | None"]
-"""(both, x, d, J, ∂J/∂x, first length, flatter, longest length, how x and a step make a point) → a step, or None where
-J does not fall."""
+Search = Callable[
+    [Both, np.ndarray, np.ndarray, float, np.ndarray, float, float, float, float, Land], "Step | None"
+]
+"""(both, x, d, J, ∂J/∂x, first length, flatter, rising, longest length, how x and a step make a point) → a step, or
+None where J does not fall."""
 
 
 def wolfe(
     both: Both, x: np.ndarray, direction: np.ndarray, value: float, gradient: np.ndarray, first: float,
-    flatter: float = _FLATTER, longest: float = np.inf, land: Land = np.add,
+    flatter: float = _FLATTER, rising: float = 1.0, longest: float = np.inf, land: Land = np.add,
 ) -> Step | None:  # fmt: skip
-    """A length t with J(x + t d) ≤ J + 10⁻⁴ t s and |slope there| ≤ `flatter` |s|, s < 0 the slope at x; or None.
+    """A length t with J(x + t d) ≤ J + 10⁻⁴ t s, where J falls no steeper than `flatter` |s| and rises no steeper than
+    `rising` |s|, s < 0 the slope at x; or None.
 
     Bracketing and cubic interpolation (Nocedal & Wright 2006, algorithms 3.5 and 3.6). Near a minimum, where
     differences of J are rounding, the slopes alone decide (Hager & Zhang 2005). No t is tried beyond `longest`, which
@@ -45,7 +48,6 @@ def wolfe(
     if not slope < 0:
         return None
     near = _ROUNDING * abs(value)
-    resolution = 1e-16 * (1 + float(np.abs(x).max())) / float(np.abs(direction).max())
     low = Step(0.0, x, value, gradient)
     low_slope = slope
     high: Step | None = None
@@ -56,9 +58,8 @@ def wolfe(
         steep = float(its_gradient @ direction) if math.isfinite(found) else math.inf
         trial = Step(length, point, found, its_gradient)
         lower = found <= value + _LOWER * length * slope
-        if lower and abs(steep) <= flatter * -slope:
-            return trial
-        if found <= value + near and flatter * slope <= steep <= (2 * _LOWER - 1) * slope:
+        flat = flatter * slope <= steep <= -rising * slope
+        if flat and (lower or (found <= value + near and steep <= (2 * _LOWER - 1) * slope)):
             return trial
         if lower and length >= longest and steep < 0:
             return trial
@@ -76,19 +77,21 @@ def wolfe(
             length = min((4 if length < 100 * first else 16) * length, longest)
             continue
         length = _between(low, low_slope, high, high_slope)
-        if abs(high.length - low.length) <= resolution:
+        if abs(high.length - low.length) * float(np.abs(direction).max()) <= 1e-16 * (
+            1 + float(np.abs(x).max())
+        ):
             break
     return best
 
 
 def backtracking(
     both: Both, x: np.ndarray, direction: np.ndarray, value: float, gradient: np.ndarray, first: float,
-    flatter: float = _FLATTER, longest: float = np.inf, land: Land = np.add,
+    flatter: float = _FLATTER, rising: float = 1.0, longest: float = np.inf, land: Land = np.add,
 ) -> Step | None:  # fmt: skip
     """The first of t = first, t₁, t₂, … with J(x + t d) ≤ J + 10⁻⁴ t s, each at the minimum of the parabola through
     what is known, between a tenth and a half of the one before (Armijo 1966; Dennis & Schnabel 1983); or None.
 
-    `flatter` takes no part: how steep J is at the end is not looked at.
+    `flatter` and `rising` take no part: how steep J is at the end is not looked at.
     """
     slope = float(gradient @ direction)
     if not slope < 0:

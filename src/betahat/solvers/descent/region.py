@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended, flatness, free_gradient
+from betahat.solvers.descent.base import (
+    Callback,
+    Limits,
+    Solver,
+    State,
+    ended,
+    flatness,
+    free_gradient,
+    largest,
+)
 from betahat.solvers.descent.box import Box
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.trace import Trace
@@ -83,7 +92,7 @@ class Region(Solver):
         for _ in range(limits.max_iterations):
             free = None if box is None else ~box.held(state.x, state.gradient)
             g = free_gradient(box, state.x, state.gradient)
-            trace.add(state.value, float(np.abs(g).max(initial=0)), size)
+            trace.add(state.value, largest(g), size)
             flat = flatness(state.x, state.value, g, limits.typical)
             if flat <= limits.tolerance and self.is_minimum(problem, state, limits, free):
                 state.stop_reason = "converged"
