@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from betahat.solvers.trace import Trace
 
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDS = 30
-_SINGULAR = 1e-14  # relative singular value of the scaled J below which no step is taken
+_SINGULAR = 1e-13  # relative singular value of the scaled J below which a direction is not determined
 _MOVED = 1e-4  # relative step after which second derivatives are computed anew
 _LAST = 1e-9  # relative step after which the next would be within rounding
 _USELESS = 0.5  # share of ‖Qᵀr‖ left by a step from which on rounding rules
@@ -30,21 +30,22 @@ class Polished(NamedTuple):
 def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
     """Newton's steps from a state near a minimum, while they help.
 
-    With J = QR the step solves (I + R⁻ᵀ S R⁻¹) R δ = −Qᵀr, S = Σ rᵢ ∂²rᵢ/∂x²: nothing squares J's condition number.
-    A step is kept if ‖Qᵀr‖ falls; ½rᵀr itself no longer tells. Ends when the next step would be within rounding, since
+    With J = U diag(s) Vᵀ and B = V diag(1/s) the step is −B (I + Bᵀ S B)⁻¹ Uᵀr, S = Σ rᵢ ∂²rᵢ/∂x²: nothing squares J's
+    condition number. Where J leaves directions open, Gauss and Newton's step of smallest norm is taken instead. A step
+    is kept if ‖Uᵀr‖ falls; ½rᵀr itself no longer tells. Ends when the next step would be within rounding, since
     Newton's steps square their relative size, or helps no more.
     """
     r, J, box = problem.precise_residuals(state.x), problem.linearised(state.x)[1], problem.box
     free = np.arange(problem.n) if box is None else np.flatnonzero(~box.held(state.x, state.gradient))
-    here, moved, second = _triangle(r, J, free), np.inf, None
+    here, moved, second = _factorise(r, J, free), np.inf, None
     for _ in range(_ROUNDS):
         if here is None:
             break
-        if second is None:
+        if second is None and here.full:
             second = problem.bend(state.x, r)[np.ix_(free, free)]
             if not np.isfinite(second).all():
                 break
-        step = _newton(here, second)
+        step = here.newton(second) if here.full and second is not None else here.gauss_newton()
         if step is None:
             break  # not a minimum: the certificate will say so
         there = state.x.copy()
@@ -52,7 +53,7 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
         if box is not None and not box.contains(there):
             break
         new_r, new_J = problem.precise_residuals(there), problem.linearised(there)[1]
-        value, after = half_square(new_r), _triangle(new_r, new_J, free)
+        value, after = half_square(new_r), _factorise(new_r, new_J, free)
         if after is None or not value <= state.value * (1 + _WORSE) or not after.size < here.size:
             break
         moved, useless = relative_change(there, state.x), after.size > _USELESS * here.size
@@ -65,35 +66,40 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
     return Polished(state, moved <= _MOVED)
 
 
-class _Triangle(NamedTuple):
-    """R⁻¹ of the free columns scaled to length 1, Qᵀr and its length, and the scale."""
+@final
+class _Factorised:
+    """J of the free columns, scaled to length 1, as U diag(s) Vᵀ without what it does not determine.
 
-    inverse: np.ndarray
-    right: np.ndarray
-    size: float
-    scale: np.ndarray
+    full : whether it determines all; size : ‖Uᵀr‖, what is left to win.
+    """
+
+    def __init__(self, values: np.ndarray, Vt: np.ndarray, right: np.ndarray, scale: np.ndarray) -> None:
+        kept = values > _SINGULAR * values[0]
+        self.full = bool(kept.all()) and len(values) == len(scale)
+        self._right, self._back, self._scale = right[kept], Vt[kept].T / values[kept], scale
+        self.size = float(np.linalg.norm(self._right))
+
+    def gauss_newton(self) -> np.ndarray:
+        """The step without second derivatives, the shortest where several do as well."""
+        return -(self._back @ self._right) / self._scale
+
+    def newton(self, second: np.ndarray) -> np.ndarray | None:
+        """Newton's step, None where the Hessian is not positive definite."""
+        bent = self._back.T @ (second / self._scale[:, None] / self._scale) @ self._back
+        values, vectors = np.linalg.eigh(np.eye(len(bent)) + (bent + bent.T) / 2)
+        if not values[0] > _EPS:
+            return None
+        return -(self._back @ (vectors @ ((self._right @ vectors) / values))) / self._scale
 
 
-def _newton(here: _Triangle, second: np.ndarray) -> np.ndarray | None:
-    """Newton's step, None where the Hessian is not positive definite."""
-    bent = here.inverse.T @ (second / here.scale[:, None] / here.scale) @ here.inverse
-    values, vectors = np.linalg.eigh(np.eye(len(bent)) + (bent + bent.T) / 2)
-    if not values[0] > _EPS:
-        return None
-    return -(here.inverse @ (vectors @ ((here.right @ vectors) / values))) / here.scale
-
-
-def _triangle(r: np.ndarray, J: np.ndarray, free: np.ndarray) -> _Triangle | None:
-    """None where the columns are not finite or not independent."""
+def _factorise(r: np.ndarray, J: np.ndarray, free: np.ndarray) -> _Factorised | None:
+    """None where the columns are not finite, or there are none."""
     columns, k = J[:, free], len(free)
-    if not k or len(r) < k:
+    if not k:
         return None
     scale = column_lengths(columns)
     if not np.isfinite(scale).all():
         return None
     R = np.asarray(np.linalg.qr(np.column_stack([columns / scale, r]), mode="r"))
-    diagonal = np.abs(R.diagonal()[:k])
-    if not diagonal.min() > _SINGULAR * diagonal.max():
-        return None
-    inverse, right = np.linalg.inv(R[:k, :k]), R[:k, k]
-    return _Triangle(inverse, right, float(np.linalg.norm(right)), scale)
+    U, values, Vt = np.linalg.svd(R[:k, :k], full_matrices=False)
+    return _Factorised(values, Vt, R[: len(U), k] @ U, scale) if values[0] > 0 else None
