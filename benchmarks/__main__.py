@@ -18,6 +18,7 @@ TITLES = {
     "file": "A file larger than memory should hold",
     "accuracy": "Correct digits (NIST StRD)",
     "derivatives": "Derivatives of plain NumPy code",
+    "nonlinear": "Nonlinear regression (NIST StRD)",
 }
 
 
@@ -29,7 +30,7 @@ def environment() -> str:
         show_versions()
     peers = [
         f"{name} {importlib.metadata.version(name)}"
-        for name in ("scikit-learn", "statsmodels", "glum", "autograd", "numpy")
+        for name in ("scikit-learn", "statsmodels", "glum", "autograd", "scipy", "lmfit", "numpy")
     ]
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     kept = [line for line in text.getvalue().splitlines() if "/" not in line]  # no paths of a machine

@@ -114,10 +114,10 @@ def as_png(figure: Any) -> bytes:
     return small.getvalue()
 
 
-def pictures() -> Iterator[tuple[str, str]]:
+def pictures(drawn: dict[str, Callable[[], Any]]) -> Iterator[tuple[str, str]]:
     """Each picture's file name and SVG, for light and for dark pages."""
     mpl.use("Agg")
     for scheme in _INK:
-        for name, draw in PICTURES.items():
+        for name, draw in drawn.items():
             with ground(scheme):
                 yield f"{name}-{scheme}.svg", as_svg(draw())

@@ -1,5 +1,5 @@
 """MkDocs hooks: at build time formulas become MathML, so that reading needs neither network nor script, and pictures of
-descents are drawn."""
+fits and descents are drawn."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import re
 from functools import cache
 from typing import Any
 
-from descent_pictures import pictures
+from descent_pictures import PICTURES, pictures
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
+from nonlinear_pictures import PICTURES as NONLINEAR
+from nonlinear_pictures import curves_table
 
 _FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<kind>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
@@ -25,7 +27,7 @@ def _mathml(match: re.Match[str]) -> str:
 
 @cache
 def _pictures() -> dict[str, str]:
-    return dict(pictures())
+    return dict(pictures(PICTURES | NONLINEAR))
 
 
 def on_files(files: Files, *, config: Any, **_: Any) -> Files:
@@ -36,7 +38,8 @@ def on_files(files: Files, *, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """doctest's mark for an empty line of output is not for readers."""
+    """The table of named curves is filled in; doctest's mark for an empty line of output is not for readers."""
+    markdown = markdown.replace("<!-- curves -->", curves_table())
     return re.sub(r"^<BLANKLINE>$", "", markdown, flags=re.MULTILINE)
 
 

@@ -178,6 +178,7 @@ def test_strong_correlations_are_named(betahat: Any, betahat_json: Any) -> None:
         (["--plot", "p.svg"], "p.svg"),
         (["--plot", "p.pdf", "--json"], "p.pdf"),
         (["--weights", "w"], "decay-curve.png"),
+        (["--loss", "huber:0.3"], "decay-curve.png"),
     ],
 )
 def test_pictures_go_where_they_are_told(betahat: Any, options: list[str], file: str) -> None:

@@ -182,7 +182,7 @@ def test_debug_shows_the_traceback(betahat: Any) -> None:
     assert "betahat: error: " in done.stderr
 
 
-@pytest.mark.parametrize("command", ["", "fit", "predict", "show", "warmup", "demo", "versions"])
+@pytest.mark.parametrize("command", ["", "fit", "curve", "predict", "show", "warmup", "demo", "versions"])
 def test_help_says_what_a_command_does(betahat: Any, command: str) -> None:
     done = betahat(*command.split(), "--help")
     assert done.exit_code == 0

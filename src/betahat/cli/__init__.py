@@ -1,4 +1,4 @@
-"""The command line: `betahat fit`, `predict`, `show`, `warmup`, `demo`, `versions`.
+"""The command line: `betahat fit`, `curve`, `predict`, `show`, `warmup`, `demo`, `versions`.
 
 Options in, calls of the library, text or JSON out; no arithmetic lives here. Heavy imports stand
 inside commands.

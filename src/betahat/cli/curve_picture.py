@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -77,11 +78,12 @@ def _image(
     plt.switch_backend("Agg")  # a file is all that is wanted, whatever display there is
     from betahat.report.plots import FitDisplay
 
-    block = next(rows.blocks())
+    block, by_place = next(rows.blocks()), _ByPlace(model)
     assert block.y is not None
+    X = np.asarray(block.X)
     shown = FitDisplay.from_estimator(
-        _ByPlace(model), np.asarray(block.X), block.y[:, 0], feature=feature, level=level,
-        bands=_bands(model, weighted=block.weight is not None),
+        by_place, X, block.y[:, 0], feature=feature, level=level,
+        bands=_bands(by_place, X[:1], weighted=block.weight is not None),
     )  # fmt: skip
     name = rows.target_names[0]
     shown.ax_.set_ylabel(f"{name}, other columns at their means" if len(rows.names) > 1 else name)
@@ -95,14 +97,14 @@ def _image(
     return text.getvalue()
 
 
-def _bands(model: NonlinearRegression, weighted: bool) -> tuple[str, ...]:
-    """The bands that are defined: a new observation's needs to know its weight."""
-    try:
-        if not np.isfinite(model.inference_.std_err).any():
-            return ()
-    except InferenceError:
-        return ()
-    return ("confidence",) if weighted else ("confidence", "prediction")
+def _bands(model: _ByPlace, row: np.ndarray, weighted: bool) -> list[str]:
+    """The bands that are defined; that of a new observation would need to know its weight."""
+    found = []
+    for kind in ("confidence",) if weighted else ("confidence", "prediction"):
+        with suppress(InferenceError):
+            if np.isfinite(model.prediction_interval(row, kind=kind)).all():
+                found.append(kind)
+    return found
 
 
 def _expression(model: NonlinearRegression) -> str:

@@ -1,0 +1,111 @@
+"""Nonlinear regression beside scipy's curve_fit and lmfit: the 27 NIST StRD sets, each from both starting points."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import alternate, readable
+
+_DIGITS = (4, 6, 9)
+_ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Correct digits of the worst parameter, −1 where the contestant gave up, and evaluations of f."""
+
+    digits: float
+    evaluations: int
+
+
+def contestants() -> dict[str, Callable[[Any, Any, Any, Any], tuple[Any, int | None]]]:
+    """name → (f, start, x, y) to the parameters found and, where the contestant counts them itself, evaluations."""
+    import lmfit
+    from scipy.optimize import curve_fit
+
+    import betahat as bh
+
+    def ours(f: Any, start: Any, x: Any, y: Any) -> tuple[Any, int | None]:
+        m = bh.NonlinearRegression(f, start).fit(x, y)
+        return m.coef_, m.n_evaluations_
+
+    def scipys(f: Any, start: Any, x: Any, y: Any) -> tuple[Any, int | None]:
+        return curve_fit(f, x, y, start)[0], None
+
+    def lmfits(f: Any, start: Any, x: Any, y: Any) -> tuple[Any, int | None]:
+        model = lmfit.Model(f)
+        names = {name: float(value) for name, value in zip(model.param_names, start, strict=True)}
+        found = model.fit(y, model.make_params(**names), x=x)
+        return [found.params[name].value for name in names], None
+
+    return {"betahat": ours, "scipy curve_fit": scipys, "lmfit": lmfits}
+
+
+def counted(f: Callable[..., Any]) -> tuple[Callable[..., Any], list[None]]:
+    """f, and a list that grows by one at each call."""
+    calls: list[None] = []
+
+    @functools.wraps(f)
+    def counting(*arguments: Any, **named: Any) -> Any:
+        calls.append(None)
+        return f(*arguments, **named)
+
+    return counting, calls
+
+
+def run() -> str:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from nist_nonlinear import MODELS, nist_nonlinear
+    from reference_data import FOLDER, correct_digits
+
+    if not FOLDER.is_dir():
+        return "The NIST files are not beside this checkout."
+    warnings.simplefilter("ignore")
+    ways = contestants()
+    runs = [(nist_nonlinear(name), k) for name in MODELS for k in (0, 1)]
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in ways}
+    for reference, k in runs:
+        for name, way in ways.items():
+            f, calls = counted(reference.model)
+            try:
+                found, own = way(f, reference.starts[k], reference.x, reference.y)
+                digits = min(map(correct_digits, np.asarray(found, np.float64), reference.estimates))
+            except (RuntimeError, ValueError, TypeError):
+                digits, own = -1.0, None
+            outcomes[name].append(Outcome(digits, len(calls) if own is None else own))
+    shared = [i for i in range(len(runs)) if all(done[i].digits >= _DIGITS[0] for done in outcomes.values())]
+    seconds = dict.fromkeys(ways, 0.0)
+    for i in shared:
+        reference, k = runs[i]
+        arguments = (reference.model, reference.starts[k], reference.x, reference.y)
+        turns = {name: functools.partial(way, *arguments) for name, way in ways.items()}
+        for timing in alternate(turns, _ROUNDS):
+            seconds[timing.name] += timing.median
+    lines = [
+        f"Runs of {len(runs)} whose worst parameter is right to so many digits, each library with its defaults. "
+        f"Evaluations of f and seconds are summed over the {len(shared)} runs that all solve to {_DIGITS[0]} digits; "
+        "betahat's evaluations that give all derivatives count as one, and its time includes the certificate.",
+        "",
+        f"| | {' | '.join(f'{d} digits' for d in _DIGITS)} | evaluations | time | ratio to betahat |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, done in outcomes.items():
+        solved = [str(sum(o.digits >= d for o in done)) for d in _DIGITS]
+        evaluations = sum(done[i].evaluations for i in shared)
+        ratio = seconds[name] / seconds["betahat"]
+        lines.append(
+            f"| {name} | {' | '.join(solved)} | {evaluations:,} | {readable(seconds[name])} | {ratio:.2f} |"
+        )
+    lines += ["", "Not solved to 4 digits:"]
+    for name, done in outcomes.items():
+        lost = [f"{r.name} ({k + 1})" for (r, k), o in zip(runs, done, strict=True) if o.digits < _DIGITS[0]]
+        lines.append(f"\n- {name}: {', '.join(lost) or 'none'}")
+    return "\n".join(lines)
