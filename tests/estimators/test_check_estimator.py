@@ -29,6 +29,7 @@ def _quartic(beta):
         LinearRegression(solver="lbfgs"),
         LinearRegression(solver="gradient_descent", max_iter=50_000, tol=1e-4),
         LinearRegression(solver="nesterov", alpha=0.1),
+        LinearRegression(solver="sgd", alpha=0.1),
         LinearRegression(loss="huber", alpha=0.01),
         LinearRegression(loss="pseudo_huber", penalty=_quartic, collinear="drop"),
         Ridge(),

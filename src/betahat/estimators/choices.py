@@ -9,6 +9,10 @@ import numpy as np
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.named import solver_names
 
+_STOCHASTIC_TOLERANCE = (
+    5e-11  # what a certificate asks for; to go on to rounding would take as many epochs again
+)
+
 
 def check_solver(solver: Any) -> None:
     """Raise unless `solver` is None, one of `solver_names()` or a solver object."""
@@ -55,8 +59,33 @@ def check_tolerance(tol: Any) -> None:
         )
 
 
-def method_of(solver: Any, max_iter: Any, tol: Any) -> Method | None:
+def check_batches(batch_size: Any, random_state: Any) -> None:
+    """Raise unless they are a whole number of rows, and what scikit-learn takes for a random state."""
+    from sklearn.utils import check_random_state
+
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
+        raise TypeError(f"batch_size (={batch_size!r}) must be a whole number of rows")
+    if batch_size < 1:
+        raise ValueError(f"batch_size (={batch_size!r}) must be 1 or more")
+    try:
+        check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state (={random_state!r}) must be None, a whole number from 0, or a numpy RandomState"
+        ) from error
+
+
+def method_of(solver: Any, max_iter: Any, tol: Any, batch_size: int, random_state: Any) -> Method | None:
     """How to descend; None where equations are solved."""
     if solver is None or solver == "direct":
         return None
-    return Method(solver, None if max_iter is None else int(max_iter), None if tol is None else float(tol))
+    budget, tolerance = None if max_iter is None else int(max_iter), None if tol is None else float(tol)
+    method = Method(solver, budget, tolerance)
+    if not method.is_stochastic:
+        return method
+    from sklearn.utils import check_random_state
+
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    return Method(
+        solver, budget, _STOCHASTIC_TOLERANCE if tolerance is None else tolerance, int(batch_size), seed
+    )

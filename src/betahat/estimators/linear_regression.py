@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.estimators.base import BaseLinear, check_number
-from betahat.estimators.choices import check_budget, check_solver, check_tolerance, method_of
+from betahat.estimators.choices import check_batches, check_budget, check_solver, check_tolerance, method_of
 from betahat.estimators.inputs import array_source, is_frame, numbers
 from betahat.estimators.linear_fit import LinearResult
 from betahat.losses import as_loss
@@ -108,6 +108,8 @@ class LinearRegression(BaseLinear):
         solver: Any = None,
         max_iter: int | None = None,
         tol: float | None = None,
+        batch_size: int = 32,
+        random_state: Any = None,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -120,6 +122,8 @@ class LinearRegression(BaseLinear):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.batch_size = batch_size
+        self.random_state = random_state
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -129,6 +133,7 @@ class LinearRegression(BaseLinear):
         check_solver(self.solver)
         check_budget(self.max_iter)
         check_tolerance(self.tol)
+        check_batches(self.batch_size, self.random_state)
 
     @available_if(_adds_up)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, frequency_weight: Any = None) -> Self:
@@ -151,10 +156,11 @@ class LinearRegression(BaseLinear):
         from betahat.estimators.partial import Sums, fit_sums, refuse_non_finite
 
         self._check_parameters()
-        first = getattr(self, "_sums", None) is None
+        sums: Sums | None = getattr(self, "_sums", None)
+        first = sums is None
         X, y = validate_data(
-            self, X if is_frame(X) else unmasked(X), unmasked(y), reset=first, accept_sparse=self._sparse, ensure_all_finite=False,
-            multi_output=True, y_numeric=True, dtype="numeric",
+            self, X if is_frame(X) else unmasked(X), unmasked(y), reset=first, accept_sparse=self._sparse,
+            ensure_all_finite=False, multi_output=True, y_numeric=True, dtype="numeric",
         )  # fmt: skip
         source = array_source(
             numbers(X, "X"), numbers(y, "y"), sample_weight, frequency_weight, None,
@@ -162,15 +168,14 @@ class LinearRegression(BaseLinear):
         )  # fmt: skip
         (block,) = source.blocks()
         refuse_non_finite(block)
-        if first:
+        if sums is None:
             self.design_, self._single_target = None, y.ndim == 1
-            self._sums = Sums.begin(block, bool(self.fit_intercept))
-        self._sums.refuse_another(block, bool(self.fit_intercept))
-        self._sums.add(block)
+            sums = Sums.begin(block, bool(self.fit_intercept))
+        sums.refuse_another(block, bool(self.fit_intercept))
+        sums.add(block)
+        self._sums = sums
         curvature = self._penalty(1.0).curvature
-        result = fit_sums(
-            self._sums, source.names, source.target_names, curvature, self.collinear, self.cov_type
-        )
+        result = fit_sums(sums, source.names, source.target_names, curvature, self.collinear, self.cov_type)
         self._store(result)
         return self
 
@@ -194,6 +199,11 @@ class LinearRegression(BaseLinear):
                 'solver (="direct") solves the equations of squared error and ridge penalties; with another loss or '
                 "penalty they are not linear: leave solver=None, or choose a descent"
             )
+        if method is not None and method.is_stochastic:
+            raise ValueError(
+                f"solver (={self.solver!r}) steps on mini-batches, which is made for squared error; with another loss "
+                'or penalty take a descent on all rows, such as "lbfgs"'
+            )
         from betahat.estimators.smooth_fit import fit_smooth
 
         ridge = L2(float(self.alpha)) if self.alpha else None
@@ -203,7 +213,7 @@ class LinearRegression(BaseLinear):
         )
 
     def _method(self) -> Method | None:
-        return method_of(self.solver, self.max_iter, self.tol)
+        return method_of(self.solver, self.max_iter, self.tol, self.batch_size, self.random_state)
 
     def _penalty(self, weight: float) -> Penalty:
         curvature = float(self.alpha) + as_penalty(self.penalty).curvature

@@ -127,6 +127,7 @@ def _read_descended(stored: Fields) -> Descended:
         rate=stored.number("rate"),
         tolerance=stored.number("tolerance"),
         remark=stored.text("remark"),
+        batch_size=stored.whole("batch_size"),
     )
 
 

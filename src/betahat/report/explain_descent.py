@@ -12,6 +12,8 @@ from betahat.solvers.linear_descent import Descended
 from betahat.solvers.trace import Trace
 
 _SHOWN = 12
+_QUADRATIC = "J is a quadratic, known from one reading of the rows"
+_STOCHASTIC = "In each epoch all rows came by once, {} at a time in random order"
 _ITERATIONS = {
     "gradient_descent": ("β ← β − η g", "against the gradient, by the learning rate η"),
     "momentum": (
@@ -35,6 +37,27 @@ _ITERATIONS = {
         "β ← β − t H̃ g",
         "H̃ ≈ H⁻¹ learnt from the gradient's changes (Broyden, Fletcher, Goldfarb, Shanno 1970), t by line search",
     ),
+    "sgd": (
+        "β ← β − η (g_B(β) − g_B(β̃) + g(β̃))",
+        "against the gradient of a mini-batch B of rows, freed of its noise by what B and all rows say at β̃, where the "
+        "epoch began (SVRG; Johnson & Zhang 2013); without β̃ where the learning rate changes or iterates are averaged",
+    ),
+    "adagrad": (
+        "β ← β − η g_B / (√Σ g_B² + ε)",
+        "against a mini-batch's gradient, scaled by those before (Duchi 2011)",
+    ),
+    "rmsprop": (
+        "β ← β − η g_B / (√v + ε)",
+        "against a mini-batch's gradient, v the running mean of its square",
+    ),
+    "adam": (
+        "β ← β − η m / (√v + ε)",
+        "m and v running means of mini-batches' gradients and squares (Kingma & Ba 2015)",
+    ),
+    "adamw": (
+        "β ← β − η (m / (√v + ε) + λβ)",
+        "Adam on mini-batches, with weight decay (Loshchilov & Hutter 2019)",
+    ),
     "newton": ("β ← β − H⁻¹ g", "Newton's step, which for a quadratic leads to the minimum at once"),
     "newton_cg": ("H d = −g by conjugate gradients,   β ← β + d", "Newton's step without a factorisation"),
     "trust_region": (
@@ -48,10 +71,14 @@ def descent_words(how: Descended, trace: Trace, stop_reason: str, readings: int)
     """The part "How it was descended to" of an explanation."""
     line, words = iterations(how.solver)
     kappa = how.largest / how.smallest if how.smallest > 0 else np.inf
+    known, step, visit = _QUADRATIC, "iteration", "iteration"
+    if how.batch_size:
+        known, step, visit = _STOCHASTIC.format(how.batch_size), "step", "epoch"
     parts = [
         wrap(
-            "J is a quadratic, known from one reading of the rows: with g = ∂J/∂β and H = ∂²J/∂β² in columns of unit "
-            "variance (centred where there is an intercept), from β = 0, each iteration is"
+            f"{known}: with g = ∂J/∂β and H = ∂²J/∂β² in "
+            "columns of unit variance (centred where there is an intercept), from β = 0, each "
+            f"{step} is"
         ),
         formula(line),
         wrap(f"{words[0].upper()}{words[1:]}. {_numbers(how, kappa)}"),
@@ -62,7 +89,7 @@ def descent_words(how: Descended, trace: Trace, stop_reason: str, readings: int)
         parts += ["", textwrap.indent(body, "    "), ""]
     parts.append(
         wrap(
-            f"After {plural(how.iterations, 'iteration')} it ended: {stop_reason}. The rows were read "
+            f"After {plural(how.iterations, visit)} it ended: {stop_reason}. The rows were read "
             f"{times(readings)} in all: at the end of a descent the derivatives were summed over all rows in "
             "double-double arithmetic, and the descent went on from there while they asked for a correction above "
             "rounding."
@@ -102,8 +129,9 @@ def _heavy_ball(rate: float, momentum: float, curvature: float) -> float:
 
 def _rate_words(how: Descended, kappa: float) -> str:
     promised = predicted_rate(how)
+    unit = "epoch" if how.batch_size else "iteration"
     seen = (
-        f"Observed in the second half of the first descent: a factor {how.rate:.6g} an iteration."
+        f"Observed in the second half of the first descent: a factor {how.rate:.6g} an {unit}."
         if np.isfinite(how.rate)
         else "It was over before a rate could be observed."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
@@ -10,10 +11,10 @@ import numpy as np
 from betahat.solvers.descent.base import Limits, Solver, State
 from betahat.solvers.descent.quadratic import Quadratic, largest_eigenvalue
 from betahat.solvers.factor import EPS, Factor
-from betahat.solvers.named import named
+from betahat.solvers.named import STOCHASTIC, named
 from betahat.solvers.trace import Trace
 
-ENDINGS = ("budget spent", "diverged", "interrupted")
+ENDINGS = ("budget spent", "diverged", "interrupted", "early stopping")
 """Why a descent ends for good, wherever it is."""
 MOST_ITERATIONS = 100_000
 _TOLERANCE = (
@@ -29,11 +30,23 @@ _MATRIX = ("newton", "trust_region", "dogleg", "bfgs")
 @dataclass(frozen=True)
 class Method:
     """What a user asks for: a solver or its name, iterations in all (None: 100,000), and how small |∂J/∂βⱼ| must become
-    beside mean |wᵢ xᵢⱼ rᵢ| (None: as small as double precision lets it)."""
+    beside mean |wᵢ xᵢⱼ rᵢ| (None: as small as double precision lets it). For stochastic solvers iterations are passes
+    over the rows, taken in batches of so many, in an order that the seed decides."""
 
     solver: Solver | str
     max_iterations: int | None = None
     tolerance: float | None = None
+    batch_size: int = 32
+    seed: int = 0
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether steps see a few rows at a time."""
+        if isinstance(self.solver, str):
+            return self.solver in STOCHASTIC
+        from betahat.solvers.stochastic.chain import ChainSolver
+
+        return isinstance(self.solver, ChainSolver)
 
 
 @final
@@ -44,7 +57,8 @@ class Descended:
     solver : its name; iterations; largest, smallest : eigenvalues of the Hessian, the smallest of the directions that
     the data determine; learning_rate, momentum : where they were fixed, else NaN; rate : the factor by which the
     gradient shrank an iteration in the second half of the first descent, NaN where there were too few; tolerance : that
-    was asked for, NaN where rounding was; remark : what the solver said at its end.
+    was asked for, NaN where rounding was; remark : what the solver said at its end; batch_size : rows a step, 0 for
+    all; then iterations are passes over them.
     """
 
     solver: str
@@ -56,13 +70,31 @@ class Descended:
     rate: float
     tolerance: float
     remark: str
+    batch_size: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
+class Way(ABC):
+    """An iterative method for the corrections of a linear fit."""
+
+    @abstractmethod
+    def solve(
+        self, z: np.ndarray, accuracy: float, loss: float, at: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, str]:
+        """H⁻¹z (k, t) to a relative `accuracy`, if the budget lasts, and why it ended.
+
+        loss : J where nothing is corrected; at : coefficients (t, p) and intercepts (t,) there.
+        """
+
+    @abstractmethod
+    def report(self) -> Descended:
+        """How it went so far."""
+
+
 @final
-class LinearDescent:
+class LinearDescent(Way):
     """H⁻¹z for the scaled Hessian H of a linear model, again and again, by a descent from 0 with one budget for all."""
 
     def __init__(self, method: Method, factor: Factor, weight: float, trace: Trace) -> None:
@@ -89,8 +121,9 @@ class LinearDescent:
             return GradientDescent(1 / self._largest, momentum=min(share**2, 1 - EPS))
         return LinearConjugateGradient() if name == "conjugate_gradient" else named(name)
 
-    def solve(self, z: np.ndarray, accuracy: float, loss: float) -> tuple[np.ndarray, str]:
-        """H⁻¹z (k, t) to a relative `accuracy`, if the budget lasts, and why it ended. `loss` is J where δ = 0."""
+    def solve(
+        self, z: np.ndarray, accuracy: float, loss: float, at: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, str]:
         inside = z if self._basis is None else self._basis.T @ z
         size = float(np.linalg.norm(inside))
         if self._ended in ENDINGS:
@@ -130,17 +163,13 @@ class LinearDescent:
         """The iterations of one descent, in units of J, into the trace of the fit."""
         taken = max(len(inner) - 1, 0)
         self._left -= taken
-        norms = inner.gradient_norm
-        if not self._spent and taken >= _OBSERVED:
-            middle = taken // 2
-            if norms[middle] > 0 and norms[taken] > 0:
-                self._rate = float((norms[taken] / norms[middle]) ** (1 / (taken - middle)))
+        if not self._spent:
+            self._rate = observed_rate(inner)
         first = 1 if self._spent else 0  # where the last descent ended is told already
         self._spent += taken
         self._trace.extend(inner, first, loss, size**2 / self._weight, size / np.sqrt(self._weight))
 
     def report(self) -> Descended:
-        """How it went so far."""
         from betahat.solvers.descent.gradient_descent import GradientDescent
 
         method = self._solver
@@ -155,6 +184,15 @@ class LinearDescent:
             self._name, self._spent, self._largest, self._smallest, rate, momentum, self._rate, self._tolerance,
             self._remark,
         )  # fmt: skip
+
+
+def observed_rate(trace: Trace) -> float:
+    """By which factor the gradient shrank an iteration in the second half of a descent; NaN where it was short."""
+    norms, taken = trace.gradient_norm, len(trace) - 1
+    middle = taken // 2
+    if taken < _OBSERVED or not (norms[middle] > 0 and norms[taken] > 0):
+        return np.nan
+    return float((norms[taken] / norms[middle]) ** (1 / (taken - middle)))
 
 
 def solver_name(solver: Solver) -> str:

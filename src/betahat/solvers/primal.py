@@ -15,7 +15,7 @@ from betahat.solvers.equations import NormalEquations
 from betahat.solvers.factor import EPS, Factor
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.inverse import exact_moments, refined_inverse, with_intercept
-from betahat.solvers.linear_descent import LinearDescent, Method
+from betahat.solvers.linear_descent import LinearDescent, Method, Way
 from betahat.solvers.qr import TriangularFactor
 from betahat.solvers.refine import Correction, Known, refine
 from betahat.solvers.svd import SingularFactor
@@ -69,18 +69,27 @@ def solve_primal(
     def correct(slopes: np.ndarray, constant: np.ndarray) -> Correction:
         return about(constant / weight, factor.solve(slopes[:, active].T / scale[:, None]))
 
-    way = LinearDescent(method, factor, weight, trace) if method is not None and len(active) else None
+    way: Way | None = None
+    if method is not None and len(active):
+        stochastic = method.is_stochastic
+        way = (
+            stochastic_descent(objective, equations, factor, active, scale, method, trace)
+            if stochastic
+            else LinearDescent(method, factor, weight, trace)
+        )
 
     def descend(
-        slopes: np.ndarray, constant: np.ndarray, accuracy: float, loss: float
+        at: Correction, slopes: np.ndarray, constant: np.ndarray, accuracy: float, loss: float
     ) -> tuple[Correction, str]:
         assert way is not None
-        scaled, reason = way.solve(slopes[:, active].T / scale[:, None], accuracy, loss)
+        scaled, reason = way.solve(slopes[:, active].T / scale[:, None], accuracy, loss, at)
         return about(constant / weight, scaled), reason
 
     if way is not None and method is not None:  # from β = 0
         half = float(equations.total_ss.sum()) / (2 * weight)
-        scaled, _ = way.solve(equations.right[active] / scale[:, None], 0.1 * (method.tolerance or 0.0), half)
+        right = equations.right[active] / scale[:, None]
+        nowhere = Correction(np.zeros((t, p)), equations.mean[p:])
+        scaled, _ = way.solve(right, 0.1 * (method.tolerance or 0.0), half, nowhere)
         start = about(equations.mean[p:], scaled)
     else:
         start = about(equations.mean[p:], found.start)
@@ -102,6 +111,19 @@ def solve_primal(
         factor.rank, factor.condition_number, factor.contraction, inverse, found.null_space,
         _estimable(found.null_space, size), curvature, trace, factor.method, found.why, found.remarks,
         descended=None if way is None else way.report(),
+    )  # fmt: skip
+
+
+def stochastic_descent(
+    objective: LinearObjective, equations: NormalEquations, factor: Factor, active: np.ndarray, scale: np.ndarray,
+    method: Method, trace: Trace,
+) -> Way:  # fmt: skip
+    """A way whose steps see a few rows at a time."""
+    from betahat.solvers.linear_stochastic import StochasticDescent
+
+    return StochasticDescent(
+        method, factor, objective.source, active, equations.mean, scale, equations.weight,
+        objective.penalty.curvature, trace,
     )  # fmt: skip
 
 

@@ -44,8 +44,9 @@ class Refined(NamedTuple):
 
 Correct = Callable[[np.ndarray, np.ndarray], Correction]
 """From the gradient's sums about the mean (t, p) and for the intercept (t,) to the correction."""
-Descend = Callable[[np.ndarray, np.ndarray, float, float], tuple[Correction, str]]
-"""The correction again, by an iterative method, to a relative accuracy, where J is the last number; why it ended."""
+Descend = Callable[[Correction, np.ndarray, np.ndarray, float, float], tuple[Correction, str]]
+"""From coefficients to their correction, by an iterative method, to a relative accuracy, where J is the last number;
+and why it ended."""
 
 
 def penalised_gradient(
@@ -92,14 +93,20 @@ def _carry(
     )
 
 
-def _steepness(gradient: Gradient, beta: np.ndarray, curvature: float, intercepts: bool) -> float:
-    """The largest |Σ w r x| beside Σ |w r x|, penalty included."""
+def _steepness(
+    gradient: Gradient, beta: np.ndarray, intercept: np.ndarray, curvature: float, root: np.ndarray, weight: float,
+    intercepts: bool,
+) -> float:  # fmt: skip
+    """The largest |Σ w r x| beside Σ |w r x|, penalty included, less what rounding β makes of it.
+
+    root : (1 + p,) root mean squares of the columns, the 1-column's first.
+    """
     total = gradient.high + gradient.low
     total[:, 1:] -= curvature * beta
+    reach = np.abs(intercept) + np.abs(beta) @ root[1:]
+    left = np.maximum(np.abs(total) - 2 * EPS * weight * reach[:, None] * root, 0.0)
     first = 0 if intercepts else 1
-    return float(
-        (np.abs(total) / np.maximum(gradient.magnitude, np.finfo(float).tiny))[:, first:].max(initial=0)
-    )
+    return float((left / np.maximum(gradient.magnitude, np.finfo(float).tiny))[:, first:].max(initial=0))
 
 
 def _within(step: np.ndarray, value: np.ndarray) -> bool:
@@ -175,7 +182,10 @@ def refine(
             done = _within(step.coef, beta) and _within(step.intercept, intercept)
         else:
             done = relative <= (4 * EPS if objective.source.in_memory else _FILE_TOLERANCE)
-        steep = np.inf if tolerance is None else _steepness(gradient, beta, curvature, intercepts)
+        steep = np.inf
+        if tolerance is not None:
+            root = np.sqrt(np.append(1.0, size**2 / weight + (mean * intercepts) ** 2))
+            steep = _steepness(gradient, beta, intercept, curvature, root, weight, intercepts)
         if done or (tolerance is not None and steep <= tolerance):
             return here
         if ending:
@@ -192,7 +202,7 @@ def refine(
         if descend is not None:
             loss = float(gradient.loss.sum()) / (2 * weight) + objective.penalty.value(beta)
             accuracy = EPS / (4 * relative) if tolerance is None else tolerance / (4 * steep)
-            step, reason = descend(slopes, constant * intercepts, accuracy, loss)
+            step, reason = descend(Correction(beta, intercept), slopes, constant * intercepts, accuracy, loss)
             ending = reason if reason in ENDINGS else ""
         if lows is None:
             beta, intercept = beta + step.coef, intercept + step.intercept
