@@ -44,7 +44,9 @@ def minima() -> Any:
     ax.plot(STARTS, at, "o", color=orange, markersize=6, label="starts")
     for w, height, value in zip(STARTS, at, model.losses_, strict=True):
         beside = {"xytext": (-9, -3), "ha": "right"} if height < 0.5 else {"xytext": (0, 9), "ha": "center"}
-        ax.annotate(f"ends at {value:.2f}", (w, height), textcoords="offset points", fontsize="small", **beside)
+        ax.annotate(
+            f"ends at {value:.2f}", (w, height), textcoords="offset points", fontsize="small", **beside
+        )
     ax.set(xlabel="frequency w", ylabel="J", ylim=(0, 1.25 * max(values)))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, loc="lower right", fontsize="small")
@@ -66,7 +68,14 @@ def robust() -> Any:
             shown = bh.plots.FitDisplay.from_estimator(m, x, y, bands=(), ax=ax, legend=False)
             shown.line_.set(linestyle=style, label=name)
         else:
-            ax.plot(shown.grid, m.predict(shown.grid), style, color=shown.line_.get_color(), linewidth=1.8, label=name)
+            ax.plot(
+                shown.grid,
+                m.predict(shown.grid),
+                style,
+                color=shown.line_.get_color(),
+                linewidth=1.8,
+                label=name,
+            )
     ax.legend(frameon=False)
     return figure
 
