@@ -8,6 +8,7 @@ import re
 from functools import cache
 from typing import Any
 
+from convergence_table import convergence_table
 from descent_pictures import PICTURES, pictures
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
@@ -38,8 +39,10 @@ def on_files(files: Files, *, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """The table of named curves is filled in; doctest's mark for an empty line of output is not for readers."""
-    markdown = markdown.replace("<!-- curves -->", curves_table())
+    """Tables are filled in; doctest's mark for an empty line of output is not for readers."""
+    for mark, table in (("<!-- curves -->", curves_table), ("<!-- convergence -->", convergence_table)):
+        if mark in markdown:
+            markdown = markdown.replace(mark, table())
     return re.sub(r"^<BLANKLINE>$", "", markdown, flags=re.MULTILINE)
 
 

@@ -34,6 +34,8 @@ class LinearRegression(BaseLinear):
 
         J(β) = (1/Σw) Σᵢ wᵢ ½ (yᵢ − β₀ − xᵢᵀβ)² + α/2 ‖β‖².
 
+    or, with a loss or penalty of your own, of J(β) = (1/Σw) Σᵢ wᵢ L(yᵢ, β₀ + xᵢᵀβ) + R(β) + α/2 ‖β‖², descended to.
+
     Everything is computed in float64, whatever the input's type. Columns are centred and scaled before any decision;
     the solution is refined with residuals in double-double arithmetic until the correction is at rounding level.
 
@@ -55,6 +57,30 @@ class LinearRegression(BaseLinear):
         that the data do not determine have no standard error.
     missing : {"error", "drop", "mean"}
         What is done about missing values in tables.
+    loss : str, Loss or function of (y, prediction)
+        L: "squared_error", "huber", "pseudo_huber" (alias "soft_l1"), "cauchy", an object such as
+        ``betahat.losses.Huber(delta=2.0)``, or any smooth function in plain NumPy that gives one number for each row;
+        its derivatives are found by autodiff. For one target.
+    penalty : None, Penalty or function of β
+        R: any smooth function of the slopes (p,) in plain NumPy, in addition to `alpha`. With it there are no standard
+        errors.
+    solver : None, str or Solver
+        None and "direct" solve the normal equations; for another loss or penalty None is "trust_region" up to 300
+        coefficients and "lbfgs" beyond. Others descend in columns of unit variance: "gradient_descent", "momentum" and
+        "nesterov" with the learning rate 1/L, "conjugate_gradient", "steepest_descent", "lbfgs", "bfgs", "newton",
+        "newton_cg", "trust_region", "dogleg"; by mini-batches "sgd", freed of its noise by variance reduction, so that
+        it reaches the same answer, and "adam", "adamw", "rmsprop", "adagrad", which end near it; or an object such as
+        ``betahat.solvers.GradientDescent(0.1)``.
+    max_iter : int or None
+        Iterations of a descent, by default 100,000; epochs of a stochastic one, by default 1000, or 100 where noise
+        stays. Where they do not suffice, the certificate says so and how far off the coefficients may be.
+    tol : float or None
+        End a descent, and certify, where every |∂J/∂βⱼ| ≤ tol · mean |wᵢ xᵢⱼ L'ᵢ|. None goes on to what rounding
+        allows.
+    batch_size : int
+        Rows of a stochastic step.
+    random_state : int, RandomState or None
+        Decides the order of rows for stochastic solvers.
 
     Attributes
     ----------
@@ -66,14 +92,16 @@ class LinearRegression(BaseLinear):
         Whether it is a minimum, recomputed from the data, with a bound on the error of each coefficient.
     inference_ : betahat.inference.Inference
         Standard errors, tests, intervals, R², AIC, ...
-    solver_ : {"Cholesky", "QR", "SVD", "dual"}
-        The factorisation that was safe for these columns.
+    solver_ : str
+        The factorisation that was safe for these columns, "Cholesky", "QR", "SVD" or "dual", or the descent's name.
+    n_iter_ : int
+        Iterations or epochs of a descent, or refinements.
     rank_ : int
         Of the centred columns, without the intercept.
     trace_ : betahat.solvers.trace.Trace
-        The refinements made.
+        The refinements made, or the iterations of the descent.
     stop_reason_ : str
-        Why refinement ended.
+        Why they ended.
     n_features_in_ : int
         Columns of the input.
     feature_names_in_ : array of str
@@ -92,6 +120,11 @@ class LinearRegression(BaseLinear):
     'global minimum'
     >>> m.inference_.std_err.round(4)
     array([0.2372, 0.0866])
+    >>> bh.LinearRegression(solver="gradient_descent").fit(X, [3.0, 5.0, 7.0, 9.5]).coef_
+    array([2.15])
+    >>> wrong = [3.0, 5.0, 70.0, 9.0]
+    >>> bh.LinearRegression().fit(X, wrong).coef_, bh.LinearRegression(loss="huber").fit(X, wrong).coef_.round(1)
+    (array([8.3]), array([2.2]))
     """
 
     def __init__(
