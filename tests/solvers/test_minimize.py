@@ -18,11 +18,7 @@ FAILURES = {
     ("newton", "Biggs EXP6"): PLANE,
     ("dogleg", "Biggs EXP6"): PLANE,
     ("newton_cg", "Meyer"): SCALES,
-    ("lbfgsb", "Powell badly scaled"): SCALES,
-    ("conjugate_gradient", "Brown badly scaled"): SCALES,
-    ("conjugate_gradient", "Meyer"): SCALES,
-    ("conjugate_gradient", "Osborne 1"): SLOW,
-    ("conjugate_gradient", "Watson"): SLOW,
+    **{("conjugate_gradient", name): SCALES for name in ("Brown badly scaled", "Meyer", "Osborne 1")},
     **{("steepest_descent", name): SCALES for name in ("Powell badly scaled", "Brown badly scaled", "Meyer")},
     **{("steepest_descent", name): SLOW for name in (
         "Bard", "Box three-dimensional", "Powell singular", "Wood", "Kowalik and Osborne", "Osborne 1", "Biggs EXP6",
@@ -139,49 +135,3 @@ def test_a_gradient_may_be_given(solver):
     )
     assert found.relative_gradient < 1e-7
     assert found.status == "local minimum"
-
-
-@pytest.mark.parametrize("solver", SOLVERS)
-def test_callback_and_ctrl_c(solver):
-    rosenbrock, start, _ = PROBLEMS["Rosenbrock"]
-    seen = []
-    stopped = bh.minimize(
-        rosenbrock, start, solver=solver, callback=lambda x, value: seen.append(value) or len(seen) == 3
-    )
-    assert stopped.stop_reason == "interrupted"
-    assert len(seen) == 3
-    assert stopped.value == seen[-1]
-
-    def interrupt(x, value):
-        if len(seen) == 6:
-            raise KeyboardInterrupt
-        seen.append(value)
-
-    best = bh.minimize(rosenbrock, start, solver=solver, callback=interrupt)
-    assert best.stop_reason == "interrupted"
-    assert best.value <= min(seen[3:])
-
-
-def test_budget():
-    rosenbrock, start, _ = PROBLEMS["Rosenbrock"]
-    found = bh.minimize(rosenbrock, start, max_iterations=3)
-    assert found.stop_reason == "budget spent"
-    assert found.status == "not stationary"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "words"),
-    [
-        ({"start": np.array([1, 2])}, TypeError, "whole numbers"),
-        ({"start": np.array([1.0, np.nan])}, ValueError, "start holds NaN"),
-        ({"start": {}}, ValueError, "no number"),
-        ({"solver": "nelder"}, ValueError, "'nelder'.*trust_region"),
-        ({"tolerance": 0}, ValueError, "tolerance"),
-        ({"max_iterations": 0}, ValueError, "max_iterations"),
-        ({"function": lambda x: x}, ValueError, "one number"),
-    ],
-)
-def test_refusals(arguments, error, words):
-    given = {"function": lambda x: np.sum(x**2), "start": np.ones(2), **arguments}
-    with pytest.raises(error, match=words):
-        bh.minimize(**given)

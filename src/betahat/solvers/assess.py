@@ -40,7 +40,7 @@ def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False
         H = H if np.isfinite(H).all() else None
     rounding, least, fall = np.zeros(problem.n), np.nan, np.nan
     if H is not None:
-        rounding = 4 * EPS * (np.abs(H) @ np.abs(x))
+        rounding = np.minimum(4 * EPS * (np.abs(H) @ np.abs(x)), 1e300)
         bend = curvature(H[np.ix_(~held, ~held)])
         least = float(bend.values[0]) if len(bend.values) else np.nan
         if bend.status == "local minimum":
@@ -51,10 +51,9 @@ def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False
         loss=value, gradient=gradient, magnitude=scale / np.maximum(np.abs(x), 1.0), rounding=rounding, hessian=H,
         convex=False, readings=1, tolerance=limits.tolerance, held=None if problem.box is None else held,
     )  # fmt: skip
-    if not np.isfinite(value):
-        certificate = replace(
-            certificate, status="not stationary", converged=False, message="there is no value"
-        )
+    if not np.isfinite(value) or state.stop_reason == "diverged":
+        message = "there is no value here" if not np.isfinite(value) else "this is no minimum"
+        certificate = replace(certificate, status="not stationary", converged=False, message=message)
     elif certificate.converged and fall > limits.tolerance * scale:
         certificate = replace(
             certificate, status="not stationary", converged=False,

@@ -37,7 +37,7 @@ class State:
     remark: str = ""
 
 
-LOWEST = -1e200
+LOWEST = -1e100
 """A J below this has no minimum."""
 
 
@@ -126,9 +126,9 @@ class LineSearch(Solver):
         """The length to try first: 1, where directions come with a length of their own."""
         return 1.0
 
-    def finished(self, problem: Problem, state: State, limits: Limits) -> bool:
-        """Whether what else is known lets the descent end where the gradient vanishes."""
-        return True
+    def finished(self, problem: Problem, state: State, g: np.ndarray, limits: Limits) -> bool:
+        """Whether the descent ends here; g : the gradient without the numbers that a bound holds."""
+        return flatness(state.x, state.value, g, limits.typical) <= limits.tolerance
 
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
         state = State(problem.start.copy(), *problem.both(problem.start))
@@ -143,8 +143,7 @@ class LineSearch(Solver):
         for _ in range(limits.max_iterations):
             g = free_gradient(box, state.x, state.gradient)
             trace.add(state.value, largest(g), before or 0.0)
-            flat = flatness(state.x, state.value, g, limits.typical) <= limits.tolerance
-            if flat and self.finished(problem, state, limits):
+            if self.finished(problem, state, g, limits):
                 state.stop_reason = "converged"
                 return state
             direction = self.direction(problem, state)

@@ -10,6 +10,8 @@ from betahat.solvers.descent.base import Limits, LineSearch, State
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.descent.shifted import Shifted, shifted_cholesky
 
+_UNSEEN = 8 * float(np.finfo(np.float64).eps)  # a relative fall of J that its values cannot show
+
 
 @final
 class Newton(LineSearch):
@@ -31,18 +33,24 @@ class Newton(LineSearch):
     def begin(self, problem: Problem) -> None:
         self._at: np.ndarray | None = None
         self._factor: Shifted | None = None
+        self._fall = np.inf
 
     def direction(self, problem: Problem, state: State) -> np.ndarray:
         factor = self._factored(problem, state)
         return -state.gradient if factor is None else -factor.solve(state.gradient)
 
-    def finished(self, problem: Problem, state: State, limits: Limits) -> bool:
-        """Newton's decrement ½ gᵀH⁻¹g says how much lower J can get, whatever the units."""
-        factor = self._factored(problem, state)
+    def finished(self, problem: Problem, state: State, g: np.ndarray, limits: Limits) -> bool:
+        """Newton's decrement ½ gᵀH⁻¹g says how much lower J can get, whatever the units: it must be small beside J, or
+        far below its rounding and no longer falling."""
+        factor, last = self._factored(problem, state), self._fall
         if factor is None or factor.shift:
-            return True
-        fall = 0.5 * float(state.gradient @ factor.solve(state.gradient))
-        return fall <= limits.tolerance * max(abs(state.value), limits.typical)
+            self._fall = np.inf
+            return super().finished(problem, state, g, limits)
+        self._fall = fall = 0.5 * float(g @ factor.solve(g))
+        if fall > limits.tolerance * max(abs(state.value), limits.typical):
+            return False
+        settled = last <= _UNSEEN * abs(state.value) and fall > 0.1 * last
+        return settled or super().finished(problem, state, g, limits)
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
         return None

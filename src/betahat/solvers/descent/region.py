@@ -24,7 +24,7 @@ from betahat.solvers.trace import Trace
 
 EPS = float(np.finfo(np.float64).eps)
 _FIRST = 0.1  # of the start's length: the first radius
-_LARGEST = 1e100  # radius
+_LARGEST = 1e100  # radius: a J that still falls as its model says has no minimum
 _FADING = 0.5  # how much of a number's unit lasts an iteration where its curvature has fallen
 _ENOUGH = 0.01  # of the fall that a slope foretells, for a step of the model to be taken
 
@@ -125,11 +125,14 @@ class Region(Solver):
             if share < 0.25 or not np.isfinite(value):
                 radius = 0.25 * min(size, radius)
             elif share > 0.75 and size > 0.8 * radius:
-                radius = min(2 * radius, _LARGEST)
+                radius = 2 * radius
             if share > 1e-4 and np.isfinite(value):
                 state = State(there, value, gradient)
                 self.prepare(problem, state)
                 if ended(state, callback):
+                    return state
+                if radius > _LARGEST:
+                    state.stop_reason = "diverged"
                     return state
         return state
 
