@@ -190,6 +190,7 @@ def _hint(plain: str) -> str:
     return "; backquotes stand around the name of a column" if "`" in plain else ""
 
 
+@final
 class _Checked(ast.NodeTransformer):
     """Lets arithmetic through and refuses everything else by name."""
 
