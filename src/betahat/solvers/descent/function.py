@@ -90,7 +90,12 @@ class FunctionProblem(Problem):
         if size == 0:
             return np.zeros(self.n)
         step = _THIRD * (1 + float(np.linalg.norm(x))) / size
-        return (self._slope(x + step * v) - self._slope(x - step * v)) / (2 * step)
+        box = self.box
+        if box is None or (box.contains(x + step * v) and box.contains(x - step * v)):
+            return (self._slope(x + step * v) - self._slope(x - step * v)) / (2 * step)
+        # next to a bound only one side can be looked at, for each number its own
+        ahead = np.where(box.project(x + step * v) == x + step * v, v, 0.0)
+        return (self._slope(x + step * ahead) - self._slope(box.project(x - step * (v - ahead)))) / step
 
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """∂²J/∂x² (n, n), symmetric: the gradient's steps are written down once, and walked back for each row."""
