@@ -1,17 +1,19 @@
-"""What users hand to a nonlinear regression: rows, a model, starting values and bounds, each checked."""
+"""What users hand to a nonlinear regression: rows and a model, each checked."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d, validate_data
 
+from betahat.data.frame import open_frame
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
-from betahat.errors import DataError, FormulaError
+from betahat.errors import DataError, FormulaError, MissingValueError
 from betahat.estimators.inputs import (
     check_weight,
     is_frame,
@@ -19,14 +21,13 @@ from betahat.estimators.inputs import (
     refuse_beside_source,
     refuse_sparse_target,
 )
-from betahat.estimators.nonlinear_fit import Rows
+from betahat.estimators.nonlinear_rows import Rows
 from betahat.estimators.nonlinear_source import source_rows
-from betahat.models.arguments import Arguments, arguments, parameters_of
 from betahat.models.curves import CURVES, Curve
 from betahat.models.expression import Expression
-from betahat.models.nonlinear import NonlinearModel
-from betahat.solvers.descent.box import Box
-from betahat.solvers.starts import search_starts
+
+_SMALLEST, _LARGEST = 1e-152, 1e152
+"""Sizes of y whose squares, and those of residuals some times as large, are doubles."""
 
 # rows -----------------------------------------------------------------------------------------------------------------
 
@@ -48,8 +49,7 @@ def read_rows(
         return _with_weight(source_rows(estimator, X, again))
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
-    refuse_sparse_target(y)
-    target = getattr(y, "name", None)
+    X = _collected(X)
     if again:
         values = columns_of(estimator, X)
     else:
@@ -60,13 +60,10 @@ def read_rows(
             vars(estimator).pop("feature_names_in_", None)
         else:
             _take_down(estimator, X, values, reset=True)
-    y = check_array(
-        unmasked(np.asarray(y) if is_frame(y) else y), ensure_2d=False, dtype="numeric", input_name="y",
-        ensure_all_finite=True,
-    )  # fmt: skip
-    y = np.asarray(numbers(column_or_1d(y, warn=True), "y"), np.float64)
-    check_consistent_length(values, y)
+    y, target = _target(y)
     n = len(y)
+    if len(values) != n:
+        check_consistent_length(values, y)  # which says what is wrong
     codes = None
     if groups is not None:
         from betahat.data import group_codes
@@ -82,9 +79,77 @@ def read_rows(
             frequency,
             codes,
             column_names(estimator),
-            str(target) if target is not None else "y",
+            target,
         )
     )
+
+
+def _target(y: Any) -> tuple[np.ndarray, str]:
+    """Finite float64 numbers (n,), and what they are called."""
+    if _is_plain(y, 1):
+        name, values = "y", y
+    else:
+        refuse_sparse_target(y)
+        name = getattr(y, "name", None)
+        if is_frame(y):
+            frame = open_frame(y, "y")
+            if len(frame.columns) == 1:
+                name, y = frame.columns[0], frame[frame.columns[0]].to_native()
+        y = check_array(
+            unmasked(np.asarray(y) if is_frame(y) else y), ensure_2d=False, dtype="numeric", input_name="y",
+            ensure_all_finite=False,
+        )  # fmt: skip
+        name = str(name) if name is not None else "y"
+        values = np.asarray(numbers(column_or_1d(y, warn=True), "y"), np.float64)
+        _refuse_non_finite("y", values[:, None], (name,))
+    largest = float(np.abs(values).max(initial=0))
+    if largest and not _SMALLEST <= largest <= _LARGEST:
+        raise DataError(
+            f"y is as {'large' if largest > 1 else 'small'} as {largest:.2g}, so that its squares leave the range of "
+            "doubles; give it in other units"
+        )
+    return _read_only(values), name
+
+
+def _is_plain(values: Any, *dimensions: int) -> bool:
+    """Finite float64 numbers in an array of so many dimensions, of which scikit-learn's checks would find nothing."""
+    return (
+        type(values) is np.ndarray
+        and values.dtype == np.float64
+        and values.ndim in dimensions
+        and values.size > 0
+        and bool(np.isfinite(values).all())
+    )
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
+    """A view that f, and a function that gives starts, cannot write through."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _refuse_non_finite(what: str, values: np.ndarray, names: Sequence[str]) -> None:
+    """Raise for the first NaN or infinity, naming column and row."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    column = int(np.argmax(bad.any(axis=0)))
+    row = int(np.argmax(bad[:, column]))
+    where = f"{names[column]!r} first in row {row}"
+    if np.isnan(values[row, column]):
+        raise MissingValueError(
+            f"Input {what} contains NaN: {where}. Missing values cannot be fitted as they are; leave such rows out"
+        )
+    raise DataError(
+        f"Input {what} contains infinity: {where}; expected finite numbers. The usual cause is a division by zero or "
+        "the logarithm of zero"
+    )
+
+
+def _collected(X: Any) -> Any:
+    """X itself, or the rows of a lazy table."""
+    return open_frame(X, "X").to_native() if nw.dependencies.is_polars_lazyframe(X) else X
 
 
 def _with_weight(rows: Rows) -> Rows:
@@ -99,12 +164,10 @@ def _with_weight(rows: Rows) -> Rows:
 def columns_of(estimator: Any, X: Any) -> np.ndarray:
     """X of new rows, of the shape and columns of the fit's."""
     names = getattr(estimator, "feature_names_in_", None)
+    X = _collected(X)
     if is_frame(X) and names is not None:
-        import narwhals.stable.v2 as nw
-
-        frame = nw.from_native(X)
-        have = frame.collect_schema().names()
-        missing = [name for name in names if name not in have]
+        frame = open_frame(X, "X")
+        missing = [name for name in names if name not in frame.columns]
         if missing:
             raise ValueError(f"X has no column {missing[0]!r}; the fit had {', '.join(map(str, names))}")
         X = frame.select(list(names)).to_native()
@@ -122,20 +185,27 @@ def columns_of(estimator: Any, X: Any) -> np.ndarray:
 
 def _take_down(estimator: Any, X: Any, values: Any, reset: bool) -> None:
     """Names and number of the columns, kept or compared as scikit-learn does."""
+    if reset and type(X) is np.ndarray:
+        estimator.n_features_in_ = values.shape[1]
+        vars(estimator).pop("feature_names_in_", None)
+        return
     validate_data(estimator, X if is_frame(X) else values, skip_check_array=True, reset=reset)
 
 
 def _matrix(estimator: Any, X: Any) -> np.ndarray:
     """Finite float64 numbers, (n,) or (n, d) as they came."""
+    if _is_plain(X, 1, 2):
+        return _read_only(X)
     if hasattr(X, "tocsr"):
         raise TypeError(
             f"X is a sparse matrix ({type(X).__name__}), and f is a function of dense arrays; pass X.toarray()"
         )
+    names = None
     if is_frame(X):
-        X = _frame_values(X)
+        X, names = _frame_values(X)
     checked = check_array(
         unmasked(X), ensure_2d=False, allow_nd=False, dtype="numeric", input_name="X", estimator=estimator,
-        ensure_all_finite=True,
+        ensure_all_finite=False,
     )  # fmt: skip
     if checked.ndim == 0:
         raise ValueError("Expected 2D array, got scalar array instead: X is one number. Reshape your data")
@@ -143,15 +213,15 @@ def _matrix(estimator: Any, X: Any) -> np.ndarray:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={checked.shape}) while a minimum of 1 is required."
         )
-    return np.asarray(numbers(checked, "X"), np.float64)
+    values = np.asarray(numbers(checked, "X"), np.float64)
+    table = values.reshape(len(values), -1)
+    _refuse_non_finite("X", table, names or _plain_names(table.shape[1]))
+    return _read_only(values)
 
 
-def _frame_values(X: Any) -> np.ndarray:
-    """A table's columns as numbers (n, d); TypeError naming a column that holds none."""
-    import narwhals.stable.v2 as nw
-
-    frame = nw.from_native(X)
-    frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+def _frame_values(X: Any) -> tuple[np.ndarray, list[str]]:
+    """A table's columns as numbers (n, d), and their names; TypeError naming a column that holds none."""
+    frame = open_frame(X, "X")
     parts = []
     for column in frame.iter_columns():
         if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
@@ -161,17 +231,22 @@ def _frame_values(X: Any) -> np.ndarray:
             )
         if column.is_null().any():
             row = int(np.argmax(column.is_null().to_numpy()))
-            raise DataError(f"column {column.name!r} of X is missing (NaN) in row {row}; leave such rows out")
-        parts.append(column.to_numpy().astype(np.float64))
-    return np.column_stack(parts) if parts else np.zeros((len(frame), 0))
+            raise MissingValueError(
+                f"Input X contains NaN: {column.name!r} first in row {row}. Missing values cannot be fitted as they "
+                "are; leave such rows out"
+            )
+        parts.append(np.asarray(numbers(column.to_numpy(), column.name), np.float64))
+    return (np.column_stack(parts) if parts else np.zeros((len(frame), 0))), list(frame.columns)
 
 
 def column_names(estimator: Any) -> tuple[str, ...]:
     """What an expression may call the columns of X."""
     names = getattr(estimator, "feature_names_in_", None)
-    if names is not None:
-        return tuple(map(str, names))
-    count = estimator.n_features_in_
+    return tuple(map(str, names)) if names is not None else _plain_names(estimator.n_features_in_)
+
+
+def _plain_names(count: int) -> tuple[str, ...]:
+    """What columns without names are called."""
     return ("x",) if count == 1 else tuple(f"x{j + 1}" for j in range(count))
 
 
@@ -202,209 +277,5 @@ def resolve(f: Callable[..., Any] | str, names: tuple[str, ...]) -> tuple[Callab
 
 
 def _on_x(text: str) -> Expression:
+    """An expression of the one column x."""
     return Expression(text, ("x",))
-
-
-# starting values and bounds -------------------------------------------------------------------------------------------
-
-
-def starts_of(
-    function: Callable[..., Any], curve: Curve | None, start: Any, bounds: Any, rows: Rows
-) -> tuple[Arguments, list[np.ndarray], Box | None]:
-    """How the function takes its parameters, where to begin (p,), and the bounds."""
-    if callable(start):
-        start = _given(start, rows)
-    if start is None:
-        return _searched(function, curve, bounds, rows)
-    several = _several(function, start)
-    read = [_taken(function, each) for each in several]
-    taken = read[0][0]
-    if any(other.names != taken.names for other, _ in read):
-        raise ValueError("start holds several starts of different forms; give each the same parameters")
-    box = bounds_of(bounds, taken.names)
-    starts = [beta if box is None else box.project(beta) for _, beta in read]
-    model = NonlinearModel(function, taken)
-    for beta in starts:
-        _check_start(model, rows, beta)
-    return taken, starts, box
-
-
-def _given(start: Callable[..., Any], rows: Rows) -> Any:
-    """What a function of (X, y) begins with."""
-    try:
-        return start(rows.X, rows.y)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"start(X, y) fails for X of shape {rows.X.shape} and y of shape {rows.y.shape}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-
-
-def _taken(function: Callable[..., Any], start: Any) -> tuple[Arguments, np.ndarray]:
-    if isinstance(function, Expression):
-        names = function.parameters
-        if isinstance(start, Mapping):
-            odd = [n for n in start if n not in names] or [n for n in names if n not in start]
-            if odd:
-                raise ValueError(
-                    f"start names {', '.join(map(str, start))}; the parameters are {', '.join(names)}"
-                )
-            start = [start[name] for name in names]
-        values = (
-            np.atleast_1d(np.asarray(start, np.float64)) if np.ndim(start) else np.array([start], np.float64)
-        )
-        if values.shape != (len(names),):
-            raise ValueError(f"start has shape {np.shape(start)}; the parameters are {', '.join(names)}")
-        if not np.isfinite(values).all():
-            raise ValueError(f"start (={start!r}) must hold finite numbers")
-        return Arguments(tuple(map(float, values)), names), values
-    return arguments(function, start)
-
-
-def _several(function: Callable[..., Any], start: Any) -> list[Any]:
-    """A list of starts, one where only one was given."""
-    if (
-        isinstance(start, (list, tuple))
-        and start
-        and all(isinstance(each, (Mapping, list, tuple)) for each in start)
-    ):
-        return list(start)
-    if (
-        isinstance(start, (list, tuple))
-        and start
-        and all(isinstance(e, np.ndarray) and e.ndim for e in start)
-    ):
-        return list(start)
-    if isinstance(start, np.ndarray) and start.ndim == 2:
-        return list(start)
-    return [start]
-
-
-def _searched(
-    function: Callable[..., Any], curve: Curve | None, bounds: Any, rows: Rows
-) -> tuple[Arguments, list[np.ndarray], Box | None]:
-    """Starts found by trying many points."""
-    if isinstance(function, Expression):
-        names = function.parameters
-    else:
-        every, required, free = parameters_of(function)
-        names = tuple(every[:required] or every)
-        if free or len(names) < 2:
-            raise ValueError(
-                "start is missing: f takes its parameters as one argument, so that their number is not known. Give "
-                "the values to begin at, or write them as arguments of their own: f(X, a, b)"
-            )
-    taken = Arguments(tuple(0.0 for _ in names), tuple(names))
-    box = bounds_of(bounds, taken.names)
-    lower = np.full(taken.size, -np.inf) if box is None else box.lower
-    upper = np.full(taken.size, np.inf) if box is None else box.upper
-    model = NonlinearModel(function, taken)
-    _called(model, rows, np.ones(taken.size))
-    if curve is None:
-        found = search_starts(model, rows.X, rows.y, rows.total, lower, upper)
-    else:
-        x = rows.X.reshape(-1)
-        found = _curve_starts(function, curve, x, rows, lower, upper)
-    if not found:
-        raise ValueError(
-            "start is missing, and f is finite at none of the points tried; give values to begin at: start=[…] or "
-            f"start={{{', '.join(f'{name!r}: …' for name in names)}}}"
-        )
-    return taken, found, box
-
-
-def _curve_starts(
-    function: Callable[..., Any],
-    curve: Curve,
-    x: np.ndarray,
-    rows: Rows,
-    lower: np.ndarray,
-    upper: np.ndarray,
-) -> list[np.ndarray]:
-    """From the curve's own candidates; several peaks one after the other, each on what the others leave."""
-    assert isinstance(function, Expression)
-    if curve.peaks == 1:
-        taken = Arguments(tuple(0.0 for _ in function.parameters), function.parameters)
-        candidates = curve.candidates(x, rows.y)
-        return search_starts(NonlinearModel(function, taken), x, rows.y, rows.total, lower, upper, candidates)
-    one = _on_x(CURVES["gaussian_offset"].text)
-    taken = Arguments(tuple(0.0 for _ in one.parameters), one.parameters)
-    model, rest, found, offset = NonlinearModel(one, taken), rows.y.copy(), [], 0.0
-    for _ in range(curve.peaks):
-        open_ends = np.full(taken.size, np.inf)
-        best = search_starts(model, x, rest, rows.total, -open_ends, open_ends, curve.candidates(x, rest))
-        if not best:
-            return []
-        *peak, level = best[0]
-        found.append(peak)
-        offset += level
-        rest = rest - model.predict(x, best[0])
-    found.sort(key=lambda peak: peak[1])
-    beta = np.array([*(value for peak in found for value in peak), offset])
-    return [np.minimum(np.maximum(beta, lower), upper)]
-
-
-def _called(model: NonlinearModel, rows: Rows, beta: np.ndarray) -> np.ndarray:
-    """f at β, or an error of ours about the user's function."""
-    try:
-        return model.predict(rows.X, beta)
-    except (ArithmeticError, LookupError, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"f fails at the start, for X of shape {rows.X.shape}: {type(error).__name__}: {error}. Usual causes: f "
-            "takes columns X[:, 0] of an X given with one dimension, or the other way round"
-        ) from error
-
-
-def _check_start(model: NonlinearModel, rows: Rows, beta: np.ndarray) -> None:
-    """That f is finite where the descent begins."""
-    f = _called(model, rows, beta)
-    if not np.isfinite(f).all():
-        row = int(np.argmin(np.isfinite(f)))
-        values = ", ".join(f"{name} = {value:g}" for name, value in zip(model.names, beta, strict=True))
-        raise ValueError(
-            f"start: f is {f[row]} in row {row} (X = {np.array2string(rows.X[row], precision=4)}) at {values}. Usual "
-            "causes: an exponential that overflows, a root or logarithm of a negative number, a division by zero; "
-            "begin elsewhere"
-        )
-
-
-def bounds_of(bounds: Any, names: tuple[str, ...]) -> Box | None:
-    """{"a": (0, None)} or a pair for each parameter, as a box; None without bounds."""
-    if bounds is None:
-        return None
-    pairs: list[Any]
-    if isinstance(bounds, Mapping):
-        unknown = [name for name in bounds if name not in names]
-        if unknown:
-            raise ValueError(f"bounds names {unknown[0]!r}; the parameters are {', '.join(names)}")
-        pairs = [bounds.get(name) for name in names]
-    elif isinstance(bounds, (Sequence, np.ndarray)) and not isinstance(bounds, str):
-        pairs = list(bounds)
-    else:
-        raise TypeError(
-            f"bounds (={bounds!r}) must be a dict such as {{{names[0]!r}: (0, None)}}, or a list of pairs"
-        )
-    if len(pairs) != len(names):
-        raise ValueError(
-            f"bounds has {len(pairs)} entries, and there are {len(names)} parameters ({', '.join(names)}): give a pair "
-            "(low, high) for each; (lows, highs), as in scipy, becomes list(zip(lows, highs))"
-        )
-    lower, upper = np.full(len(names), -np.inf), np.full(len(names), np.inf)
-    for k, (name, pair) in enumerate(zip(names, pairs, strict=True)):
-        if pair is None:
-            continue
-        try:
-            low, high = pair
-            lower[k] = -np.inf if low is None else float(low)
-            upper[k] = np.inf if high is None else float(high)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"bounds of {name!r} (={pair!r}) must be a pair (low, high), None for no bound"
-            ) from None
-        if not lower[k] <= upper[k]:
-            raise ValueError(
-                f"bounds of {name!r} (={pair!r}): low must not exceed high, and neither may be NaN"
-            )
-        if lower[k] == np.inf or upper[k] == -np.inf:
-            raise ValueError(f"bounds of {name!r} (={pair!r}) leave no finite number")
-    return None if np.isinf(lower).all() and np.isinf(upper).all() else Box(lower, upper)

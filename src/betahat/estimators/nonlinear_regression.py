@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -12,14 +12,19 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.errors import CertificateWarning, InferenceError, users_line
+from betahat.errors import CertificateWarning, DataError, InferenceError, users_line
 from betahat.estimators.base import check_choice
-from betahat.estimators.nonlinear_fit import NonlinearResult, Rows, fit_nonlinear
-from betahat.estimators.nonlinear_inputs import bounds_of, columns_of, read_rows, resolve, starts_of
-from betahat.inference import Inference, Summary, check_cov_type
+from betahat.estimators.nonlinear_descent import Goal
+from betahat.estimators.nonlinear_fit import NonlinearResult, fit_nonlinear
+from betahat.estimators.nonlinear_inputs import columns_of, read_rows, resolve
+from betahat.estimators.nonlinear_rows import Rows
+from betahat.estimators.nonlinear_starts import bounds_of, starts_of
+from betahat.inference import Inference, Summary, check_cov_type, check_maxlags
 from betahat.losses import as_loss
 from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import as_penalty
+from betahat.solvers.descent.base import Solver
+from betahat.solvers.named import FOR_RESIDUALS, bounded_names, solver_named
 from betahat.solvers.trace import Trace
 
 if TYPE_CHECKING:
@@ -153,18 +158,19 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         do not determine all parameters.
         """
         self._check_parameters()
-        rows = read_rows(self, X, y, sample_weight, frequency_weight, groups)
+        rows = read_rows(self, X, y, sample_weight, frequency_weight, groups).counting()
+        if check_cov_type(self.cov_type) == "cluster" and rows.groups is None:
+            raise DataError(
+                'cov_type="cluster" needs groups: pass fit(..., groups=labels), one or two labels for each row'
+            )
         function, curve = resolve(self.f, rows.names)
-        taken, starts, box = starts_of(function, curve, self.start, self.bounds, rows.counting())
-        model = NonlinearModel(function, taken)
-        loss, penalty = as_loss(self.loss), as_penalty(self.penalty)
-        self._store(
-            fit_nonlinear(
-                model, rows.counting(), starts, box, loss, penalty, self.cov_type, self.maxlags, self._way(),
-                self.max_iter,
-            ),
-            model,
-        )  # fmt: skip
+        model, starts, box = starts_of(function, curve, self.start, self.bounds, rows)
+        way = self._way()
+        if way is not None and box is not None and not way.bounded:
+            able = ", ".join(map(repr, bounded_names(residuals=True)))
+            raise ValueError(f"solver (={way.name!r}) does not keep bounds; those that do: {able}")
+        goal = Goal(model, rows, box, as_loss(self.loss), as_penalty(self.penalty))
+        self._store(fit_nonlinear(goal, starts, self.cov_type, self.maxlags, way, self.max_iter), model)
         return self
 
     def _check_parameters(self) -> None:
@@ -173,9 +179,9 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
                 f"f (={self.f!r}) must be a function f(X, a, b) or f(X, beta), an expression such as "
                 "'a * exp(-b * x)', or the name of a curve"
             )
-        as_loss(self.loss)
         as_penalty(self.penalty)
-        check_cov_type(self.cov_type)
+        if check_cov_type(self.cov_type) == "HAC":
+            check_maxlags(self.maxlags, 1)
         self._way()
         limit = self.max_iter
         if limit is not None and (
@@ -183,10 +189,18 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         ):
             raise ValueError(f"max_iter (={limit!r}) must be a whole number of 1 or more, or None")
 
-    def _way(self) -> Any:
-        from betahat.solvers.named import solver_named
-
-        return None if self.solver is None else solver_named(self.solver, residuals=True)
+    def _way(self) -> Solver | None:
+        """The solver asked for; ValueError for one of sums of squares where none is descended."""
+        squares = as_loss(self.loss).quadratic and self.penalty is None
+        if self.solver is None:
+            return None
+        way = solver_named(self.solver, residuals=True)
+        if way.name in FOR_RESIDUALS and not squares:
+            raise ValueError(
+                f"solver (={way.name!r}) is for sums of squares; with another loss, or a penalty, take None or a "
+                "solver of any function, such as 'trust_region'"
+            )
+        return way
 
     def _store(self, result: NonlinearResult, model: NonlinearModel) -> None:
         self._show(result, model)
@@ -239,7 +253,15 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
     def _bound_rows(self, rows: np.ndarray, level: float, observation: bool) -> np.ndarray:
         """Intervals (n, 1, 2) for rows that are numbers already."""
         inference = self.inference_
+        if observation and not self._result.statistics.gaussian:
+            raise InferenceError(
+                "a loss other than squared error says nothing of how single observations scatter, so that they have no "
+                'prediction interval; kind="confidence" is the interval of the fitted value'
+            )
         centre, J = self._model.jacobian(rows, self.coef_)
+        if not self._model.check(rows, self.coef_, J):  # rows that depend on one another, unlike those before
+            centre, J = self._model.jacobian(rows, self.coef_)
+        self._model.forget()
         half = inference.half_width(J, level, observation)[:, 0]
         return np.stack([centre - half, centre + half], axis=-1)[:, None]
 
@@ -274,8 +296,10 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         """Intervals from the profile of the sum of squares, without linearising: (p, 2), or a row for each of
         `parameters`.
 
-        The values b of a parameter for which min{S(β): βⱼ = b} − S(β̂) ≤ t² s², found by descending in the other
-        parameters (Bates & Watts 1988, ch. 6). An end is infinite where the sum of squares never rises so far.
+        The values b of a parameter around its estimate for which min{S(β): βⱼ = b} − S(β̂) ≤ t² s², found by descending
+        in the other parameters (Bates & Watts 1988, ch. 6); t and s² as in the nonrobust covariance, whatever
+        `cov_type`. An end is infinite where the sum of squares never rises so far, and the bound where it rises so far
+        nowhere within the bounds.
 
         X, y, weights : the rows of the fit, which the model did not keep. Raises ValueError for other rows,
         InferenceError for losses other than squared error, and where there are no standard errors.
@@ -293,17 +317,25 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
             raise InferenceError("profile intervals are defined for squared error without a penalty only")
         rows = read_rows(self, X, y, sample_weight, frequency_weight, None, again=True).counting()
         names = self.parameter_names_ if parameters is None else parameters
+        known = ", ".join(self.parameter_names_)
+        if not isinstance(names, (str, Sequence)):
+            raise TypeError(f"parameters (={names!r}) must be a name, or a list of names; there are {known}")
         names = (names,) if isinstance(names, str) else tuple(names)
         unknown = [name for name in names if name not in self.parameter_names_]
         if unknown:
-            raise ValueError(f"parameters names {unknown[0]!r}; there are {', '.join(self.parameter_names_)}")
+            raise ValueError(f"parameters names {unknown[0]!r}; there are {known}")
         self._check_same(rows)
         places = [self.parameter_names_.index(name) for name in names]
         box = bounds_of(self.bounds, self.parameter_names_)
-        return profile_intervals(self._model, rows.X, rows.y, rows.total, inference, places, level, box)
+        found = profile_intervals(self._model, rows.X, rows.y, rows.total, inference, places, level, box)
+        self._model.forget()
+        return found
 
     def _check_same(self, rows: Rows) -> None:
-        residual = rows.y - self._model.predict(rows.X, self.coef_)
+        """Refuse other rows than those of the fit, and see that derivatives are taken rightly for these."""
+        centre, J = self._model.jacobian(rows.X, self.coef_)
+        self._model.check(rows.X, self.coef_, J)
+        residual = rows.y - centre
         weight = np.ones(len(residual)) if rows.total is None else rows.total
         found, fitted = float(weight @ residual**2), float(self._result.statistics.residual_ss[0])
         if not np.isclose(found, fitted, rtol=1e-6, atol=1e-20 * float(weight @ rows.y**2)):

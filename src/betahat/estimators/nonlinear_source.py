@@ -8,7 +8,7 @@ import numpy as np
 
 from betahat.data.source import ArraySource, Source
 from betahat.errors import DataError
-from betahat.estimators.nonlinear_fit import Rows
+from betahat.estimators.nonlinear_rows import Rows
 
 
 def gathered(source: Source) -> ArraySource:

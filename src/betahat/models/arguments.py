@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -24,7 +24,7 @@ class Arguments:
         self.shapes = [np.shape(leaf) for _, leaf in leaves(form)]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self._edges = np.cumsum([0, *self.sizes])
-        self.plain = isinstance(form, tuple) and len(form) == len(self.shapes) and not any(self.shapes)
+        self.plain = not any(isinstance(part, (Mapping, list, tuple)) or np.ndim(part) for part in form)
 
     @property
     def size(self) -> int:
@@ -53,7 +53,8 @@ class Arguments:
 
 
 def parameters_of(f: Callable[..., Any]) -> tuple[list[str], int, bool]:
-    """The names after X of f(X, …), how many of them have no default, and whether more may follow (*parameters).
+    """The names after X of f(X, …), how many of them have no default, and whether more may follow (*parameters); of
+    f(*everything) nothing but that.
 
     Raises TypeError for a function that takes no parameters, or takes some by name only.
     """
@@ -71,7 +72,7 @@ def parameters_of(f: Callable[..., Any]) -> tuple[list[str], int, bool]:
         raise TypeError(
             f"f (={what}) takes {', '.join(forced)} by name only; let parameters follow X by place: f(X, a, b)"
         )
-    if not named or (len(named) == 1 and not free):
+    if not free and len(named) < 2:
         raise TypeError(
             f"f (={what}) must take X and then its parameters, f(X, a, b) or f(X, beta); it takes {len(named)} "
             "arguments"
@@ -93,7 +94,7 @@ def arguments(f: Callable[..., Any], start: Any) -> tuple[Arguments, np.ndarray]
         unknown, missing = [n for n in start if n not in kept], [n for n in kept if n not in start]
         if unknown or missing:
             raise ValueError(
-                f"start names {', '.join(map(str, start))}, and f takes {', '.join(names)}: "
+                f"start names {_listed(start)}, and f takes {_listed(names)}: "
                 + "; ".join(
                     [f"{n!r} is not among f's parameters" for n in unknown if n not in names]
                     + [f"{n!r} has no value" for n in missing]
@@ -102,6 +103,12 @@ def arguments(f: Callable[..., Any], start: Any) -> tuple[Arguments, np.ndarray]
         return _numbers(tuple(kept), [start[name] for name in kept])
     if free:
         values = _sequence(start)
+        if isinstance(start, Mapping):
+            if tuple(start)[: len(names)] != tuple(names):
+                raise ValueError(f"start names {_listed(start)}, and f takes {_listed(names)} first")
+            return _numbers(tuple(map(str, start)), values)
+        if not len(names) <= len(values) or not values:
+            raise ValueError(f"start has {len(values)} numbers, and f takes {_listed(names)} and more")
         return _numbers((*names, *(f"b{k + 1}" for k in range(len(values) - len(names)))), values)
     if len(names) == 1:
         if np.ndim(_plain(start)) == 0 and not isinstance(start, (Mapping, list, tuple)):
@@ -112,6 +119,10 @@ def arguments(f: Callable[..., Any], start: Any) -> tuple[Arguments, np.ndarray]
     if not required <= len(values) <= len(names):
         raise ValueError(f"start has {len(values)} numbers, and f takes {len(names)}: {', '.join(names)}")
     return _numbers(tuple(names[: len(values)]), values)
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(str, names)) or "nothing"
 
 
 def _plain(start: Any) -> Any:

@@ -8,6 +8,9 @@ from typing import final
 
 import numpy as np
 
+_ROWS = 2000  # rows that a wave is looked for in
+_TRIED = 12_000  # frequencies
+
 Candidates = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
@@ -44,7 +47,8 @@ def _places(x: np.ndarray, count: int = 13) -> np.ndarray:
 
 
 def _widths(x: np.ndarray) -> np.ndarray:
-    return _range(x) * np.logspace(-2.3, 0.2, 9)
+    """From half a row to more than the range of x."""
+    return _range(x) * np.geomspace(min(0.5 / len(x), 0.005), 1.6, 12)
 
 
 def _positive(x: np.ndarray, low: float = -2.0, high: float = 1.0, count: int = 20) -> np.ndarray:
@@ -52,19 +56,58 @@ def _positive(x: np.ndarray, low: float = -2.0, high: float = 1.0, count: int = 
     return np.logspace(low, high, count) * (float(np.abs(x).max()) or 1.0)
 
 
-def _frequencies(x: np.ndarray) -> np.ndarray:
-    """From a fourth of a period in the range of x up to one for every two rows."""
-    count = int(min(2 * len(np.unique(x)) + 4, 500))
-    return np.arange(1, count + 1) / (4 * _range(x))
+def _bumps(x: np.ndarray, y: np.ndarray, count: int = 10) -> np.ndarray:
+    """Where y stands out most from its median, as it is and as a moving average: peaks may be narrow."""
+    order = np.argsort(x, kind="stable")
+    found = []
+    for length in {1, 3, max(1, len(y) // 60)}:
+        if length >= len(y):
+            continue
+        smooth = np.convolve(y[order], np.full(length, 1 / length), mode="valid")
+        places = x[order][(length - 1) // 2 :][: len(smooth)]
+        for sign in (1.0, -1.0):
+            height = sign * (smooth - np.median(y))
+            before, after = np.r_[-np.inf, height[:-1]], np.r_[height[1:], -np.inf]
+            height[(height < before) | (height < after)] = -np.inf
+            found.append(places[np.argsort(-height)[: count // 2]])
+    return np.concatenate(found) if found else x[:1]
 
 
-def _gaussians(peaks: int) -> Curve:
+def _peaks(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Centers along the range of x and where y stands out, and widths."""
+    return {"center": np.unique(np.concatenate([_places(x, 25), _bumps(x, y)])), "width": _widths(x)}
+
+
+def _frequencies(x: np.ndarray, y: np.ndarray, kept: int = 40) -> np.ndarray:
+    """Those of the waves that leave least of y, each fitted by least squares (Lomb 1976; Zechmeister & Kürster 2009),
+    from a fourth of a period in the range of x up to one for every two steps of x."""
+    steps, slowest = np.diff(np.unique(x)), 0.25 / _range(x)
+    count = int(min(0.5 / float(np.median(steps)) / slowest, _TRIED)) if len(steps) else 1
+    tried = slowest * np.arange(1, max(count, 1) + 1)
+    if len(x) > _ROWS:
+        some = np.sort(np.random.default_rng(0).permutation(len(x))[:_ROWS])
+        x, y = x[some], y[some]
+    rest, left = y - y.mean(), np.empty(len(tried))
+    for start in range(0, len(tried), 256):
+        turns = 2 * np.pi * np.outer(tried[start : start + 256], x - x[0])
+        S, C = np.sin(turns), np.cos(turns)
+        S, C = S - S.mean(axis=1, keepdims=True), C - C.mean(axis=1, keepdims=True)
+        ss, cc, sc = (S * S).sum(axis=1), (C * C).sum(axis=1), (S * C).sum(axis=1)
+        s, c = S @ rest, C @ rest
+        own = np.maximum(ss * cc - sc * sc, 1e-12 * (ss + cc) ** 2 + 1e-300)
+        left[start : start + 256] = -(cc * s * s - 2 * sc * s * c + ss * c * c) / own
+    lowest = np.argsort(left)[:kept]
+    return np.sort(tried[lowest])
+
+
+def gaussian_peaks(peaks: int) -> Curve:
+    """So many Gaussian peaks on a constant background."""
     shape = "height{k} * exp(-0.5 * ((x - center{k}) / width{k})**2)"
     text = " + ".join(shape.format(k=k + 1 if peaks > 1 else "") for k in range(peaks))
     return Curve(
         text + " + offset",
         f"{'a Gaussian peak' if peaks == 1 else f'{peaks} Gaussian peaks'} on a constant background",
-        lambda x, y: {"center": _places(x, 25), "width": _widths(x)},
+        _peaks,
         peaks,
     )
 
@@ -92,15 +135,15 @@ CURVES: dict[str, Curve] = {
     "gaussian": Curve(
         "height * exp(-0.5 * ((x - center) / width)**2)",
         "a Gaussian peak",
-        lambda x, y: {"center": _places(x, 25), "width": _widths(x)},
+        _peaks,
     ),
-    "gaussian_offset": _gaussians(1),
-    "gaussian_2": _gaussians(2),
-    "gaussian_3": _gaussians(3),
+    "gaussian_offset": gaussian_peaks(1),
+    "gaussian_2": gaussian_peaks(2),
+    "gaussian_3": gaussian_peaks(3),
     "lorentzian": Curve(
         "height / (1 + ((x - center) / width)**2)",
         "a resonance (Lorentz; Cauchy's density)",
-        lambda x, y: {"center": _places(x, 25), "width": _widths(x)},
+        _peaks,
     ),
     "michaelis_menten": Curve(
         "vmax * x / (km + x)",
@@ -123,7 +166,7 @@ CURVES: dict[str, Curve] = {
     "sinusoid": Curve(
         "amplitude * sin(2 * pi * frequency * x + phase) + offset",
         "a wave; frequency in periods per unit of x, phase in radians",
-        lambda x, y: {"frequency": _frequencies(x), "phase": np.array([0.0, 0.8, 1.6, 2.4])},
+        lambda x, y: {"frequency": _frequencies(x, y), "phase": np.array([0.0, 0.8, 1.6, 2.4])},
     ),
 }
 """Every named curve, by name."""

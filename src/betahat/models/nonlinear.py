@@ -36,9 +36,27 @@ class NonlinearModel:
 
     def predict(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """f(X, β): (n,)."""
+        return self.column(self.raw(X, beta), len(X))
+
+    def raw(self, X: np.ndarray, beta: np.ndarray) -> Any:
+        """What f gives, whatever that is."""
         self.evaluations += 1
         with np.errstate(all="ignore"):
-            return self._column(self._f(X, *self._arguments(beta)), len(X))
+            return self._f(X, *self._arguments(beta))
+
+    def column(self, value: Any, n: int) -> np.ndarray:
+        """What f gave as (n,) numbers, or an error that says what it gave."""
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"f gives {array.dtype}; expected real numbers, a prediction for each row")
+        if array.shape == ():
+            return np.full(n, float(array))
+        if array.shape not in ((n,), (n, 1)):
+            raise ValueError(
+                f"f gives an array of shape {array.shape} for {n} rows; expected ({n},), a prediction for each row. "
+                "X of one column given as a table is passed to f with shape (n, 1)"
+            )
+        return array.astype(np.float64, copy=False).reshape(n)
 
     def extended(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """f(X, β) (n,) in the widest floats of the machine (80 bits on x86), where f lets them through."""
@@ -47,9 +65,10 @@ class NonlinearModel:
             try:
                 wide = beta.astype(np.longdouble)
                 value = np.asarray(self._f(X.astype(np.longdouble), *self._arguments(wide)))
-            except (TypeError, ValueError):  # f insists on float64
+            except (TypeError, ValueError, ArithmeticError):  # f insists on float64
                 return self.predict(X, beta)
-        return value.reshape(len(X)) if value.size == len(X) else self.predict(X, beta)
+        real = value.size == len(X) and value.dtype.kind == "f"
+        return value.reshape(len(X)) if real else self.predict(X, beta)
 
     def jacobian(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """f(X, β) (n,) and ∂f/∂β (n, p)."""
@@ -79,7 +98,7 @@ class NonlinearModel:
             return True
         direction = np.cos(1.0 + np.arange(len(beta))) * np.where(beta == 0, 1.0, np.abs(beta))
         with np.errstate(all="ignore"):
-            slope = self._column(jvp(lambda b: self._f(X, *self._arguments(b)), beta, direction)[1], len(X))
+            slope = self.column(jvp(lambda b: self._f(X, *self._arguments(b)), beta, direction)[1], len(X))
             if _alike(J @ direction, slope, np.abs(J) @ np.abs(direction)):
                 return True
         self._way = "forward"
@@ -104,11 +123,12 @@ class NonlinearModel:
     def linear_parameters(self, X: np.ndarray, beta: np.ndarray) -> tuple[int, ...]:
         """Parameters in which f is affine, all of them at once: a change of them leaves their columns as they are.
 
-        Found at β, and so by trial: a function that only behaves so near β is taken for one that is.
+        Found at β, and so by trial: a function that only behaves so near β is taken for one that is, but not one that
+        does not change with the parameter there at all.
         """
         _, J = self.jacobian(X, beta)
         found: list[int] = []
-        for j in range(len(beta)):
+        for j in np.flatnonzero(J.any(axis=0)).tolist():
             trial = [*found, j]
             moved = beta.copy()
             moved[trial] = moved[trial] * (1.5 + 0.4 * np.cos(np.arange(len(trial)))) + (moved[trial] == 0)
@@ -117,6 +137,13 @@ class NonlinearModel:
                 found = trial
         return tuple(found)
 
+    def forget(self) -> None:
+        """Let go of the rows that derivatives were last taken for."""
+        self._rows = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_rows": None}
+
     # the ways to a derivative ----------------------------------------------------------------------------------------
 
     def _arguments(self, beta: Any) -> tuple[Any, ...]:
@@ -124,7 +151,7 @@ class NonlinearModel:
 
     def _first_way(self, X: np.ndarray, beta: np.ndarray) -> str:
         """The first way that gives f's values; whether its derivatives are right `check` tells at the end."""
-        value = self._column(self._f(X, *self._arguments(beta)), len(X))
+        value = self.column(self._f(X, *self._arguments(beta)), len(X))
         for way in ("rows", "columns"):
             found = RowWise(self._f, self.taken, X, way == "columns").values(beta)
             if found is not None and _alike(found, value, np.abs(value)):
@@ -148,23 +175,9 @@ class NonlinearModel:
 
         J, value = np.zeros((len(X), len(beta))), np.zeros(len(X))
         for k, unit in enumerate(np.eye(len(beta))):
-            value, slope = (self._column(part, len(X)) for part in jvp(f, np.asarray(beta), unit))
+            value, slope = (self.column(part, len(X)) for part in jvp(f, np.asarray(beta), unit))
             J[:, k] = slope
         return value, J
-
-    def _column(self, value: Any, n: int) -> np.ndarray:
-        """What f gave as (n,) numbers, or an error that says what it gave."""
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"f gives {array.dtype}; expected real numbers, a prediction for each row")
-        if array.shape == ():
-            return np.full(n, float(array))
-        if array.shape not in ((n,), (n, 1)):
-            raise ValueError(
-                f"f gives an array of shape {array.shape} for {n} rows; expected ({n},), a prediction for each row. "
-                "X of one column given as a table is passed to f with shape (n, 1)"
-            )
-        return array.astype(np.float64, copy=False).reshape(n)
 
 
 def _alike(a: np.ndarray, b: np.ndarray, size: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ from betahat.models.arguments import Arguments
 _TILED = 4e6  # numbers up to which rows are repeated for the second derivatives
 _FEW = 20_000  # and up to which difference quotients are quicker than a walk back
 _STEP = 2.0**-26
+_TOLD = 1e-12  # change of f, beside its size, from which a quotient tells some digits of a derivative
 _ANSWERS = (ValueError, IndexError, TypeError)
 """What a function raises that has no use for parameters repeated for each row."""
 
@@ -52,13 +53,16 @@ class RowWise:
     def values(self, beta: np.ndarray) -> np.ndarray | None:
         """f (n,) for β repeated, None where f does not take it."""
         try:
-            value = self._f(self.X, *self._taken.build(self._split(np.repeat(beta[:, None], len(self.X), axis=1))))
+            value = self._f(
+                self.X, *self._taken.build(self._split(np.repeat(beta[:, None], len(self.X), axis=1)))
+            )
             return np.asarray(value, np.float64).reshape(len(self.X))
         except _ANSWERS:
             return None
 
     def differences(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """The same to half the digits, by difference quotients: one call of f for rows repeated p + 1 times."""
+        """The same to half the digits, by difference quotients: one call of f for rows repeated p + 1 times; None where
+        these would tell nothing."""
         p, n = len(beta), len(self.X)
         if (p + 1) * self.X.size > _FEW:
             return None
@@ -73,7 +77,10 @@ class RowWise:
             value = np.asarray(value, np.float64).reshape(p + 1, n)
         except _ANSWERS:
             return None
-        return value[0], ((value[1:] - value[0]) / (moved - beta)[:, None]).T
+        rise = value[1:] - value[0]
+        if not (np.abs(rise).max(axis=1) > _TOLD * np.abs(value[0]).max()).all():
+            return None  # lost in the rounding of f, or no dependence at all
+        return value[0], (rise / (moved - beta)[:, None]).T
 
     def curvature(self, beta: np.ndarray, c: np.ndarray) -> np.ndarray | None:
         """Σᵢ cᵢ ∂²f(xᵢ, β)/∂β² (p, p); None where f is not such a function, or rows are too many to repeat."""

@@ -21,7 +21,7 @@ _STEPS = {
 }
 _STOPPED = {
     "converged": "It stopped where a further step would gain nothing that double precision can show",
-    "budget spent": "It stopped because the iterations allowed were spent; max_iterations allows more",
+    "budget spent": "It stopped because the iterations allowed were spent; max_iter allows more",
     "no progress": "It stopped because no step lowered J any more",
     "diverged": "It stopped because J, or the model, ceased to be finite",
     "interrupted": "It was interrupted, and the best β so far kept",

@@ -33,6 +33,12 @@ FOR_RESIDUALS = {"levenberg_marquardt": "LevenbergMarquardt", "gauss_newton": "G
 """Solvers that need residuals one by one, by name."""
 
 
+def bounded_names(residuals: bool = False) -> tuple[str, ...]:
+    """Those of the names that `solver_named` knows whose solvers keep bounds."""
+    known = (*solvers.DESCENTS, *solvers.LEARNING_RATES, *(FOR_RESIDUALS if residuals else ()))
+    return tuple(name for name in known if solver_named(name, residuals).bounded)
+
+
 def solver_named(solver: Any, residuals: bool = False) -> Solver:
     """The solver object that a name or an object stands for; `residuals` says whether a sum of squares is descended.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -15,6 +16,42 @@ from betahat.solvers.least_squares.problem import SumOfSquares
 
 
 @final
+class _Guarded:
+    """A model that has no value (NaN) where f raises on the way, as it does where a root of a negative number is NaN;
+    what f raises at the first point, where it must have a value, is not held back."""
+
+    def __init__(self, model: NonlinearModel, X: np.ndarray) -> None:
+        self._model, self._X, self._worked = model, X, False
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self._tried(lambda: self._model.predict(self._X, x), lambda: self._nothing())
+
+    def extended(self, x: np.ndarray) -> np.ndarray:
+        return self._tried(lambda: self._model.extended(self._X, x), lambda: self._nothing())
+
+    def jacobian(self, x: np.ndarray, rough: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        found = self._model.rough_jacobian if rough else self._model.jacobian
+        return self._tried(lambda: found(self._X, x), lambda: (self._nothing(), self._nothing(len(x))))
+
+    def curvature(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
+        p = len(x)
+        return self._tried(lambda: self._model.curvature(self._X, x, c), lambda: np.full((p, p), np.nan))
+
+    def _tried(self, found: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
+        try:
+            value = found()
+        except (ArithmeticError, ValueError):
+            if not self._worked:
+                raise
+            return nothing()
+        self._worked = True
+        return value
+
+    def _nothing(self, *columns: int) -> np.ndarray:
+        return np.full((len(self._X), *columns), np.nan)
+
+
+@final
 class NonlinearLeastSquares(SumOfSquares):
     """J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − f(xᵢ, β))², with residuals √(wᵢ/Σw) (f(xᵢ, β) − yᵢ).
 
@@ -25,27 +62,31 @@ class NonlinearLeastSquares(SumOfSquares):
         self, model: NonlinearModel, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, start: np.ndarray,
         box: Box | None = None,
     ) -> None:  # fmt: skip
-        self.model, self._X, self._y = model, X, y
+        self._model, self._y = _Guarded(model, X), y
         self.start, self.box = start, box
         self._root = np.sqrt(weight / weight.sum()) if weight is not None else 1 / np.sqrt(len(y))
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         self.evaluations += 1
-        return self._root * (self.model.predict(self._X, x) - self._y)
+        return self._root * (self._model.predict(x) - self._y)
 
     def precise_residuals(self, x: np.ndarray) -> np.ndarray:
         self.evaluations += 1
-        return self._root * np.asarray(self.model.extended(self._X, x) - self._y, np.float64)
+        return self._root * np.asarray(self._model.extended(x) - self._y, np.float64)
 
     def linearised(self, x: np.ndarray, rough: bool = False) -> tuple[np.ndarray, np.ndarray]:
         self.evaluations += 1
         self.gradients += 1
-        f, J = (self.model.rough_jacobian if rough else self.model.jacobian)(self._X, x)
+        f, J = self._model.jacobian(x, rough)
         return self._root * (f - self._y), J * np.reshape(self._root, (-1, 1))
 
     def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
         self.products += len(x)
-        return self.model.curvature(self._X, x, self._root * c)
+        return self._model.curvature(x, self._root * c)
+
+    def precise_gradient(self, x: np.ndarray) -> np.ndarray:
+        """Jᵀr with residuals rounded once."""
+        return self.linearised(x)[1].T @ self.precise_residuals(x)
 
 
 @final
@@ -56,21 +97,21 @@ class NonlinearObjective(Problem):
         self, model: NonlinearModel, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, start: np.ndarray,
         box: Box | None, loss: Loss, penalty: Penalty,
     ) -> None:  # fmt: skip
-        self.model, self.loss, self.penalty = model, loss, penalty
-        self._X, self._y, self.start, self.box = X, y, start, box
+        self._model, self.loss, self.penalty = _Guarded(model, X), loss, penalty
+        self._y, self.start, self.box = y, start, box
         self._share = weight / weight.sum() if weight is not None else np.full(len(y), 1 / len(y))
 
     def value(self, x: np.ndarray) -> float:
         self.evaluations += 1
         with np.errstate(all="ignore"):
-            f = self.model.predict(self._X, x)
+            f = self._model.predict(x)
             return self._finite(self._share @ self.loss.value(self._y, f) + self.penalty.value(x))
 
     def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         self.evaluations += 1
         self.gradients += 1
         with np.errstate(all="ignore"):
-            f, J = self.model.jacobian(self._X, x)
+            f, J = self._model.jacobian(x)
             value = self._share @ self.loss.value(self._y, f) + self.penalty.value(x)
             slopes = self._share * self.loss.first_derivative(self._y, f)
             return self._finite(value), J.T @ slopes + self.penalty.gradient(x)
@@ -79,10 +120,14 @@ class NonlinearObjective(Problem):
         """Jᵀ diag(wL'') J + Σ wᵢ L'ᵢ ∂²fᵢ/∂β² + R''."""
         self.products += len(x)
         with np.errstate(all="ignore"):
-            f, J = self.model.jacobian(self._X, x)
+            f, J = self._model.jacobian(x)
             first = self._share * self.loss.first_derivative(self._y, f)
             second = self._share * self.loss.second_derivative(self._y, f)
-            return (J.T * second) @ J + self.model.curvature(self._X, x, first) + self.penalty.hessian(x)
+            return (J.T * second) @ J + self._model.curvature(x, first) + self.penalty.hessian(x)
+
+    def precise_gradient(self, x: np.ndarray) -> np.ndarray:
+        """∂J/∂β."""
+        return self.both(x)[1]
 
     def product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         return self.hessian(x) @ v

@@ -8,14 +8,22 @@ from itertools import product
 import numpy as np
 
 from betahat.models.nonlinear import NonlinearModel
+from betahat.solvers.descent.base import Limits
+from betahat.solvers.descent.box import Box
+from betahat.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
 from betahat.solvers.least_squares.problem import half_square
 from betahat.solvers.least_squares.steps import solve_linear
 from betahat.solvers.nonlinear import NonlinearLeastSquares
+from betahat.solvers.trace import Trace
 
 _MOST = 2500  # points tried
 _EACH = 200  # points for each parameter that f is not linear in
 _KEPT = 5  # starts handed on
 _ROWS = 2000  # rows on which points are tried
+_ITERATIONS = 100
+_SAME = 1e-6  # relative difference of J up to which two descents ended alike
+_DISTINCT = 2  # of them handed on
+_ASKED = 6  # points at which is looked what f is linear in
 
 
 def search_starts(
@@ -27,32 +35,68 @@ def search_starts(
     candidates : values to try for some parameters, all combinations of them; without, values of the size of x, of its
     range and its inverse, places within the range of x, and numbers about one are drawn, always the same ones.
     """
-    if len(y) > _ROWS:
-        some = np.unique(np.linspace(0, len(y) - 1, _ROWS).astype(np.intp))
-        X, y, weight = X[some], y[some], None if weight is None else weight[some] + 1e-300
+    many = len(y) > _ROWS
+    if many:  # at random, since every k-th row could hide what repeats itself
+        some = np.sort(np.random.default_rng(0).permutation(len(y))[:_ROWS])
+        X, y, weight = X[some], y[some], None if weight is None else weight[some]
     p = len(lower)
     problem = NonlinearLeastSquares(model, X, y, weight, np.zeros(p))
     with np.errstate(all="ignore"):
         linear = np.zeros(p, bool)
         if candidates is None:
             points = _drawn(X, y, lower, upper)
-            linear[list(_linear(model, X, points, lower, upper))] = True
+            linear[list(_linear(model, X, points))] = True
             points = points[: min(_MOST, _EACH * (1 + int((~linear).sum())))]
         else:
             points = _grid(model.names, candidates, lower, upper)
             linear[[name not in candidates for name in model.names]] = True
-            linear &= np.isinf(lower) & np.isinf(upper)
         tried = []
         for point in points:
             point = np.clip(point, lower, upper)
-            if linear.any():
-                found = solve_linear(problem, point, linear)
-                if found is not None and np.isfinite(found[0]).all():
-                    tried.append((half_square(found[1]), found[0]))
-            else:
-                tried.append((problem.value(point), point))
+            found = _completed(problem, point, linear, lower, upper)
+            if found is not None:
+                tried.append(found)
     tried = sorted((pair for pair in tried if np.isfinite(pair[0])), key=lambda pair: pair[0])
-    return [point for _, point in tried[:_KEPT]]
+    starts = [point for _, point in tried[:_KEPT]]
+    return _descended(model, X, y, weight, starts, Box(lower, upper)) if many else starts
+
+
+def _descended(
+    model: NonlinearModel, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, starts: list[np.ndarray],
+    box: Box,
+) -> list[np.ndarray]:  # fmt: skip
+    """Where descents on some of the rows end, each end once: on all rows every descent is dear."""
+    ends: list[tuple[float, np.ndarray]] = []
+    for start in starts:
+        problem = NonlinearLeastSquares(model, X, y, weight, start, box)
+        state = LevenbergMarquardt().run(problem, Limits(1e-8, _ITERATIONS), Trace(), None)
+        if np.isfinite(state.value) and all(abs(state.value - J) > _SAME * J for J, _ in ends):
+            ends.append((state.value, state.x))
+    ends.sort(key=lambda end: end[0])
+    return [x for _, x in ends[:_DISTINCT]] or starts
+
+
+def _completed(
+    problem: NonlinearLeastSquares,
+    point: np.ndarray,
+    linear: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+) -> tuple[float, np.ndarray] | None:
+    """J and the point with its linear parameters solved for, those that miss their bounds put there and the rest
+    solved for once more."""
+    for _ in range(2):
+        if not linear.any():
+            return problem.value(point), point
+        found = solve_linear(problem, point, linear)
+        if found is None or not np.isfinite(found[0]).all():
+            return None
+        there, r = found
+        point = np.clip(there, lower, upper)
+        if (point == there).all():
+            return half_square(r), there
+        linear = linear & (point == there)
+    return problem.value(point), point
 
 
 def _grid(
@@ -106,12 +150,19 @@ def _drawn(X: np.ndarray, y: np.ndarray, lower: np.ndarray, upper: np.ndarray) -
     return drawn
 
 
-def _linear(
-    model: NonlinearModel, X: np.ndarray, points: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> tuple[int, ...]:
-    """Unbounded parameters that f is linear in, judged at the first point where it is finite."""
-    for point in points[:50]:
-        if np.isfinite(model.jacobian(X, point)[1]).all():
-            found = model.linear_parameters(X, point)
-            return tuple(k for k in found if np.isinf(lower[k]) and np.isinf(upper[k]))
-    return ()
+def _linear(model: NonlinearModel, X: np.ndarray, points: np.ndarray) -> tuple[int, ...]:
+    """Parameters that f is linear in, as far as a few points tell at which it depends on them."""
+    possible, seen, asked = np.ones(points.shape[1], bool), np.zeros(points.shape[1], bool), 0
+    for point in points[:200]:
+        J = model.jacobian(X, point)[1]
+        if not np.isfinite(J).all():
+            continue
+        depends = J.any(axis=0)  # where f does not change with a parameter nothing can be told of it
+        found = np.zeros(points.shape[1], bool)
+        found[list(model.linear_parameters(X, point))] = True
+        possible &= found | ~depends
+        seen |= depends
+        asked += 1
+        if asked == _ASKED:
+            break
+    return tuple(np.flatnonzero(possible & seen).tolist())
