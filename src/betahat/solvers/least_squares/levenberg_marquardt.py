@@ -26,15 +26,11 @@ from betahat.solvers.trace import Trace
 _EPS = float(np.finfo(np.float64).eps)
 _PROBE = 0.1  # length of the step along which the second derivative is measured
 _BENT = 0.75  # relative size up to which an acceleration is believed
-_STRAIGHT = (
-    0.75,
-    1.25,
-)  # shares of the foreseen fall with which the next step is taken without an acceleration
 _EARLY, _LATER = (
-    1e-3,
+    1e-4,
     1e-2,
 )  # relative fall from which Newton's steps are tried, and by how much less the next time
-_SLOW = 1e-3  # share of the last fall still left, from which Gauss–Newton's steps are slower than Newton's
+_LONG = 6  # iterations ahead, from which a few of Newton's are quicker
 _MOST = 1e20  # damping beyond which no step is tried
 
 
@@ -104,7 +100,10 @@ class LevenbergMarquardt(Solver):
             if here.fall <= FALL * state.value:
                 state.stop_reason = "converged"
                 break
-            if here.fall <= untried * state.value and here.fall > _SLOW * before:
+            if (
+                here.fall <= untried * state.value
+                and _iterations_left(here.fall, before, state.value) > _LONG
+            ):
                 polished = polish(problem, state, trace)
                 if polished.done:
                     return polished.state
@@ -159,3 +158,10 @@ class LevenbergMarquardt(Solver):
                 step = step + turn
         there = land(problem.box, x, step)
         return _Trial(there, half_square(problem.residuals(there)))
+
+
+def _iterations_left(fall: float, before: float, value: float) -> float:
+    """Until the foreseen fall is nothing beside J, if it goes on shrinking as in the last iteration."""
+    if not (0 < fall < before and math.isfinite(before)):
+        return 0.0 if fall < before else math.inf
+    return math.log(fall / (FALL * value)) / math.log(before / fall)
