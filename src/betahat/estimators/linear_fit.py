@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -67,9 +67,14 @@ def fit_linear(
     maxlags: int | None, extended: bool = False, method: Method | None = None,
 ) -> LinearResult:  # fmt: skip
     """Solve, certify, and sum what the covariance needs. `penalty` is called with Σw once that is known."""
-    small = source.n_rows is not None and source.n_rows * len(source.names) <= _ONE_THREAD_ANYWAY
-    with nullcontext() if small else steady_blas():
+    with blas_for(source):
         return _fit(source, penalty, fit_intercept, collinear, cov_type, maxlags, extended, method)
+
+
+def blas_for(source: Source) -> AbstractContextManager[Any]:
+    """BLAS on steady threads, unless the rows are so few that it uses one anyway."""
+    small = source.n_rows is not None and source.n_rows * len(source.names) <= _ONE_THREAD_ANYWAY
+    return nullcontext() if small else steady_blas()
 
 
 def _fit(

@@ -9,7 +9,13 @@ import numpy as np
 from betahat.certificate import RELATIVE_TOLERANCE, Certificate, certify_smooth
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
-from betahat.estimators.linear_fit import LinearResult, open_directions, refuse_unrepresentable, sum_meat
+from betahat.estimators.linear_fit import (
+    LinearResult,
+    blas_for,
+    open_directions,
+    refuse_unrepresentable,
+    sum_meat,
+)
 from betahat.inference import LinearStatistics, check_cov_type
 from betahat.inference.statistics import centred_inverse
 from betahat.losses import Loss, SquaredError
@@ -31,6 +37,14 @@ def fit_smooth(
     maxlags: int | None, method: Method | None,
 ) -> LinearResult:  # fmt: skip
     """Begin at least squares, descend, certify at β̂ from the rows, and sum what the covariance needs."""
+    with blas_for(source):
+        return _fit(source, loss, penalty, fit_intercept, collinear, cov_type, maxlags, method)
+
+
+def _fit(
+    source: Source, loss: Loss, penalty: Penalty, fit_intercept: bool, collinear: str, cov_type: str,
+    maxlags: int | None, method: Method | None,
+) -> LinearResult:  # fmt: skip
     p, free = len(source.names), isinstance(penalty, NoPenalty)
     if len(source.target_names) != 1:
         raise ValueError(

@@ -12,7 +12,7 @@ from betahat.objective.smooth import HESSIAN
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.descent.quadratic import largest_eigenvalue
 
-_TOGETHER_UP_TO = 100  # numbers up to which a file's Hessian is summed in the reading that sums the gradient
+_TOGETHER_UP_TO = 100  # numbers up to which the Hessian is summed in the reading that sums the gradient
 
 
 @final
@@ -26,7 +26,7 @@ class LinearProblem(Problem):
     def __init__(self, objective: SmoothObjective, origin: np.ndarray, step: float, unit: float) -> None:
         self.objective, self.origin, self.step, self.unit = objective, origin, step, unit
         self.start = np.zeros(len(origin))
-        self._together = not objective.source.in_memory and len(origin) <= _TOGETHER_UP_TO
+        self._together = len(origin) <= _TOGETHER_UP_TO
         self._at: bytes = b""
         self._hessian = np.zeros((0, 0))
         self._bound: float | None = None
