@@ -42,7 +42,7 @@ def test_automatic_choice_solves_all(name):
     assert reaches(found.value, minima)
     assert found.converged
     assert found.status in ("local minimum", "flat", "stationary")
-    assert found.evaluations >= found.gradients >= len(found.trace) > 0
+    assert found.evaluations >= found.gradients >= len(found.trace) - 1 > 0  # two solvers stand at one point
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from betahat.solvers import DESCENTS, LEARNING_RATES
+from betahat.solvers import BFGS, DESCENTS, LBFGSB, LEARNING_RATES, TrustRegion
 from betahat.solvers.checks import is_real
 from betahat.solvers.descending import check_descent, descend
 from betahat.solvers.descent.base import Solver
 from betahat.solvers.descent.bounds import read_bounds
 from betahat.solvers.descent.function import FunctionProblem
+from betahat.solvers.descent.in_turn import InTurn
 from betahat.solvers.minimum import Minimum
 from betahat.solvers.named import solver_named
 
@@ -36,8 +37,8 @@ def minimize(
     dicts, lists and tuples of arrays. solver : "trust_region", "dogleg", "newton", "newton_cg", "bfgs", "lbfgs",
     "lbfgsb", "conjugate_gradient", "steepest_descent"; or, with steps as long as a learning rate says,
     "gradient_descent", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"; or an object of
-    `bh.solvers` with parameters of its own; None takes "trust_region" up to 100 numbers, "newton_cg" up to 2000,
-    "lbfgs" (with bounds "lbfgsb") beyond. bounds : one
+    `bh.solvers` with parameters of its own. None takes "bfgs" (with bounds "lbfgsb") up to 100 numbers and
+    "trust_region" from where that ends, "newton_cg" up to 2000, "lbfgs" (with bounds "lbfgsb") beyond. bounds : one
     pair (low, high) for all numbers; or a sequence of pairs, one for each number of a flat start; or (lower, upper),
     each side in the form of the start; None or ±inf where there is no bound. "trust_region", "newton_cg" and "lbfgsb"
     keep them; no point outside is ever asked for. gradient : where NumPy code is not what J is made of. tolerance : on
@@ -72,8 +73,9 @@ def minimize(
 
 def _chosen(solver: str | Solver | None, n: int, bounded: bool) -> Solver:
     if solver is None:
-        last = "lbfgsb" if bounded else "lbfgs"
-        solver = "trust_region" if n <= _HESSIAN_UP_TO else "newton_cg" if n <= _PRODUCTS_UP_TO else last
+        if n <= _HESSIAN_UP_TO:
+            return InTurn(LBFGSB() if bounded else BFGS(), TrustRegion())
+        solver = "newton_cg" if n <= _PRODUCTS_UP_TO else "lbfgsb" if bounded else "lbfgs"
     way = solver_named(solver)
     if bounded and not way.bounded:
         able = ", ".join(repr(name) for name in {**DESCENTS, **LEARNING_RATES} if solver_named(name).bounded)
