@@ -256,3 +256,30 @@ def test_no_warning_where_all_is_well() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bh.LinearRegression(solver="nesterov").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("solver", "power", "room"),
+    [
+        ("gradient_descent", 1.0, 0.25),
+        ("momentum", 0.5, 0.25),
+        ("nesterov", 0.5, 0.35),
+        ("newton", 0.0, 0.01),
+    ],
+)
+def test_iterations_grow_with_the_condition_number_as_the_textbook_says(
+    solver: str, power: float, room: float
+) -> None:
+    """Two eigenvalues, 1 and κ: correlated pairs of columns, whose Hessian is known."""
+    counts = []
+    for condition in (20.0, 2000.0):
+        r = (condition - 1) / (condition + 1)  # the correlation of two columns with eigenvalues 1 ± r
+        U = np.linalg.qr(np.column_stack([np.ones(N), RNG.normal(size=(N, 2))]))[0][:, 1:]
+        rows = U @ np.linalg.cholesky(np.array([[1.0, r], [r, 1.0]])).T
+        model = bh.LinearRegression(solver=solver).fit(rows, rows @ [1.0, -2.0] + U @ [0.1, 0.3])
+        how = model._result.descended
+        assert how is not None
+        assert how.largest / how.smallest == pytest.approx(condition, rel=1e-6)
+        norms = model.trace_.gradient_norm
+        counts.append(int(np.argmax(norms <= 1e-5 * norms[0])))
+    assert np.log10(counts[1] / counts[0]) / 2 == pytest.approx(power, abs=room)
