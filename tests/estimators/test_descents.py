@@ -283,3 +283,23 @@ def test_iterations_grow_with_the_condition_number_as_the_textbook_says(
         norms = model.trace_.gradient_norm
         counts.append(int(np.argmax(norms <= 1e-5 * norms[0])))
     assert np.log10(counts[1] / counts[0]) / 2 == pytest.approx(power, abs=room)
+
+
+@pytest.mark.parametrize("condition", [1e4, 1e6, 1e8])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.filterwarnings("ignore::betahat.CertificateWarning")
+def test_what_nearly_collinear_columns_leave_undone_is_told(solver: str, condition: float) -> None:
+    """Either it is certified, and near the direct answer, or it is not; the bound holds both ways."""
+    rng = np.random.default_rng(6)
+    U = np.linalg.qr(rng.normal(size=(60, 5)))[0]
+    V = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    rows, target = U * np.geomspace(1, 1 / condition, 5) @ V, rng.normal(size=60)
+    direct = bh.LinearRegression().fit(rows, target)
+    model = bh.LinearRegression(solver=solver, max_iter=2000).fit(rows, target)
+    missed = np.abs(model.coef_ - direct.coef_)
+    assert np.isfinite(model.coef_).all()
+    assert (missed <= (model.certificate_.error_bound + direct.certificate_.error_bound)[1:] * 1.001).all()
+    if model.certificate_.converged:
+        assert missed.max() <= 1e-5 * np.abs(direct.coef_).max()
+    else:
+        assert model.stop_reason_ != "converged"

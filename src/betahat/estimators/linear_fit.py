@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -26,6 +26,7 @@ from betahat.solvers.refine import Correction
 from betahat.solvers.trace import Trace
 
 _LARGEST_SCORE = 120  # power of ten of x·r, whose square is summed over the rows and divided again
+_FAR_OFF = 1e-6  # relative correction that an unfinished descent may leave
 _ONE_THREAD_ANYWAY = 2000  # numbers up to which BLAS uses no second thread
 
 
@@ -95,6 +96,8 @@ def _fit(
         carried=fit.refined.carried, tolerance=max(tolerance or 0.0, RELATIVE_TOLERANCE),
         unfinished=_unfinished(fit),
     )  # fmt: skip
+    if certificate.converged and (words := _unfinished(fit)) and _misses(fit):
+        certificate = replace(certificate, status="not stationary", converged=False, message=words)
     statistics, refusal = _statistics(
         source, fit, certificate, fit_intercept, penalised, cov_type, maxlags, collinear
     )
@@ -195,6 +198,13 @@ def refuse_unrepresentable(sizes: np.ndarray, residual: float) -> None:
             "X and y hold numbers so large or small that the products of four of them which a robust covariance sums "
             "leave double precision: the coefficients are right; rescale the columns to have standard errors"
         )
+
+
+def _misses(fit: LinearFit) -> bool:
+    """Whether a Newton step would still change the coefficients: along nearly collinear columns derivatives may be tiny
+    far from the minimum."""
+    step, coef = (np.abs(part[:, fit.active] * fit.scale) for part in (fit.refined.correction.coef, fit.coef))
+    return bool(step.max(initial=0) > _FAR_OFF * coef.max(initial=0))
 
 
 def _unfinished(fit: LinearFit) -> str:

@@ -21,6 +21,7 @@ _TOLERANCE = (
     1e-12  # relative gradient up to which the quadratic, known in double precision, is worth descending on
 )
 _LOOSEST = 1e-2
+_NONSENSE = 1e-6  # of J below zero: rounding of a nearly singular H, not a minimum
 _OBSERVED = 4  # fewest iterations from which a rate is told
 _MATRICES_UP_TO = 3000  # numbers for which a method may keep a matrix
 _MATRIX = ("newton", "trust_region", "dogleg", "bfgs")
@@ -143,6 +144,9 @@ class LinearDescent(Way):
         state = self._run(problem, limits, inner)
         self._take(inner, loss, size)
         self._remark, self._ended = state.remark, state.stop_reason
+        deepest = -(1 + _NONSENSE) * loss * self._weight / size**2  # J is nowhere negative
+        if not (np.isfinite(state.x).all() and deepest <= state.value <= 0):
+            return np.zeros_like(z), self._ended
         x = state.x.reshape(z.shape[1], -1).T * size
         return (x if self._basis is None else self._basis @ x), state.stop_reason
 
