@@ -117,7 +117,7 @@ def test_huber_solves_its_equations(delta: float, weight: Any) -> None:
 @pytest.mark.parametrize(
     "loss",
     ["huber", "pseudo_huber", "soft_l1", "cauchy", PseudoHuber(3.0), Cauchy(5.0), logcosh, smooth_quantile],
-    ids=str,
+    ids=lambda loss: getattr(loss, "__name__", str(loss)),
 )
 @pytest.mark.parametrize("penalty", [None, log_penalty, L2(0.1)], ids=["none", "log", "ridge"])
 @pytest.mark.parametrize("weighted", [False, True])

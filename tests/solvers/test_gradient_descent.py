@@ -299,7 +299,7 @@ class Slope(Problem):
         (GradientDescent("auto"), Slope(1.0, -1.0)),  # a gradient that points uphill
         (GradientDescent("auto", nesterov=True), Slope(1.0, -1.0)),
     ],
-    ids=str,
+    ids=["short", "short with momentum", "uphill", "uphill with Nesterov"],
 )
 def test_no_progress(method, slope):
     end, trace = run(method, slope, 10_000, 1e-3)

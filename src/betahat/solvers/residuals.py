@@ -50,6 +50,6 @@ def least_squares(
     problem = ResidualsProblem(residuals, start, box)
     found = descend(problem, way, float(tolerance), max_iterations, callback)
     there = np.concatenate([np.ravel(leaf) for _, leaf in leaves(found.point)])
-    if found.stop_reason != "interrupted" and not problem.check(there):  # residuals are not elementwise in what they repeat
+    if found.stop_reason != "interrupted" and not problem.check(there):  # its derivatives were not right
         found = descend(problem, way, float(tolerance), max_iterations, callback)
     return found
