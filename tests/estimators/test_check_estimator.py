@@ -6,17 +6,36 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from betahat import LinearRegression, PolynomialRegression, Ridge
+from betahat import LinearRegression, NonlinearRegression, PolynomialRegression, Ridge
 
 pytestmark = pytest.mark.filterwarnings(
     # the checks fit rows that repeat or are too few, and say so themselves where an array backend is absent
     "ignore::betahat.CollinearityWarning",
+    "ignore::betahat.CertificateWarning",
     "ignore::sklearn.exceptions.SkipTestWarning",
 )
 
 
-def _quartic(beta):
-    return 0.001 * np.sum(beta**4)
+class Named:
+    """A function that says its name instead of its address, so that tests are called the same in every process."""
+
+    def __repr__(self):
+        return type(self).__name__
+
+
+class Quartic(Named):
+    def __call__(self, beta):
+        return 0.001 * np.sum(beta**4)
+
+
+class Plane(Named):
+    def __call__(self, X, beta):
+        return beta[0] + X @ beta[1:]
+
+
+class Zeros(Named):
+    def __call__(self, X, y):
+        return np.zeros(1 + X.shape[1])
 
 
 @parametrize_with_checks(
@@ -31,7 +50,7 @@ def _quartic(beta):
         LinearRegression(solver="nesterov", alpha=0.1),
         LinearRegression(solver="sgd", alpha=0.1),
         LinearRegression(loss="huber", alpha=0.01),
-        LinearRegression(loss="pseudo_huber", penalty=_quartic, collinear="drop"),
+        LinearRegression(loss="pseudo_huber", penalty=Quartic(), collinear="drop"),
         Ridge(),
         Ridge(alpha=0.0),
         Ridge(alpha=3.0, fit_intercept=False),
@@ -39,6 +58,9 @@ def _quartic(beta):
         PolynomialRegression(degree=1, cov_type="HC1"),
         PolynomialRegression(degree=3, fit_intercept=False),
         PolynomialRegression(degree=2, interaction_only=True),
+        NonlinearRegression(Plane(), Zeros()),
+        NonlinearRegression(Plane(), Zeros(), solver="trust_region", cov_type="HC3"),
+        NonlinearRegression(Plane(), Zeros(), loss="pseudo_huber"),
     ]
 )
 def test_scikit_learns_checks(estimator, check):
