@@ -18,6 +18,7 @@ TITLES = {
     "file": "A file larger than memory should hold",
     "accuracy": "Correct digits (NIST StRD)",
     "derivatives": "Derivatives of plain NumPy code",
+    "minimisation": "Minimising any function",
     "nonlinear": "Nonlinear regression (NIST StRD)",
 }
 

@@ -25,7 +25,7 @@ class ConjugateGradient(LineSearch):
     """
 
     name = "conjugate_gradient"
-    flatter = rising = 0.1
+    flatter = rising = 0.2
 
     def begin(self, problem: Problem) -> None:
         self._direction: np.ndarray | None = None
