@@ -165,8 +165,8 @@ def run() -> str:
         "",
         "**Evaluations**, scipy with its finite differences and its own stopping rule. A run is one call of the "
         "function: on numbers, or on traced values for a value with its gradient, for a product with the Hessian or "
-        "for all of its rows. The arithmetic of a traced run is at most five times a plain one's for a gradient, and as "
-        "much again for every row of a Hessian. The certificate's runs are counted.",
+        "for all of its rows. The arithmetic of a traced run is at most five times a plain one's for a gradient, and "
+        "as much again for every row of a Hessian. The certificate's runs are counted.",
         "",
         *counted,
         "",
