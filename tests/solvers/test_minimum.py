@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import subprocess
 import sys
@@ -206,6 +207,22 @@ def test_an_error_of_the_function_is_not_swallowed():
 
     with pytest.raises(ZeroDivisionError, match="mine too"):
         bh.minimize(ROSENBROCK, START, callback=bad)
+
+
+@pytest.mark.parametrize("solver", [None, *DESCENTS])
+def test_a_rule_without_second_derivatives_is_enough(solver):
+    """The Hessian is then found by differences of the exact gradient."""
+
+    @bh.autodiff.rule(lambda x: np.cosh(np.asarray(x)))
+    def cosh(y, x):
+        return (np.array([math.sinh(float(number)) for number in x]),)
+
+    with pytest.raises(TypeError):
+        bh.hessian(lambda x: np.sum(cosh(x)))(np.zeros(2))
+    found = bh.minimize(lambda x: np.sum(cosh(x - np.array([1.0, 2.0]))), np.zeros(2), solver=solver)
+    np.testing.assert_allclose(found.point, [1, 2], rtol=1e-7)
+    assert found.status == "local minimum"
+    assert found.smallest_eigenvalue == pytest.approx(1, rel=1e-8)
 
 
 def test_a_wrong_gradient_is_suspected():

@@ -38,6 +38,7 @@ class FunctionProblem(Problem):
         self._edges = np.cumsum([0, *(math.prod(shape) for shape in self._shapes)]).tolist()
         self._plain = isinstance(start, np.ndarray) and start.ndim == 1
         self.box = box
+        self._twice = gradient is None  # whether autodiff finds second derivatives
         self._asked: np.ndarray | None = None
         self._met: tuple[np.ndarray, float, np.ndarray] | None = None
         self._bent: tuple[np.ndarray, np.ndarray] | None = None
@@ -65,8 +66,8 @@ class FunctionProblem(Problem):
         if self._asked is x and self._met is not None and np.array_equal(self._met[0], x):
             return self._met[1], self._met[2].copy()
         self.evaluations += 1
-        self.gradients += 1
         if self._given is None:
+            self.gradients += 1
             value, gradient = self._both(x)
             number = self._number(value)
         else:
@@ -82,10 +83,13 @@ class FunctionProblem(Problem):
         return number, gradient.copy()
 
     def product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """∂²J/∂x²·v (n,), by forward over reverse, or by differences of a gradient that was given."""
+        """∂²J/∂x²·v (n,), by forward over reverse, or by differences where the gradient has no rule."""
         self.products += 1
-        if self._given is None:
-            return np.asarray(jvp(self._gradient, x, v)[1], np.float64)
+        if self._twice:
+            try:
+                return np.asarray(jvp(self._gradient, x, v)[1], np.float64)
+            except DerivativeError:
+                self._twice = False
         size = float(np.linalg.norm(v))
         if size == 0:
             return np.zeros(self.n)
@@ -102,7 +106,14 @@ class FunctionProblem(Problem):
         if self._bent is not None and np.array_equal(self._bent[0], x):
             return self._bent[1]
         self.products += self.n
-        rows = self._rows(x) if self._given is None else self._differences(x)
+        rows = None
+        if self._twice:
+            try:
+                rows = self._rows(x)
+            except DerivativeError:
+                self._twice = False
+        if rows is None:
+            rows = self._differences(x)
         H = (rows + rows.T) / 2
         self._bent = x.copy(), H
         return H
@@ -130,8 +141,10 @@ class FunctionProblem(Problem):
         return rows
 
     def _slope(self, x: np.ndarray) -> np.ndarray:
-        """The gradient that was given, flat."""
-        assert self._given is not None
+        """The gradient, flat."""
+        self.gradients += 1
+        if self._given is None:
+            return self._gradient(x)
         container = self._given(self.form(x.copy()))
         if self._plain:
             parts = [np.asarray(container, np.float64)]
