@@ -253,7 +253,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
     def _bound_rows(self, rows: np.ndarray, level: float, observation: bool) -> np.ndarray:
         """Intervals (n, 1, 2) for rows that are numbers already."""
         inference = self.inference_
-        if observation and not self._result.statistics.gaussian:
+        statistics = self._result.statistics
+        if observation and not (statistics.gaussian or statistics.penalised):
             raise InferenceError(
                 "a loss other than squared error says nothing of how single observations scatter, so that they have no "
                 'prediction interval; kind="confidence" is the interval of the fitted value'

@@ -39,6 +39,8 @@ def summarise(
             f"{_count(len(rows.y), 'row')} cannot determine {_count(len(free), 'parameter')} ({_listed(names)}), so "
             "there are no standard errors"
         )
+    elif not np.isfinite(J[:, free]).all():
+        refusal = _not_finite(J[:, free], rows.X)
     elif open_names:
         refusal = (
             f"the Jacobian at β̂ is singular: the data cannot tell {_listed(open_names)} apart (other values of them "
@@ -72,6 +74,8 @@ def summarise(
             meat, options = _meat(rows, J, residual, kind, maxlags, inverse, loss)
         except InferenceError as error:
             refusal = str(error)
+    if refusal is not None:
+        kind = "nonrobust"  # there is no meat
     w = np.ones(len(rows.y)) if rows.weight is None else rows.weight
     frequency = np.ones(len(rows.y)) if rows.frequency is None else rows.frequency
     with np.errstate(all="ignore"):
@@ -88,6 +92,16 @@ def summarise(
         nonlinear=True, gaussian=loss.quadratic, remarks=tuple(remarks),
     )  # fmt: skip
     return statistics, refusal
+
+
+def _not_finite(J: np.ndarray, X: np.ndarray) -> str:
+    """Where the derivatives are not finite although f is."""
+    row = int(np.argmin(np.isfinite(J).all(axis=1)))
+    return (
+        f"the derivative of f at β̂ is not finite in row {row} (X = {np.array2string(X[row], precision=4)}), so there "
+        "are no standard errors. The usual cause: f divides by zero there, or takes a power of it, on the way to a "
+        "finite value; write f in another way, or leave the row out"
+    )
 
 
 def _leverages(kind: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from betahat.estimators.nonlinear_fit import NonlinearResult
 from betahat.estimators.nonlinear_inputs import column_names, resolve
 from betahat.estimators.storing_linear import read_statistics
 from betahat.estimators.storing_parts import read_certificate, read_trace
-from betahat.models.arguments import Arguments
+from betahat.models.arguments import Arguments, parameters_of
+from betahat.models.expression import Expression
 from betahat.models.nonlinear import NonlinearModel
 from betahat.solvers.trace import STOP_REASONS
 from betahat.storage import Fields
@@ -82,7 +84,22 @@ def restore(estimator: NonlinearRegression, model: Fields) -> None:
     taken = Arguments(_form(model.raw("form")), statistics.names)
     if taken.counted != p:
         raise StorageError(f"`model.form` takes {taken.counted} numbers, and there are {p} parameters")
+    _check_form(function, taken)
     estimator._show(result, NonlinearModel(function, taken))
+
+
+def _check_form(function: Callable[..., Any], taken: Arguments) -> None:
+    """That the function takes as many arguments as the form has, an expression one number for each of its names."""
+    if isinstance(function, Expression):
+        if not taken.plain or taken.names != function.parameters:
+            raise StorageError(
+                f"`model.form` does not fit the parameters {', '.join(function.parameters)} of f"
+            )
+        return
+    names, required, free = parameters_of(function)
+    given = len(taken.form)
+    if given < required or not (free or given <= len(names)):
+        raise StorageError(f"`model.form` has {given} arguments, and f takes {len(names)} parameters")
 
 
 def _form(stored: Any) -> tuple[Any, ...]:

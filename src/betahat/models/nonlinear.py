@@ -11,6 +11,7 @@ from betahat.autodiff.functions import hvp, jvp
 from betahat.models.arguments import Arguments
 from betahat.models.rowwise import RowWise
 
+_NEARBY = 1e-6  # relative change of a parameter that shows whether f depends on it at all
 _AGREES = 1e-7  # relative difference between two ways to a directional derivative
 
 
@@ -78,7 +79,8 @@ class NonlinearModel:
                 self._way = self._first_way(X, beta)
             rows = self._row_wise(X)
             found = None if rows is None else rows.jacobian(beta)
-            return self._forward(X, beta) if found is None else found
+            value, J = self._forward(X, beta) if found is None else found
+            return value, self._saturated(X, beta, value, J)
 
     def rough_jacobian(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same, to half the digits where that is quicker: far from a minimum they are enough."""
@@ -99,7 +101,8 @@ class NonlinearModel:
         direction = np.cos(1.0 + np.arange(len(beta))) * np.where(beta == 0, 1.0, np.abs(beta))
         with np.errstate(all="ignore"):
             slope = self.column(jvp(lambda b: self._f(X, *self._arguments(b)), beta, direction)[1], len(X))
-            if _alike(J @ direction, slope, np.abs(J) @ np.abs(direction)):
+            known = ~np.isnan(slope)  # or saturated, see there
+            if _alike((J @ direction)[known], slope[known], (np.abs(J) @ np.abs(direction))[known]):
                 return True
         self._way = "forward"
         return False
@@ -110,6 +113,8 @@ class NonlinearModel:
         with np.errstate(all="ignore"):
             rows = self._row_wise(X)
             found = None if rows is None else rows.curvature(beta, c)
+            if rows is not None and found is not None and not np.isfinite(found).all():
+                found = self._curvature_elsewhere(rows, X, beta, c, found)
             if found is not None:
                 return found
 
@@ -166,6 +171,37 @@ class NonlinearModel:
         if self._rows is None or self._rows.X is not X or self._rows.columns != columns:
             self._rows = RowWise(self._f, self.taken, X, columns)
         return self._rows
+
+    def _saturated(self, X: np.ndarray, beta: np.ndarray, value: np.ndarray, J: np.ndarray) -> np.ndarray:
+        """J with 0 for NaN where f does not change with the parameter in any digit.
+
+        1/(1 + exp(b)) is 0 once exp(b) is infinite, and its derivative by the chain rule 0 · ∞.
+        """
+        unknown = np.isnan(J) & np.isfinite(value)[:, None]
+        if not unknown.any():
+            return J
+        J = J.copy()
+        for k in np.flatnonzero(unknown.any(axis=0)):
+            still = unknown[:, k]
+            for sign in (1.0, -1.0):
+                moved = beta.copy()
+                moved[k] += sign * _NEARBY * (abs(beta[k]) or 1.0)
+                still = still & (self.predict(X, moved) == value)
+            J[still, k] = 0.0
+        return J
+
+    def _curvature_elsewhere(
+        self, rows: RowWise, X: np.ndarray, beta: np.ndarray, c: np.ndarray, found: np.ndarray
+    ) -> np.ndarray | None:
+        """The same without the rows in which f is saturated."""
+        raw = rows.jacobian(beta)
+        if raw is None:
+            return found
+        value, J = raw
+        unknown = np.isnan(J).any(axis=1)
+        if not unknown.any() or not np.isfinite(self._saturated(X, beta, value, J)[unknown]).all():
+            return found
+        return RowWise(self._f, self.taken, X[~unknown], rows.columns).curvature(beta, c[~unknown])
 
     def _forward(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One run of f for each parameter, carrying its tangent along."""
