@@ -61,7 +61,7 @@ def ours(problem: Any, solver: str | None) -> Run:
     function, start, minima = problem
     counted = Counted(function)
     begun, spent = time.perf_counter(), time.process_time()
-    found = bh.minimize(counted, start, solver=solver, tolerance=TOLERANCE)
+    found = bh.minimize(counted, start, solver=solver, tol=TOLERANCE)
     wall, spent = time.perf_counter() - begun, time.process_time() - spent
     proof = spent * (1 - float(found.trace.seconds[-1]) / wall)
     return Run(solved(found.value, minima), spent, counted.calls, proof)

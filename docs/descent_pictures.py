@@ -41,7 +41,7 @@ def bowl(beta: Any) -> Any:
 def valley() -> Any:
     """Five ways down the enzyme's J."""
     shown = bh.plots.DescentDisplay.from_function(
-        enzyme, START, solvers=WAYS, max_iterations=5000, limits=((1.05, 2.6), (0.0, 0.5)), resolution=120
+        enzyme, START, solvers=WAYS, max_iter=5000, limits=((1.05, 2.6), (0.0, 0.5)), resolution=120
     )
     shown.ax_.set(xlabel="V  (hundred counts/min²)", ylabel="K  (parts per million)")
     return shown.figure_
@@ -54,7 +54,7 @@ def learning_rates() -> Any:
         axes, ((0.01, "too small"), (2 / 11, "the best constant one"), (0.204, "too large")), strict=True
     ):
         shown = bh.plots.DescentDisplay.from_function(
-            bowl, np.array([9.0, 2.2]), solvers=bh.solvers.GradientDescent(rate), max_iterations=40, resolution=100,
+            bowl, np.array([9.0, 2.2]), solvers=bh.solvers.GradientDescent(rate), max_iter=40, resolution=100,
             limits=((-11, 11), (-4, 4)), ax=ax, legend=False,
         )  # fmt: skip
         (path,) = shown.paths.values()
@@ -66,7 +66,7 @@ def learning_rates() -> Any:
 
 def convergence() -> Any:
     """Loss and gradient of the five ways."""
-    shown = bh.plots.ConvergenceDisplay.from_function(enzyme, START, solvers=WAYS, max_iterations=5000)
+    shown = bh.plots.ConvergenceDisplay.from_function(enzyme, START, solvers=WAYS, max_iter=5000)
     shown.ax_.set_xscale("symlog", linthresh=1)
     shown.ax_.set_xlim(0, 4000)
     return shown.figure_

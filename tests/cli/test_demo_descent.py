@@ -38,7 +38,7 @@ def test_its_numbers_are_those_of_scipy(
         assert float(line[2]) == pytest.approx(error, rel=1e-4)
     for label in WAYS:
         line = next(line for line in out.splitlines() if line.strip().startswith(f"{label} "))
-        found = bh.minimize(objective(x, y), START, solver=WAYS[label], max_iterations=2000)
+        found = bh.minimize(objective(x, y), START, solver=WAYS[label], max_iter=2000)
         assert line.split()[-2:] == found.status.split()
         assert f"{found.evaluations:,}" in line
     assert str(tmp_path / PICTURE) in out.replace("\n", "")

@@ -142,7 +142,7 @@ def test_the_minimum_is_that_of_the_function(loss: Any, penalty: Any, weighted: 
         return np.append(u.sum(), u @ (X - middle) + R.gradient(theta[1:]) + 0.05 * theta[1:])
 
     start = np.append(m.intercept_ + middle @ m.coef_, m.coef_)
-    found = bh.minimize(objective, start * (1 + 1e-3), gradient=slope, tolerance=1e-12)
+    found = bh.minimize(objective, start * (1 + 1e-3), gradient=slope, tol=1e-12)
     assert found.converged
     assert m.certificate_.loss == pytest.approx(found.value, rel=1e-10)
     assert m.coef_ == pytest.approx(found.point[1:], rel=1e-6, abs=1e-7)

@@ -41,9 +41,7 @@ def followed(function: Any, start: Any, **options: Any) -> tuple[np.ndarray, Any
 
 @pytest.fixture
 def valley() -> DescentDisplay:
-    return DescentDisplay.from_function(
-        rosenbrock, START, solvers=["bfgs", "steepest_descent"], max_iterations=60
-    )
+    return DescentDisplay.from_function(rosenbrock, START, solvers=["bfgs", "steepest_descent"], max_iter=60)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -211,7 +209,7 @@ def test_lines_stand_out_from_light_and_dark_ground(sheet: str) -> None:
     from matplotlib.colors import to_rgb
 
     with plt.style.context(sheet):
-        shown = ConvergenceDisplay.from_function(bowl, np.zeros(4), solvers=SOLVERS, max_iterations=50)
+        shown = ConvergenceDisplay.from_function(bowl, np.zeros(4), solvers=SOLVERS, max_iter=50)
         ground = to_rgb(shown.ax_.get_facecolor())
 
     def luminance(colour: Any) -> float:

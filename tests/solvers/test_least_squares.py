@@ -194,7 +194,7 @@ def test_not_identified_is_flat():
 
 
 def test_endings():
-    spent = bh.least_squares(PROBLEMS["Rosenbrock"][0], [-1.2, 1.0], max_iterations=2)
+    spent = bh.least_squares(PROBLEMS["Rosenbrock"][0], [-1.2, 1.0], max_iter=2)
     assert spent.stop_reason == "budget spent"
     assert spent.status == "not stationary"
     undefined = bh.least_squares(lambda x: np.log(x), np.array([-1.0]))
@@ -225,7 +225,7 @@ REFUSED = {
     "unbounded solver": (
         lambda: bh.least_squares(lambda x: x, [1.0], bounds=[(0, 2)], solver="bfgs"), ValueError, "bounds",
     ),
-    "tolerance": (lambda: bh.least_squares(lambda x: x, [1.0], tolerance=0), ValueError, "tolerance"),
+    "tol": (lambda: bh.least_squares(lambda x: x, [1.0], tol=0), ValueError, "tol"),
     "damping": (lambda: bh.solvers.LevenbergMarquardt(damping=0), ValueError, "damping"),
     "of one number": (
         lambda: bh.minimize(lambda x: np.sum(x**2), np.ones(2), solver="levenberg_marquardt"), ValueError,

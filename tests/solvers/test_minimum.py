@@ -74,7 +74,7 @@ def test_never_above_the_start_and_never_a_false_claim(solver, seed):
         return np.sum(np.log1p((root @ (x - shift)) ** 2)) + 0.01 * np.sum(x**4)
 
     start = 3 * rng.standard_normal(n)
-    found = bh.minimize(f, start, solver=solver, max_iterations=200)
+    found = bh.minimize(f, start, solver=solver, max_iter=200)
     assert found.value <= f(start)
     assert found.value == pytest.approx(f(found.point), rel=1e-14)
     if found.status == "local minimum":
@@ -135,9 +135,9 @@ def test_flat_function(solver):
 
 @pytest.mark.parametrize("solver", DESCENTS)
 def test_exhausted_budget(solver):
-    found = bh.minimize(ROSENBROCK, START, solver=solver, max_iterations=3)
+    found = bh.minimize(ROSENBROCK, START, solver=solver, max_iter=3)
     assert (found.stop_reason, found.status, found.iterations) == ("budget spent", "not stationary", 3)
-    assert "max_iterations (=3)" in found.message
+    assert "max_iter (=3)" in found.message
     assert found.value == ROSENBROCK(found.point) < ROSENBROCK(START)
 
 
@@ -252,7 +252,7 @@ def test_repr_is_a_small_table():
     assert all(len(line) < 200 for line in lines)
     assert "[1. 1.]" in lines[1]
     assert "trust_region, converged after" in lines[-2]
-    assert "nan" not in repr(bh.minimize(ROSENBROCK, START, max_iterations=1)).lower()
+    assert "nan" not in repr(bh.minimize(ROSENBROCK, START, max_iter=1)).lower()
     assert "..." in repr(bh.minimize(lambda x: np.sum(x**2), np.ones(1000)))
 
 
@@ -265,7 +265,7 @@ def test_a_result_can_be_copied_and_kept():
 
 def test_words_are_the_published_ones():
     for name in DESCENTS:
-        found = bh.minimize(ROSENBROCK, START, solver=name, max_iterations=30)
+        found = bh.minimize(ROSENBROCK, START, solver=name, max_iter=30)
         assert found.stop_reason in STOP_REASONS
         assert found.status in STATUSES
         assert found.solver == name == getattr(bh.solvers, DESCENTS[name]).name
@@ -328,10 +328,10 @@ def test_a_list_of_floats_is_an_array():
         ({"start": {"a": np.zeros(0)}}, ValueError, "no number"),
         ({"solver": "nelder"}, ValueError, "'nelder'.*trust_region"),
         ({"solver": bh.solvers.LBFGS}, TypeError, r"write it with \(\)"),
-        ({"tolerance": 0}, ValueError, "tolerance"),
-        ({"tolerance": np.nan}, ValueError, "tolerance"),
-        ({"max_iterations": 0}, ValueError, "max_iterations"),
-        ({"max_iterations": 2.5}, ValueError, "max_iterations"),
+        ({"tol": 0}, ValueError, "tol"),
+        ({"tol": np.nan}, ValueError, "tol"),
+        ({"max_iter": 0}, ValueError, "max_iter"),
+        ({"max_iter": 2.5}, ValueError, "max_iter"),
         ({"function": lambda x: x}, ValueError, "one number"),
         ({"function": lambda x: None}, (TypeError, ValueError), "None"),
         ({"function": 3.0}, TypeError, r"function \(=3.0\)"),

@@ -356,7 +356,7 @@ DESCENTS = {
 
 @pytest.mark.parametrize("name", DESCENTS)
 def test_deterministic_function(name):
-    found = bh.minimize(bowl, np.zeros(3), solver=DESCENTS[name], max_iterations=3000)
+    found = bh.minimize(bowl, np.zeros(3), solver=DESCENTS[name], max_iter=3000)
     assert (found.stop_reason, found.status) == ("converged", "local minimum")
     np.testing.assert_allclose(found.point, [3.0, -1.0, 0.5], atol=1e-7)
     assert found.relative_gradient <= 1e-9
@@ -365,13 +365,13 @@ def test_deterministic_function(name):
 
 @pytest.mark.parametrize("name", bh.solvers.LEARNING_RATES)
 def test_names(name):
-    found = bh.minimize(bowl, np.zeros(3), solver=name, max_iterations=200)
+    found = bh.minimize(bowl, np.zeros(3), solver=name, max_iter=200)
     assert found.solver == name
     assert found.value < bowl(np.zeros(3))
     assert found.stop_reason in ("converged", "budget spent")
     if found.stop_reason == "budget spent":
         assert found.status == "not stationary"
-        assert "max_iterations (=200)" in found.message
+        assert "max_iter (=200)" in found.message
     assert type(getattr(bh.solvers, bh.solvers.LEARNING_RATES[name])()).name == name
 
 
@@ -407,9 +407,7 @@ def test_interrupted_undefined_and_flat(kind):
 
 def test_weight_decay_is_no_penalty():
     """At rest AdamW has ∂J/∂x ≠ 0, and says so."""
-    found = bh.minimize(
-        bowl, np.zeros(3), solver=AdamW(Cosine(0.1, 2000), weight_decay=0.5), max_iterations=2500
-    )
+    found = bh.minimize(bowl, np.zeros(3), solver=AdamW(Cosine(0.1, 2000), weight_decay=0.5), max_iter=2500)
     assert found.status == "not stationary"
 
 

@@ -61,7 +61,7 @@ def _ways(report: Report, function: Any) -> None:
 
     rows: list[list[str]] = []
     for label, solver in WAYS.items():
-        found = minimize(function, START, solver=solver, max_iterations=_BUDGET)
+        found = minimize(function, START, solver=solver, max_iter=_BUDGET)
         gradient = f"{found.certificate.gradient_norm:.1e}"
         rows.append([label, f"{found.iterations:,}", f"{found.evaluations:,}", gradient, found.status])
     report.out.print(
@@ -113,7 +113,7 @@ def _drawn(model: Any, X: Any, y: Any, function: Any) -> bytes:
     fit = FitDisplay.from_estimator(model, X, y, ax=left)
     fit.ax_.set(xlabel="conc (ppm)", ylabel="rate (counts/min²)")
     ways = DescentDisplay.from_function(
-        function, START, solvers=WAYS, max_iterations=_BUDGET, limits=((100.0, 260.0), (0.0, 0.45)), ax=right,
+        function, START, solvers=WAYS, max_iter=_BUDGET, limits=((100.0, 260.0), (0.0, 0.45)), ax=right,
         resolution=120,
     )  # fmt: skip
     ways.ax_.set(xlabel="V (counts/min²)", ylabel="K (ppm)")

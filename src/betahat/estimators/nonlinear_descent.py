@@ -99,13 +99,13 @@ class End:
 
 
 def descend(
-    goal: Goal, starts: Sequence[np.ndarray], solver: Solver | None, max_iterations: int | None
+    goal: Goal, starts: Sequence[np.ndarray], solver: Solver | None, max_iter: int | None
 ) -> tuple[End, str, list[float]]:
     """The lowest end of descents from every start, why its solver was taken, and J where each descent ended.
 
     Solvers are tried in turn until one ends at a minimum; Ctrl-C ends it all.
     """
-    budget = max_iterations or ITERATIONS * (goal.model.taken.size + 2)
+    budget = max_iter or ITERATIONS * (goal.model.taken.size + 2)
     best: End | None = None
     ends: list[float] = []
     why, interrupted = "", False

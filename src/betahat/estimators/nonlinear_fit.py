@@ -38,13 +38,13 @@ class NonlinearResult:
 
 def fit_nonlinear(
     goal: Goal, starts: Sequence[np.ndarray], cov_type: str, maxlags: int | None, solver: Solver | None,
-    max_iterations: int | None,
+    max_iter: int | None,
 ) -> NonlinearResult:  # fmt: skip
     """Descend from every start, keep the lowest end, certify it, and sum what the covariance needs."""
     model = goal.model
-    end, why, losses = descend(goal, starts, solver, max_iterations)
+    end, why, losses = descend(goal, starts, solver, max_iter)
     if not (end.interrupted or model.check(goal.rows.X, end.state.x, end.J)):  # rows do depend on one another
-        return fit_nonlinear(goal, starts, cov_type, maxlags, solver, max_iterations)
+        return fit_nonlinear(goal, starts, cov_type, maxlags, solver, max_iter)
     statistics, refusal = summarise(goal, end, cov_type, maxlags)
     model.forget()
     return NonlinearResult(

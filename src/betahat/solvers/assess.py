@@ -86,7 +86,7 @@ def _remark(problem: Problem, value: float, reason: str, limits: Limits) -> str:
             f"{LOWEST:.0e}" if value < LOWEST else f"{value:.2g}"
         )
     words = {
-        "budget spent": f"max_iterations (={limits.max_iterations}) are spent",
+        "budget spent": f"max_iter (={limits.max_iter}) are spent",
         "interrupted": "the descent was interrupted; this is the best point so far",
         "no progress": "no shorter step lowers the function: is it smooth here, and the gradient right "
         "(betahat.check_gradient)?",

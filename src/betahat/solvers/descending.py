@@ -16,7 +16,7 @@ from betahat.solvers.trace import Trace
 
 
 def descend(
-    problem: Problem, way: Solver, tolerance: float, max_iterations: int | None,
+    problem: Problem, way: Solver, tolerance: float, max_iter: int | None,
     callback: Callable[[Any, float], Any] | None,
 ) -> Minimum:  # fmt: skip
     """Where the solver ends, certified; after Ctrl-C, divergence or an exhausted budget the best point met."""
@@ -31,7 +31,7 @@ def descend(
     with np.errstate(all="ignore"):  # steps may overshoot to where J overflows; they are not taken
         value, slope = problem.both(problem.start)
         typical = typical_value(problem.start, value, free_gradient(problem.box, problem.start, slope))
-        budget = int(max_iterations) if max_iterations is not None else 1000 + 20 * problem.n
+        budget = int(max_iter) if max_iter is not None else 1000 + 20 * problem.n
         limits = Limits(tolerance, budget, typical)
         try:
             state = way.run(problem, limits, trace, each)
@@ -49,12 +49,12 @@ def descend(
     )  # fmt: skip
 
 
-def check_descent(tolerance: Any, max_iterations: Any, **functions: Any) -> None:
+def check_descent(tol: Any, max_iter: Any, **functions: Any) -> None:
     """Raise unless these are a number between 0 and 1, a count or None, and functions (None for all but the first)."""
     for place, (name, value) in enumerate(functions.items()):
         if not (callable(value) or (value is None and place)):
             raise TypeError(f"{name} (={value!r}) must be a function")
-    if not (is_real(tolerance) and 0 < tolerance < 1):
-        raise ValueError(f"tolerance (={tolerance!r}) must be a number between 0 and 1")
-    if max_iterations is not None:
-        check_count("max_iterations", max_iterations)
+    if not (is_real(tol) and 0 < tol < 1):
+        raise ValueError(f"tol (={tol!r}) must be a number between 0 and 1")
+    if max_iter is not None:
+        check_count("max_iter", max_iter)

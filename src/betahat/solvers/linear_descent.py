@@ -35,7 +35,7 @@ class Method:
     over the rows, taken in batches of so many, in an order that the seed decides."""
 
     solver: Solver | str
-    max_iterations: int | None = None
+    max_iter: int | None = None
     tolerance: float | None = None
     batch_size: int = 32
     seed: int = 0
@@ -107,7 +107,7 @@ class LinearDescent(Way):
         self._solver = self._named(solver) if isinstance(solver, str) else solver
         self._name = solver if isinstance(solver, str) else solver_name(solver)
         self._tolerance = np.nan if method.tolerance is None else method.tolerance
-        self._left = MOST_ITERATIONS if method.max_iterations is None else method.max_iterations
+        self._left = MOST_ITERATIONS if method.max_iter is None else method.max_iter
         self._spent, self._rate, self._remark, self._ended = 0, np.nan, "", ""
 
     def _named(self, name: str) -> Solver:

@@ -51,7 +51,7 @@ class StochasticDescent(Way):
         self._asked = method.solver if isinstance(method.solver, ChainSolver) else None
         self._name = method.solver if isinstance(method.solver, str) else method.solver.name
         self._reduces = self._name == "sgd" if self._asked is None else _is_reducible(self._asked)
-        self._left = method.max_iterations or (MOST_EPOCHS if self._reduces else FEWER_EPOCHS)
+        self._left = method.max_iter or (MOST_EPOCHS if self._reduces else FEWER_EPOCHS)
         rows, reach = self._rows_and_reach()
         self._steps = max(1, -(-rows // method.batch_size)) * self._left
         self._learning_rate = 1 / (2 * _smoothness(self._largest, reach, rows, method.batch_size))

@@ -27,7 +27,7 @@ _HESSIAN_UP_TO, _PRODUCTS_UP_TO = (
 
 def minimize(
     function: Callable[[Any], Any], start: Any, *, solver: str | Solver | None = None, bounds: Any = None,
-    gradient: Callable[[Any], Any] | None = None, tolerance: float = 1e-9, max_iterations: int | None = None,
+    gradient: Callable[[Any], Any] | None = None, tol: float = 1e-9, max_iter: int | None = None,
     callback: Callable[[Any, float], Any] | None = None,
 ) -> Minimum:  # fmt: skip
     """A point near `start` where the derivatives of `function` vanish and it has no way down.
@@ -41,7 +41,7 @@ def minimize(
     "trust_region" from where that ends, "newton_cg" up to 2000, "lbfgs" (with bounds "lbfgsb") beyond. bounds : one
     pair (low, high) for all numbers; or a sequence of pairs, one for each number of a flat start; or (lower, upper),
     each side in the form of the start; None or ±inf where there is no bound. "trust_region", "newton_cg" and "lbfgsb"
-    keep them; no point outside is ever asked for. gradient : where NumPy code is not what J is made of. tolerance : on
+    keep them; no point outside is ever asked for. gradient : where NumPy code is not what J is made of. tol : on
     max |gⱼ| max(|xⱼ|, 1)/max(|J|, 1), where 1 is less for functions in tiny units; methods that know the Hessian also
     ask that Newton's step would win no more than this share of J. callback : called with point and value after each
     iteration; ends the descent by returning something true or raising StopIteration.
@@ -63,12 +63,12 @@ def minimize(
     >>> bh.minimize(rosenbrock, np.zeros(3), bounds=(None, 0.5)).point.round(4)
     array([0.5   , 0.2574, 0.0663])
     """
-    check_descent(tolerance, max_iterations, function=function, gradient=gradient, callback=callback)
+    check_descent(tol, max_iter, function=function, gradient=gradient, callback=callback)
     if isinstance(start, list) and start and all(is_real(number) for number in start):
         start = np.array(start)
     problem = FunctionProblem(function, start, gradient, read_bounds(bounds, start))
     way = _chosen(solver, problem.n, problem.box is not None)
-    return descend(problem, way, float(tolerance), max_iterations, callback)
+    return descend(problem, way, float(tol), max_iter, callback)
 
 
 def _chosen(solver: str | Solver | None, n: int, bounded: bool) -> Solver:

@@ -19,12 +19,12 @@ from betahat.solvers.named import solver_named
 
 def least_squares(
     residuals: Callable[[Any], Any], start: Any, *, solver: str | Solver = "levenberg_marquardt", bounds: Any = None,
-    tolerance: float = 1e-9, max_iterations: int | None = None, callback: Callable[[Any, float], Any] | None = None,
+    tol: float = 1e-9, max_iter: int | None = None, callback: Callable[[Any, float], Any] | None = None,
 ) -> Minimum:  # fmt: skip
     """A point near `start` where ½ Σ rᵢ(x)² has no way down.
 
     residuals : of one argument, in plain NumPy, giving r as an array, or a list of arrays and numbers; their
-    derivatives are found by :mod:`betahat.autodiff`. start, bounds, tolerance, max_iterations, callback : as in
+    derivatives are found by :mod:`betahat.autodiff`. start, bounds, tol, max_iter, callback : as in
     :func:`betahat.minimize`. solver : "levenberg_marquardt", "gauss_newton", or any of :func:`betahat.minimize`'s.
 
     Returns a :class:`betahat.solvers.minimum.Minimum`, whose `value` is ½ Σ rᵢ².
@@ -38,7 +38,7 @@ def least_squares(
     >>> found.point, found.status
     (array([1., 1.]), 'local minimum')
     """
-    check_descent(tolerance, max_iterations, residuals=residuals, callback=callback)
+    check_descent(tol, max_iter, residuals=residuals, callback=callback)
     if isinstance(start, list) and start and all(is_real(number) for number in start):
         start = np.array(start, np.float64)
     way = solver_named(solver, residuals=True)
@@ -48,8 +48,8 @@ def least_squares(
             f"solver (={way.name!r}) does not keep bounds; 'levenberg_marquardt' and 'gauss_newton' do"
         )
     problem = ResidualsProblem(residuals, start, box)
-    found = descend(problem, way, float(tolerance), max_iterations, callback)
+    found = descend(problem, way, float(tol), max_iter, callback)
     there = np.concatenate([np.ravel(leaf) for _, leaf in leaves(found.point)])
     if found.stop_reason != "interrupted" and not problem.check(there):  # its derivatives were not right
-        found = descend(problem, way, float(tolerance), max_iterations, callback)
+        found = descend(problem, way, float(tol), max_iter, callback)
     return found

@@ -131,7 +131,7 @@ def _way(method: Method | None, size: int) -> tuple[Solver | str, str]:
 
 def _descend(problem: LinearProblem, solver: Solver, method: Method | None) -> SmoothFit:
     """Descend until every derivative is small beside the mean size of its terms, with one budget for all rounds."""
-    budget = MOST_ITERATIONS if method is None or method.max_iterations is None else method.max_iterations
+    budget = MOST_ITERATIONS if method is None or method.max_iter is None else method.max_iter
     asked = RELATIVE_TOLERANCE if method is None or method.tolerance is None else method.tolerance
     trace, spent, tolerance = Trace(), 0, max(_FIRST_TOLERANCE, 1e-2 * asked)
     for left in reversed(range(_ROUNDS)):

@@ -89,19 +89,17 @@ class ConvergenceDisplay:
     @classmethod
     def from_function(
         cls, function: Callable[[Any], Any], start: Any, *, solvers: Solvers = None,
-        gradient: Callable[[Any], Any] | None = None, tolerance: float = 1e-9, max_iterations: int | None = None,
+        gradient: Callable[[Any], Any] | None = None, tol: float = 1e-9, max_iter: int | None = None,
         lowest: float | None = None, ax: Axes | None = None, **kwargs: Any,
     ) -> Self:  # fmt: skip
         """Minimise `function` from `start` by every solver, and draw their traces.
 
-        function, start, gradient, tolerance, max_iterations : as in :func:`betahat.minimize`; solvers : names or
+        function, start, gradient, tol, max_iter : as in :func:`betahat.minimize`; solvers : names or
         solver objects, several in a list, or in a dict with labels; lowest, ax, kwargs : as in the class and in
         :meth:`plot`.
         """
         style.pyplot()  # before the work, not after it
-        ways = descend(
-            function, start, solvers, gradient=gradient, tolerance=tolerance, max_iterations=max_iterations
-        )
+        ways = descend(function, start, solvers, gradient=gradient, tol=tol, max_iter=max_iter)
         return cls.from_traces({k: way.trace for k, way in ways.items()}, lowest=lowest, ax=ax, **kwargs)
 
     def plot(

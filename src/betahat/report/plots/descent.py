@@ -72,12 +72,12 @@ class DescentDisplay:
     @classmethod
     def from_function(
         cls, function: Callable[[Any], Any], start: Any, *, solvers: Solvers = None, directions: Any = None,
-        gradient: Callable[[Any], Any] | None = None, tolerance: float = 1e-9, max_iterations: int | None = None,
+        gradient: Callable[[Any], Any] | None = None, tol: float = 1e-9, max_iter: int | None = None,
         limits: Any = None, resolution: int = 160, ax: Axes | None = None, **kwargs: Any,
     ) -> Self:  # fmt: skip
         """Minimise `function` from `start` by every solver, and draw what happened.
 
-        function, start, gradient, tolerance, max_iterations : as in :func:`betahat.minimize`; solvers : names or
+        function, start, gradient, tol, max_iter : as in :func:`betahat.minimize`; solvers : names or
         solver objects, several in a list, or in a dict with labels; None for the automatic choice; directions : two
         coordinates, by position or (in a dict) name, or two vectors from the minimum; by default the two coordinates
         there are, or else the eigenvectors of the two largest curvatures of the Hessian at the minimum, in units of
@@ -88,14 +88,14 @@ class DescentDisplay:
         """
         start = read_start(start)
         return cls._drawn(
-            function, start, coordinate_names(start), solvers, directions, gradient, tolerance, max_iterations, limits,
+            function, start, coordinate_names(start), solvers, directions, gradient, tol, max_iter, limits,
             resolution, ax, kwargs,
         )  # fmt: skip
 
     @classmethod
     def from_estimator(
         cls, estimator: HasObjective, X: Any, y: Any, *, sample_weight: Any = None, parameters: Any = None,
-        start: Any = None, solvers: Solvers = None, tolerance: float = 1e-9, max_iterations: int | None = None,
+        start: Any = None, solvers: Solvers = None, tol: float = 1e-9, max_iter: int | None = None,
         limits: Any = None, resolution: int = 160, ax: Axes | None = None, **kwargs: Any,
     ) -> Self:  # fmt: skip
         """Descend once more on J of a fitted model, on the rows given, and draw what happened.
@@ -129,22 +129,20 @@ class DescentDisplay:
                 f"start has shape {begin.shape}; expected ({len(J.names)},): {', '.join(J.names[:20])}"
             )
         return cls._drawn(
-            J, begin, list(J.names), solvers, parameters, J.gradient, tolerance, max_iterations, limits, resolution, ax,
+            J, begin, list(J.names), solvers, parameters, J.gradient, tol, max_iter, limits, resolution, ax,
             kwargs,
         )  # fmt: skip
 
     @classmethod
     def _drawn(
         cls, function: Callable[[Any], Any], start: Any, names: list[str], solvers: Solvers, directions: Any,
-        gradient: Callable[[Any], Any] | None, tolerance: float, max_iterations: int | None, limits: Any,
+        gradient: Callable[[Any], Any] | None, tol: float, max_iter: int | None, limits: Any,
         resolution: int, ax: Axes | None, options: dict[str, Any],
     ) -> Self:  # fmt: skip
         if not isinstance(resolution, (int, np.integer)) or not 8 <= resolution <= 2000:
             raise ValueError(f"resolution (={resolution!r}) must be a whole number from 8 to 2000")
         style.pyplot()  # before the work, not after it
-        ways = descend(
-            function, start, solvers, gradient=gradient, tolerance=tolerance, max_iterations=max_iterations
-        )
+        ways = descend(function, start, solvers, gradient=gradient, tol=tol, max_iter=max_iter)
         problem = FunctionProblem(function, start, gradient)
         minimum, lowest = _lowest(problem, function, ways, gradient)
         plane = plane_through(minimum, directions, names, lambda: problem.hessian(minimum))

@@ -98,18 +98,18 @@ def _label(solver: Any) -> str:
 
 def descend(
     function: Callable[[Any], Any], start: Any, solvers: Solvers, *, gradient: Callable[[Any], Any] | None = None,
-    tolerance: float = 1e-9, max_iterations: int | None = None,
+    tol: float = 1e-9, max_iter: int | None = None,
 ) -> dict[str, Descent]:  # fmt: skip
     """Every solver's way from the start, by label."""
     return {
-        label: _watched(function, start, solver, gradient, tolerance, max_iterations)
+        label: _watched(function, start, solver, gradient, tol, max_iter)
         for label, solver in labelled(solvers).items()
     }
 
 
 def _watched(
     function: Callable[[Any], Any], start: Any, solver: str | Solver | None, gradient: Callable[[Any], Any] | None,
-    tolerance: float, max_iterations: int | None,
+    tol: float, max_iter: int | None,
 ) -> Descent:  # fmt: skip
     start = read_start(start)
     points: list[np.ndarray] = [flat(start)]
@@ -121,7 +121,7 @@ def _watched(
         values.append(value)
 
     found = minimize(
-        function, start, solver=solver, gradient=gradient, tolerance=tolerance, max_iterations=max_iterations,
+        function, start, solver=solver, gradient=gradient, tol=tol, max_iter=max_iter,
         callback=keep,
     )  # fmt: skip
     return Descent(

@@ -21,7 +21,7 @@ class Limits:
     """When to stop: `tolerance` on max |gⱼ| max(|xⱼ|, 1) / max(|J|, `typical`), and the iterations allowed."""
 
     tolerance: float
-    max_iterations: int
+    max_iter: int
     typical: float = 1.0
 
 
@@ -140,7 +140,7 @@ class LineSearch(Solver):
         self.begin(problem)
         before: float | None = None
         restarted = False
-        for _ in range(limits.max_iterations):
+        for _ in range(limits.max_iter):
             g = free_gradient(box, state.x, state.gradient)
             trace.add(state.value, largest(g), before or 0.0)
             if self.finished(problem, state, g, limits):

@@ -18,7 +18,7 @@ class ConjugateGradient(LineSearch):
 
     >>> import numpy as np, betahat as bh
     >>> curved = np.logspace(0, 2, 50)
-    >>> fits = [bh.minimize(lambda x: curved @ x**2, np.ones(50), solver=way, max_iterations=150)
+    >>> fits = [bh.minimize(lambda x: curved @ x**2, np.ones(50), solver=way, max_iter=150)
     ...         for way in ("conjugate_gradient", "steepest_descent")]
     >>> [fit.stop_reason for fit in fits]
     ['converged', 'budget spent']

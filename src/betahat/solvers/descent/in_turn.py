@@ -26,9 +26,9 @@ class InTurn(Solver):
         self.bounded = first.bounded and second.bounded
 
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
-        start, budget = problem.start, limits.max_iterations
+        start, budget = problem.start, limits.max_iter
         near = self.first.run(
-            problem, replace(limits, max_iterations=min(budget, 100 + 10 * problem.n)), trace, callback
+            problem, replace(limits, max_iter=min(budget, 100 + 10 * problem.n)), trace, callback
         )
         left = budget - len(trace)
         if near.stop_reason in ("diverged", "interrupted") or left <= 0:

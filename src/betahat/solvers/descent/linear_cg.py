@@ -29,7 +29,7 @@ class LinearConjugateGradient(Solver):
         """From the problem's start to where it ends."""
         state = best = State(problem.start.copy(), *problem.both(problem.start))
         direction, moved, waited = -state.gradient, 0.0, 0
-        for k in range(limits.max_iterations + 1):
+        for k in range(limits.max_iter + 1):
             trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), moved)
             if flatness(state.x, state.value, state.gradient) <= limits.tolerance:
                 return replace(state, stop_reason="converged")
@@ -37,7 +37,7 @@ class LinearConjugateGradient(Solver):
             best, waited = (state, 0) if flatter else (best, waited + 1)
             if waited > _PATIENCE * problem.n + _FRESH:
                 return replace(best, stop_reason="no progress")
-            if k == limits.max_iterations:
+            if k == limits.max_iter:
                 break
             moving = problem.product(state.x, direction)
             bend, squared = float(direction @ moving), float(state.gradient @ state.gradient)

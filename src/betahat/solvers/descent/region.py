@@ -89,7 +89,7 @@ class Region(Solver):
         self.begin(problem.n)
         self.prepare(problem, state)
         radius, size = self._first_radius(state), 0.0
-        for _ in range(limits.max_iterations):
+        for _ in range(limits.max_iter):
             free = None if box is None else ~box.held(state.x, state.gradient)
             g = free_gradient(box, state.x, state.gradient)
             trace.add(state.value, largest(g), size)

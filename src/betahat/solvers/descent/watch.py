@@ -57,7 +57,7 @@ class Watch:
         lost = self._judged and self._rises >= self._patience
         if lost and (self._plain or state.value > self._first.value):
             return self._end(state, "diverged")
-        if self._iterations == self._limits.max_iterations:
+        if self._iterations == self._limits.max_iter:
             return self._end(state, "budget spent")
         self._iterations += 1
         self._before = state

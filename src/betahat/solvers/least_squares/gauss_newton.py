@@ -53,7 +53,7 @@ class GaussNewton(Solver):
                 state.stop_reason = "diverged"
                 return state
             size, before = 0.0, np.inf
-            for _ in range(limits.max_iterations):
+            for _ in range(limits.max_iter):
                 trace.add(state.value, float(np.abs(state.gradient).max(initial=0)), size)
                 held = held_by(box, state.x, state.gradient)
                 here = linearise(r, J, state.gradient, none, held if held.any() else None, None)

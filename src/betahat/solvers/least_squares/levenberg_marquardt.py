@@ -92,7 +92,7 @@ class LevenbergMarquardt(Solver):
     ) -> State:  # fmt: skip
         damping, size = self.damping, 0.0
         unit, before, untried = np.zeros(problem.n), np.inf, _EARLY
-        for _ in range(limits.max_iterations):
+        for _ in range(limits.max_iter):
             trace.add(state.value, float(np.abs(state.gradient).max()), size)
             held = None if problem.box is None else problem.box.held(state.x, state.gradient)
             here = linearise(r, J, state.gradient, unit, held, linear)
