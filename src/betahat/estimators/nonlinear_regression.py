@@ -52,10 +52,11 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         an array is ``x``, several are ``x1``, ``x2``, …); or the name of a curve: those of :data:`betahat.curves`.
     start : numbers, dict, list of these, function, or None
         Where to begin: numbers in order, ``{"a": 1.0, "b": 0.1}``, several starts as a list of these (the lowest end
-        is kept), or a function of (X, y) giving one. None searches: for named curves, text and functions with named
-        parameters many points are tried and the five best of them taken as starts.
+        is kept; one matrix for ``f(X, W)`` is ``[W]``), or a function of (X, y) giving one. None searches: for named
+        curves, text and functions with named parameters many points are tried and a few of the best taken as starts.
     bounds : dict or sequence of pairs, or None
-        ``{"b": (0, None)}``, or a pair (low, high) for each parameter in order; None for no bound.
+        ``{"b": (0, None)}``, or a pair (low, high) for each parameter in order; None for no bound, equal ones to fix
+        it. A parameter that ends on its bound has no standard error; the others' hold for it fixed there.
     loss : {"squared_error", "huber", "pseudo_huber", "cauchy"}, loss, or function of (y, prediction)
         As in :class:`betahat.LinearRegression`; the size at which a robust loss turns is in units of y:
         ``bh.losses.Huber(delta=2.0)``.
@@ -65,8 +66,9 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         "nonrobust" is s²(JᵀWJ)⁻¹ with J = ∂f/∂β at β̂ and s² = Σ w r²/(n − p); with another loss than squared error
         it is the M-estimator's sandwich. For weights 1/σ² of known σ, divide the covariance by `inference_.scale`.
     solver : name or solver object, or None
-        None chooses as said above; else one of `betahat.solvers`, such as "levenberg_marquardt", "gauss_newton",
-        "trust_region", "bfgs".
+        None chooses as said above; else one of `betahat.solvers`, such as "levenberg_marquardt", "gauss_newton" (for
+        sums of squares), "trust_region", "newton_cg", "lbfgsb" (all of these keep bounds), "bfgs". Where it arrives,
+        Newton's steps bring the gradient down to rounding, whatever the solver.
     max_iter : int or None
         Of one descent; None means 50 (p + 2).
 
@@ -79,7 +81,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
     solver_ : str
         What found β̂.
     starts_, losses_ : float64 arrays of shape (starts, p) and (starts,)
-        Where the descents began, and J where they ended.
+        Where the descents began, and J where they ended: infinite where f is not finite at the start, and for starts
+        that an interruption left untried.
     n_iter_, n_evaluations_ : int
         Iterations of that solver; how often f was computed in all, alone or with its derivatives.
     n_features_in_, feature_names_in_
@@ -152,6 +155,9 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         y : (n,) numbers; None with a source.
         sample_weight : (n,) importance weights ≥ 0, such as 1/σ²; frequency_weight : (n,) whole numbers.
         groups : (n,) or (n, 2) labels of clusters, for ``cov_type="cluster"``.
+
+        f and `start` are handed X and y that they cannot write into. Where f raises an ArithmeticError or ValueError
+        on the way, but not at the start, it counts as undefined there. After Ctrl-C the best point so far is kept.
 
         Raises DataError, TypeError or ValueError where inputs or starts cannot be used, each naming the argument;
         DerivativeError where f has no derivative. Warns (CertificateWarning) where no minimum was found, or the data
