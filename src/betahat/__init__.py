@@ -35,7 +35,18 @@ _WHERE = {
     "StorageError": "errors",
     "UnseenLevelError": "errors",
 }
-_MODULES = ("autodiff", "curves", "data", "errors", "inference", "kernels", "losses", "penalties", "plots", "solvers")
+_MODULES = (
+    "autodiff",
+    "curves",
+    "data",
+    "errors",
+    "inference",
+    "kernels",
+    "losses",
+    "penalties",
+    "plots",
+    "solvers",
+)
 
 __all__ = ["__version__", *_MODULES, *_WHERE]
 

@@ -56,7 +56,11 @@ def summarise(
             f"On a bound, so without standard error: {_listed([names[k] for k in np.flatnonzero(held)])}. The "
             "others' hold for these fixed there."
         )
-    if loss.quadratic and n_obs > len(free) and 0 < np.linalg.norm(residual) <= _ROUNDING * np.linalg.norm(rows.y):
+    if (
+        loss.quadratic
+        and n_obs > len(free)
+        and 0 < np.linalg.norm(residual) <= _ROUNDING * np.linalg.norm(rows.y)
+    ):
         remarks.append(
             "The residuals are rounding errors of f, so that the standard errors say nothing of data."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,6 +90,10 @@ class Solver(ABC):
 
     name: str
     bounded: bool = False
+
+    def __repr__(self) -> str:
+        names = inspect.signature(type(self)).parameters
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @abstractmethod
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
