@@ -17,6 +17,7 @@ from betahat.losses import Loss
 from betahat.penalties import NoPenalty
 from betahat.solvers.least_squares.steps import column_lengths
 
+_NAMED = 8  # names listed in a message
 _RANK = 1e-12  # relative singular value of the scaled Jacobian below which a direction is not determined
 _SHARE = 1e-3  # of a direction that the data leave open, from which a parameter counts as part of it
 _ROUNDING = 4 * EPS  # residuals so small beside y are rounding errors of f
@@ -175,6 +176,8 @@ def _meat(
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        names = [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} more"]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
