@@ -5,7 +5,7 @@ What a solver believed on its way does not belong here.
 
 from betahat.certificate.base import EPS, RELATIVE_TOLERANCE, STATUSES, Certificate
 from betahat.certificate.linear import certify_linear
-from betahat.certificate.smooth import Curvature, certify_smooth, curvature
+from betahat.certificate.smooth import Curvature, certify_smooth, curvature, curvature_of_squares
 
 __all__ = [
     "EPS",
@@ -16,4 +16,5 @@ __all__ = [
     "certify_linear",
     "certify_smooth",
     "curvature",
+    "curvature_of_squares",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from betahat.certificate.base import RELATIVE_TOLERANCE, Certificate
 
 _NEGATIVE, _ZERO = 1e-8, 1e-12  # relative eigenvalues below which they count as negative, and as zero
+_RANK = 1e-12  # relative singular value below which columns leave a direction open
 _WORDS = {
     "global minimum": "all derivatives vanish and the objective is convex, so no β has a smaller loss",
     "local minimum": "all derivatives vanish and the Hessian is positive definite, so every β nearby has a larger loss",
@@ -21,11 +22,12 @@ _WORDS = {
 
 class Curvature(NamedTuple):
     """The Hessian scaled to unit diagonal, so that units do not matter: its eigenvalues, ascending, their vectors (in
-    columns), and the scale √|Hⱼⱼ|."""
+    columns), and the scale √|Hⱼⱼ|; `zero` is the relative size below which they count as zero."""
 
     values: np.ndarray
     vectors: np.ndarray
     scale: np.ndarray
+    zero: float = _ZERO
 
     @property
     def status(self) -> str:
@@ -35,7 +37,7 @@ class Curvature(NamedTuple):
         least, largest = float(self.values[0]), float(np.abs(self.values).max())
         if least < -_NEGATIVE * largest:
             return "saddle"
-        return "local minimum" if least > _ZERO * largest else "flat"
+        return "local minimum" if least > self.zero * largest else "flat"
 
     @property
     def condition_number(self) -> float:
@@ -58,17 +60,44 @@ def curvature(hessian: np.ndarray) -> Curvature:
     return Curvature(values, vectors, scale)
 
 
+def curvature_of_squares(columns: np.ndarray, second: np.ndarray) -> Curvature | None:
+    """That of H = CᵀC + S, from C (n, m) itself, so that its condition number is not squared.
+
+    columns : C; second : S (m, m), in least squares what the residuals' second derivatives add. With C = U diag(s) Vᵀ
+    and B = V diag(1/s), H = B⁻ᵀ (I + BᵀSB) B⁻¹. None where C does not determine all directions, or H is not positive
+    definite.
+    """
+    n, m = columns.shape
+    if n < m or not (np.isfinite(columns).all() and np.isfinite(second).all()):
+        return None
+    scale = np.sqrt((columns * columns).sum(axis=0))
+    if not (m and scale.min() > 0 and scale.max() < np.inf):
+        return None
+    s, Vt = np.linalg.svd(np.linalg.qr(columns / scale, mode="r"))[1:]
+    if not s[-1] > _RANK * s[0]:
+        return None
+    B = Vt.T / s
+    inner = np.eye(m) + B.T @ (second / scale[:, None] / scale) @ B
+    try:
+        L = np.linalg.cholesky((inner + inner.T) / 2)
+    except np.linalg.LinAlgError:
+        return None
+    values, vectors = np.linalg.svd(L.T @ (s[:, None] * Vt))[1:]
+    return Curvature(values[::-1] ** 2, vectors[::-1].T, scale, _RANK**2)
+
+
 def certify_smooth(
     *, loss: float, gradient: np.ndarray, magnitude: np.ndarray, rounding: np.ndarray, hessian: np.ndarray | None,
     convex: bool, readings: int, tolerance: float = RELATIVE_TOLERANCE, held: np.ndarray | None = None,
-    remark: str = "",
+    bend: Curvature | None = None, remark: str = "",
 ) -> Certificate:  # fmt: skip
     """The certificate of a fit at β̂ (m,), for one target.
 
     gradient : ∂J/∂β at β̂, from the data; magnitude : what it is small beside, mean |wᵢ ∂fᵢ/∂βⱼ L'ᵢ| + |∂R/∂βⱼ|;
     rounding : what rounding of β̂ and of f makes unavoidable in it; hessian : ∂²J/∂β², or None where not computed;
     convex : whether J is; held : which coefficients lie on a bound that stops their fall (their derivatives need not
-    vanish, and they take no part in the Hessian); remark : said at the end.
+    vanish, and they take no part in the Hessian); bend : the Hessian's eigenvalues for the others, where they are known
+    better than from the Hessian itself; remark : said at the end.
 
     |β̂ − β*| is estimated by Newton's step |H⁻¹∇J| and its rounding.
     """
@@ -78,7 +107,7 @@ def certify_smooth(
     stationary = bool(np.isfinite(gradient).all() and (np.abs(g) <= tolerances).all())
     bound, condition, status = np.full(len(g), np.nan), np.nan, "stationary"
     if hessian is not None and np.isfinite(hessian).all():
-        bend = curvature(hessian[np.ix_(free, free)])
+        bend = curvature(hessian[np.ix_(free, free)]) if bend is None else bend
         status, condition = bend.status, bend.condition_number
         if status == "local minimum":
             bound[free] = np.abs(bend.solve(g[free])) + np.abs(bend.solve(rounding[free]))

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import EPS, Certificate, certify_smooth
+from betahat.certificate import EPS, Certificate, certify_smooth, curvature_of_squares
 from betahat.estimators.nonlinear_rows import Rows
 from betahat.losses import Loss
 from betahat.models.nonlinear import NonlinearModel
@@ -218,14 +218,17 @@ def examine(goal: Goal, state: State, trace: Trace, solver: str) -> End:
             second = share * loss.second_derivative(rows.y, f)
             value = float(share @ loss.value(rows.y, f))
         gradient = first @ J + slope
-        H = (J.T * second) @ J + model.curvature(rows.X, beta, first) + penalty.hessian(beta)
+        bent = model.curvature(rows.X, beta, first)
+        H = (J.T * second) @ J + bent + penalty.hessian(beta)
         rounding = (4 * digits * np.abs(second * f) + vanishing * share) @ sizes + 2 * EPS * (
             np.abs(H) @ np.abs(beta)
         )
-        held = held_by(goal.box, beta, gradient)
+        held, known = held_by(goal.box, beta, gradient), None
+        if goal.quadratic:
+            known = curvature_of_squares(np.sqrt(share)[:, None] * J[:, ~held], bent[np.ix_(~held, ~held)])
         certificate = certify_smooth(
             loss=value + penalty.value(beta), gradient=gradient, magnitude=np.abs(first) @ sizes + np.abs(slope),
             rounding=rounding if np.isfinite(rounding).all() else np.zeros(len(beta)), hessian=H, convex=False,
-            readings=model.evaluations + model.jacobians, held=None if goal.box is None else held,
+            readings=model.evaluations + model.jacobians, held=None if goal.box is None else held, bend=known,
         )  # fmt: skip
     return End(state, trace, solver, J, residual, H, held, certificate)
