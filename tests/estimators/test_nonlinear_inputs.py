@@ -243,3 +243,23 @@ def test_a_function_that_gives_starts_cannot_write_into_the_data(what):
         fitted(X, target, start=start)
     assert_array_equal(X, x)
     assert_array_equal(target, y)
+
+
+@pytest.mark.parametrize("start", [[1.0, 1.0, 0.0], [2.0, 0.6, 1.0]])
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8, 1e10])
+def test_a_large_level_costs_no_parameters(offset, start):
+    """Difference quotients of f say nothing at 1e10; the solver must notice."""
+    times = np.linspace(0, 5, 30)
+    values = 2.5 * np.exp(-0.7 * times) + 1 + 0.05 * np.cos(9 * times)
+
+    def fit(level):
+        begin = [start[0], start[1], start[2] + level]
+        f = bh.NonlinearRegression(
+            lambda X, a, b, c: a * np.exp(-b * X) + c, begin, solver="levenberg_marquardt"
+        )
+        return f.fit(times, values + level)
+
+    m = fit(offset)
+    assert m.certificate_.status == "local minimum"
+    rounding = 1e-12 + 1e-15 * offset
+    np.testing.assert_allclose(m.coef_[:2], fit(0.0).coef_[:2], rtol=10 * rounding)

@@ -90,7 +90,7 @@ class LevenbergMarquardt(Solver):
         self, problem: SumOfSquares, linear: np.ndarray | None, state: State, r: np.ndarray, J: np.ndarray,
         limits: Limits, trace: Trace, callback: Callback | None,
     ) -> State:  # fmt: skip
-        damping, size = self.damping, 0.0
+        damping, size, rough = self.damping, 0.0, True
         unit, before, untried = np.zeros(problem.n), np.inf, _EARLY
         for _ in range(limits.max_iter):
             trace.add(state.value, float(np.abs(state.gradient).max()), size)
@@ -109,7 +109,12 @@ class LevenbergMarquardt(Solver):
                     return polished.state
                 untried = _LATER * here.fall / state.value
             before = here.fall
-            taken = self._step(problem, state, here, damping, linear)
+            taken = self._step(problem, state, here, damping, linear, rough)
+            if taken is None and rough and not here.is_near(state):  # perhaps for the want of digits in J
+                rough, damping, unit = False, self.damping, np.zeros(problem.n)
+                r, J = problem.linearised(state.x)
+                state.gradient = r @ J
+                continue
             if taken is None:
                 state.stop_reason = "converged" if here.is_near(state) else "no progress"
                 break
@@ -123,15 +128,16 @@ class LevenbergMarquardt(Solver):
         return state
 
     def _step(
-        self, problem: SumOfSquares, state: State, here: Linearised, damping: float, linear: np.ndarray | None
-    ) -> tuple[State, np.ndarray, np.ndarray, float] | None:
+        self, problem: SumOfSquares, state: State, here: Linearised, damping: float, linear: np.ndarray | None,
+        rough: bool,
+    ) -> tuple[State, np.ndarray, np.ndarray, float] | None:  # fmt: skip
         """A point with a lower J, residuals and Jacobian there, and the next λ; None where no λ leads to one."""
         growth = 2.0
         while True:
             step, foreseen = here.step(damping)
             trial = self._try(problem, state.x, step, here, damping, linear)
             if trial.value < state.value:
-                r, J = problem.linearised(trial.x, rough=True)
+                r, J = problem.linearised(trial.x, rough)
                 value, gradient = half_square(r), r @ J
                 if value < state.value and np.isfinite(gradient).all():
                     share = min((state.value - value) / foreseen, 1.0) if foreseen > 0 else 1.0

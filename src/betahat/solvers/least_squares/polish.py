@@ -36,6 +36,7 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
     Newton's steps square their relative size, or helps no more.
     """
     r, J, box = problem.precise_residuals(state.x), problem.linearised(state.x)[1], problem.box
+    state = State(state.x, half_square(r), r @ J, state.stop_reason)
     free = np.arange(problem.n) if box is None else np.flatnonzero(~box.held(state.x, state.gradient))
     here, moved, second = _factorise(r, J, free), np.inf, None
     for _ in range(_ROUNDS):
