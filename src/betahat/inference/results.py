@@ -404,7 +404,8 @@ class Inference:
 def _penalised_reason(what: str) -> str:
     return (
         f"{what} cannot be given for a penalised fit: the penalty shrinks the estimates, and with this bias "
-        "neither t nor p nor an interval has its stated probability. Fit without it (alpha=0, penalty=None), or bootstrap the fit."
+        "neither t nor p nor an interval has its stated probability. Fit without it (alpha=0, "
+        "penalty=None), or bootstrap the fit."
     )
 
 
