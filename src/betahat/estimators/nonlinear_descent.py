@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import EPS, Certificate, certify_smooth, curvature_of_squares
+from betahat.certificate import EPS, Certificate, certify_smooth, curvature, curvature_of_squares
 from betahat.estimators.nonlinear_rows import Rows
 from betahat.losses import Loss
 from betahat.models.nonlinear import NonlinearModel
@@ -28,6 +28,7 @@ ITERATIONS = 50
 _TOLERANCE = 1e-10  # of solvers that look at the gradient
 _SAME = 1e-9  # relative difference of J up to which two descents ended alike
 _WIDE = float(np.finfo(np.longdouble).eps)
+_STEEP = 1e5  # condition number from which that of J decides, since JᵀJ squares it
 _VANISHING = float(np.sqrt(np.finfo(np.float64).tiny))  # residuals below have squares of zero
 _REMARKS = {
     "interrupted": "the descent was interrupted; this is the best point so far",
@@ -224,8 +225,12 @@ def examine(goal: Goal, state: State, trace: Trace, solver: str) -> End:
             np.abs(H) @ np.abs(beta)
         )
         held, known = held_by(goal.box, beta, gradient), None
-        if goal.quadratic:
-            known = curvature_of_squares(np.sqrt(share)[:, None] * J[:, ~held], bent[np.ix_(~held, ~held)])
+        if goal.quadratic and np.isfinite(H).all():
+            known = curvature(H[np.ix_(~held, ~held)])
+            if not known.condition_number < _STEEP:
+                known = curvature_of_squares(
+                    np.sqrt(share)[:, None] * J[:, ~held], bent[np.ix_(~held, ~held)]
+                )
         certificate = certify_smooth(
             loss=value + penalty.value(beta), gradient=gradient, magnitude=np.abs(first) @ sizes + np.abs(slope),
             rounding=rounding if np.isfinite(rounding).all() else np.zeros(len(beta)), hessian=H, convex=False,

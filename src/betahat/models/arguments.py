@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, final
 
 import numpy as np
@@ -58,6 +59,15 @@ def parameters_of(f: Callable[..., Any]) -> tuple[list[str], int, bool]:
 
     Raises TypeError for a function that takes no parameters, or takes some by name only.
     """
+    if type(f) is FunctionType and not vars(f):  # as good as always; reading a signature takes longer
+        code = f.__code__
+        if code.co_argcount > 1 and not code.co_kwonlyargcount:
+            names = list(code.co_varnames[1 : code.co_argcount])
+            return (
+                names,
+                max(len(names) - len(f.__defaults__ or ()), 0),
+                bool(code.co_flags & inspect.CO_VARARGS),
+            )
     what = getattr(f, "__name__", type(f).__name__)
     try:
         every = list(inspect.signature(f).parameters.values())

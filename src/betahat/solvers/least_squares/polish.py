@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, final
 
 import numpy as np
 
 from betahat.solvers.descent.base import State
 from betahat.solvers.least_squares.problem import SumOfSquares, half_square
-from betahat.solvers.least_squares.steps import column_lengths, relative_change
+from betahat.solvers.least_squares.steps import column_lengths, lapack, relative_change
 from betahat.solvers.trace import Trace
 
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDS = 30
+_SAFE = 1e-6  # relative pivot of R from which on its inverse is as good as its singular values
 _SINGULAR = 1e-13  # relative singular value of the scaled J below which a direction is not determined
 _MOVED = 1e-4  # relative step after which second derivatives are computed anew
 _LAST = 1e-9  # relative step after which the next would be within rounding
@@ -69,16 +71,14 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
 
 @final
 class _Factorised:
-    """J of the free columns, scaled to length 1, as U diag(s) Vᵀ without what it does not determine.
+    """J of the free columns, scaled to length 1, as C = QB⁻¹ with orthonormal Q, without what it does not determine.
 
-    full : whether it determines all; size : ‖Uᵀr‖, what is left to win.
+    full : whether it determines all; size : ‖Qᵀr‖, what is left to win.
     """
 
-    def __init__(self, values: np.ndarray, Vt: np.ndarray, right: np.ndarray, scale: np.ndarray) -> None:
-        kept = values > _SINGULAR * values[0]
-        self.full = bool(kept.all()) and len(values) == len(scale)
-        self._right, self._back, self._scale = right[kept], Vt[kept].T / values[kept], scale
-        self.size = float(np.linalg.norm(self._right))
+    def __init__(self, back: np.ndarray, right: np.ndarray, full: bool, scale: np.ndarray) -> None:
+        self.full, self._back, self._right, self._scale = full, back, right, scale
+        self.size = math.sqrt(float(right @ right))
 
     def gauss_newton(self) -> np.ndarray:
         """The step without second derivatives, the shortest where several do as well."""
@@ -102,5 +102,14 @@ def _factorise(r: np.ndarray, J: np.ndarray, free: np.ndarray) -> _Factorised | 
     if not np.isfinite(scale).all():
         return None
     R = np.asarray(np.linalg.qr(np.column_stack([columns / scale, r]), mode="r"))
-    U, values, Vt = np.linalg.svd(R[:k, :k], full_matrices=False)
-    return _Factorised(values, Vt, R[: len(U), k] @ U, scale) if values[0] > 0 else None
+    triangle, right = R[:k, :k], R[:k, k]
+    if len(triangle) == k:
+        pivots = np.abs(triangle.diagonal())
+        if pivots.min() > _SAFE * pivots.max():
+            return _Factorised(lapack.dtrtri(triangle)[0], right, True, scale)
+    U, values, Vt = np.linalg.svd(triangle, full_matrices=False)
+    if not values[0] > 0:
+        return None
+    kept = values > _SINGULAR * values[0]
+    full = bool(kept.all()) and len(values) == k
+    return _Factorised(Vt[kept].T / values[kept], (right[: len(U)] @ U)[kept], full, scale)
