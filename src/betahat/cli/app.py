@@ -40,6 +40,14 @@ Memory = Annotated[
         "--memory-limit", metavar="SIZE", help="Memory for DuckDB, such as 1GB.", show_default=False
     ),
 ]
+Frequency = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for.")
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster."),
+]
+Lags = Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text; undefined is null.")
 ]
@@ -82,22 +90,14 @@ def fit(
     weights: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column with importance weights.")
     ] = None,
-    frequency: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for."),
-    ] = None,
-    groups: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster."
-        ),
-    ] = None,
+    frequency: Frequency = None,
+    groups: Groups = None,
     alpha: Annotated[float, typer.Option(help="Ridge penalty α/2 ‖β‖² on the mean loss.")] = 0.0,
     cov: Annotated[
         str,
         typer.Option(metavar="NAME", help="Standard errors: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC."),
     ] = "nonrobust",
-    lags: Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)] = None,
+    lags: Lags = None,
     collinear: Annotated[
         str,
         typer.Option(
@@ -206,16 +206,8 @@ def curve(
         str | None,
         typer.Option("--weights", "--weight", metavar="NAME", help="Column with importance weights, 1/σ²."),
     ] = None,
-    frequency: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for."),
-    ] = None,
-    groups: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster."
-        ),
-    ] = None,
+    frequency: Frequency = None,
+    groups: Groups = None,
     cov: Annotated[
         str,
         typer.Option(
@@ -225,7 +217,7 @@ def curve(
             help="Standard errors: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC.",
         ),
     ] = "nonrobust",
-    lags: Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)] = None,
+    lags: Lags = None,
     max_iter: Annotated[
         int | None, typer.Option(help="Iterations of one descent, at most.", show_default=False)
     ] = None,

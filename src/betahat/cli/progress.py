@@ -7,7 +7,7 @@ from threading import Timer
 from types import TracebackType
 from typing import Any, Self, final
 
-from betahat.data.source import Block, Source
+from betahat.data.source import Block, DerivedSource
 
 _PATIENCE = 1.0  # seconds before anything is shown
 
@@ -47,22 +47,12 @@ class Progress:
 
 
 @final
-class WatchedSource(Source):
+class WatchedSource(DerivedSource):
     """Another source whose readings a `Progress` tells of."""
 
     def __init__(self, source: Any, progress: Progress) -> None:
-        self._source, self._progress = source, progress
-        self.design = source.design
-        self.in_memory = source.in_memory
-        self.readings = 0
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self._source.names
-
-    @property
-    def target_names(self) -> tuple[str, ...]:
-        return self._source.target_names
+        super().__init__(source)
+        self._progress, self.design = progress, source.design
 
     def _blocks(self, unsearched: bool) -> Iterator[Block]:
         rows = 0

@@ -110,12 +110,11 @@ class ArraySource(Source):
         yield self._block
 
 
-@final
-class ScaledSource(Source):
-    """Another source with columns multiplied by powers of two, which rounds nothing but keeps squares finite."""
+class DerivedSource(Source):
+    """Abstract: another source with something done to each of its blocks."""
 
-    def __init__(self, source: Source, x_scale: np.ndarray, y_scale: np.ndarray) -> None:
-        self._source, self.x_scale, self.y_scale = source, x_scale, y_scale
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self.in_memory, self.n_rows = source.in_memory, source.n_rows
 
     @property
@@ -125,6 +124,15 @@ class ScaledSource(Source):
     @property
     def target_names(self) -> tuple[str, ...]:
         return self._source.target_names
+
+
+@final
+class ScaledSource(DerivedSource):
+    """Another source with columns multiplied by powers of two, which rounds nothing but keeps squares finite."""
+
+    def __init__(self, source: Source, x_scale: np.ndarray, y_scale: np.ndarray) -> None:
+        super().__init__(source)
+        self.x_scale, self.y_scale = x_scale, y_scale
 
     def _blocks(self, unsearched: bool) -> Iterator[Block]:
         for block in self._source.blocks():

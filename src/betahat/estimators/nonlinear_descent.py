@@ -13,13 +13,12 @@ from betahat.estimators.nonlinear_rows import Rows
 from betahat.losses import Loss
 from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import NoPenalty, Penalty
-from betahat.solvers.descent.base import Limits, Solver, State, free_gradient, typical_value
-from betahat.solvers.descent.box import Box
+from betahat.solvers.descent.base import Limits, Solver, State, typical_value
+from betahat.solvers.descent.box import Box, free_gradient, held_by
 from betahat.solvers.descent.trust_region import TrustRegion
 from betahat.solvers.finish import finish
 from betahat.solvers.least_squares.gauss_newton import GaussNewton
 from betahat.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
-from betahat.solvers.least_squares.steps import held_by
 from betahat.solvers.nonlinear import NonlinearLeastSquares, NonlinearObjective
 from betahat.solvers.trace import Trace
 

@@ -23,6 +23,7 @@ from betahat.inference import Inference, Summary, check_cov_type, check_maxlags
 from betahat.losses import as_loss
 from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import as_penalty
+from betahat.solvers.checks import check_count
 from betahat.solvers.descent.base import Solver
 from betahat.solvers.named import FOR_RESIDUALS, bounded_names, solver_named
 from betahat.solvers.trace import Trace
@@ -189,11 +190,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         if check_cov_type(self.cov_type) == "HAC":
             check_maxlags(self.maxlags, 1)
         self._way()
-        limit = self.max_iter
-        if limit is not None and (
-            isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1
-        ):
-            raise ValueError(f"max_iter (={limit!r}) must be a whole number of 1 or more, or None")
+        if self.max_iter is not None:
+            check_count("max_iter", self.max_iter)
 
     def _way(self) -> Solver | None:
         """The solver asked for; ValueError for one of sums of squares where none is descended."""

@@ -8,27 +8,18 @@ from typing import final
 
 import numpy as np
 
-from betahat.data.source import Block, Source
+from betahat.data.source import Block, DerivedSource, Source
 from betahat.losses.base import Loss
 from betahat.models.linear import predict
 
 
 @final
-class ScoreSource(Source):
+class ScoreSource(DerivedSource):
     """The rows of another source with −L'(y, β₀ + xᵀβ) in the place of y (n, 1)."""
 
     def __init__(self, source: Source, loss: Loss, coef: np.ndarray, intercept: float) -> None:
-        self._source, self._loss = source, loss
-        self._coef, self._intercept = coef[None, :], np.array([intercept])
-        self.in_memory, self.n_rows = source.in_memory, source.n_rows
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self._source.names
-
-    @property
-    def target_names(self) -> tuple[str, ...]:
-        return self._source.target_names
+        super().__init__(source)
+        self._loss, self._coef, self._intercept = loss, coef[None, :], np.array([intercept])
 
     def _blocks(self, unsearched: bool) -> Iterator[Block]:
         for block in self._source.blocks():

@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from betahat.certificate import RELATIVE_TOLERANCE, Certificate
-from betahat.inference import Inference, LinearStatistics
+from betahat.certificate import RELATIVE_TOLERANCE
+from betahat.inference import Inference
 from betahat.inference.text import cell, number, table
 from betahat.report.explain_descent import descent_words
 from betahat.report.explain_smooth import derivative_words, smooth_words
+from betahat.report.fitted import ResultLike
 from betahat.report.wording import bullet, formula, plural, times, wrap
 from betahat.solvers.linear_descent import Descended
-from betahat.solvers.trace import Trace
 
 _SHOWN = 12  # steps or remarks listed in full
 
@@ -34,29 +34,13 @@ _HOW = {
 }
 
 
-class LinearResultLike(Protocol):
+class LinearResultLike(ResultLike, Protocol):
     """What a linear fit must show to be explained."""
 
     @property
-    def coef(self) -> np.ndarray: ...
-    @property
-    def certificate(self) -> Certificate: ...
-    @property
-    def trace(self) -> Trace: ...
-    @property
-    def stop_reason(self) -> str: ...
-    @property
-    def solver(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-    @property
     def remarks(self) -> list[str]: ...
     @property
-    def statistics(self) -> LinearStatistics: ...
-    @property
     def alpha(self) -> float: ...
-    @property
-    def refusal(self) -> str | None: ...
     @property
     def descended(self) -> Descended | None: ...
     @property

@@ -7,13 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from betahat.certificate import Certificate
-from betahat.inference import LinearStatistics
-from betahat.inference.text import number, table
+from betahat.inference.text import number
+from betahat.report.explain_descent import iterations_table
+from betahat.report.fitted import ResultLike
 from betahat.report.wording import formula, plural, wrap
-from betahat.solvers.trace import Trace
 
-_SHOWN = 12  # iterations or parameters listed in full
+_SHOWN = 12  # parameters listed in full
 _STEPS = {
     "levenberg_marquardt": "(JᵀWJ + λD²) δ = JᵀW (y − f)",
     "gauss_newton": "JᵀWJ δ = JᵀW (y − f)",
@@ -28,25 +27,9 @@ _STOPPED = {
 }
 
 
-class NonlinearResultLike(Protocol):
+class NonlinearResultLike(ResultLike, Protocol):
     """What a nonlinear fit must show to be explained."""
 
-    @property
-    def coef(self) -> np.ndarray: ...
-    @property
-    def certificate(self) -> Certificate: ...
-    @property
-    def trace(self) -> Trace: ...
-    @property
-    def stop_reason(self) -> str: ...
-    @property
-    def solver(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-    @property
-    def statistics(self) -> LinearStatistics: ...
-    @property
-    def refusal(self) -> str | None: ...
     @property
     def losses(self) -> np.ndarray: ...
     @property
@@ -114,15 +97,8 @@ def _descent(result: NonlinearResultLike) -> str:
                 f"Of {len(result.losses)} starts {alike} ended at the lowest J, {number(low)}; the best was kept."
             )
         )
-    trace = result.trace
-    if len(trace):
-        rows = [
-            [str(i), number(loss), f"{norm:.2e}"]
-            for i, (loss, norm) in enumerate(zip(trace.loss, trace.gradient_norm, strict=True))
-        ]
-        if len(rows) > _SHOWN:
-            rows = [*rows[: _SHOWN // 2], ["…"] * 3, *rows[-_SHOWN // 2 :]]
-        body = table(["iteration", "J", "largest |∂J/∂β|"], rows, rule="─")
+    body = iterations_table(result.trace)
+    if body:
         lines += ["", textwrap.indent(body, "    "), ""]
     told = _STOPPED.get(result.stop_reason, f"It stopped: {result.stop_reason}")
     lines.append(wrap(f"{told}. f was computed {result.evaluations:,} times in all."))

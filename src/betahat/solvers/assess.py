@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from betahat.certificate import EPS, Certificate, certify_smooth, curvature
-from betahat.solvers.descent.base import LOWEST, Limits, State, flatness, free_gradient
+from betahat.solvers.descent.base import LOWEST, Limits, State, flatness
+from betahat.solvers.descent.box import free_gradient, held_by
 from betahat.solvers.descent.problem import Problem
 
 _ASSESSED_UP_TO = 500  # numbers up to which the Hessian's eigenvalues tell a minimum from a saddle
@@ -31,7 +32,7 @@ def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False
     """Certify the point; `hurried` after Ctrl-C, when nothing more is computed than is known."""
     x = state.x
     value, gradient = (state.value, state.gradient) if hurried else problem.both(x)
-    held = np.zeros(problem.n, bool) if problem.box is None else problem.box.held(x, gradient)
+    held = held_by(problem.box, x, gradient)
     g = free_gradient(problem.box, x, gradient)
     scale = max(abs(value), limits.typical)
     H = None

@@ -9,7 +9,8 @@ import numpy as np
 
 from betahat.solvers.assess import assess
 from betahat.solvers.checks import check_count, is_real
-from betahat.solvers.descent.base import Limits, Solver, State, free_gradient, typical_value
+from betahat.solvers.descent.base import Limits, Solver, State, typical_value
+from betahat.solvers.descent.box import free_gradient
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.minimum import Minimum
 from betahat.solvers.trace import Trace

@@ -8,8 +8,7 @@ import numpy as np
 
 from betahat.certificate import curvature
 from betahat.solvers.descent.base import State
-from betahat.solvers.descent.box import Box
-from betahat.solvers.least_squares.steps import held_by
+from betahat.solvers.descent.box import Box, held_by
 
 _ROUNDS = 12
 _OPEN = 1e-11  # relative eigenvalue up to which a direction is taken for flat, and no step made along it

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.solvers.descent.box import Box
+from betahat.solvers.descent.box import free_gradient
 from betahat.solvers.descent.line_search import ENDLESS, LINE_SEARCHES
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.trace import Trace
@@ -75,11 +75,6 @@ def ended(state: State, callback: Callback | None) -> bool:
         state.stop_reason = "interrupted"
         return True
     return False
-
-
-def free_gradient(box: Box | None, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """The gradient without the numbers that a bound holds: what must vanish at a minimum."""
-    return gradient if box is None else np.where(box.held(x, gradient), 0.0, gradient)
 
 
 class Solver(ABC):

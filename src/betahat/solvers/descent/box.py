@@ -48,3 +48,18 @@ class Box:
             there = np.where(np.abs(there - self.lower) <= near, self.lower, there)
             there = np.where(np.abs(there - self.upper) <= near, self.upper, there)
         return np.where(step == 0, x, there)
+
+
+def held_by(box: Box | None, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Which numbers lie on a bound that stops their fall; none without bounds."""
+    return np.zeros(len(x), bool) if box is None else box.held(x, gradient)
+
+
+def free_gradient(box: Box | None, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The gradient without the numbers that a bound holds: what must vanish at a minimum."""
+    return gradient if box is None else np.where(box.held(x, gradient), 0.0, gradient)
+
+
+def land(box: Box | None, x: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """x + step, kept within the bounds."""
+    return x + step if box is None else box.land(x, step)

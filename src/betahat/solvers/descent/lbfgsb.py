@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import final
 
 import numpy as np
 
-from betahat.solvers.checks import check_count
-from betahat.solvers.descent.base import LineSearch, State
+from betahat.solvers.descent.base import State
 from betahat.solvers.descent.box import Box
+from betahat.solvers.descent.limited_memory import LimitedMemory
 from betahat.solvers.descent.pairs import Pairs
 from betahat.solvers.descent.problem import Problem
 
 
 @final
-class LBFGSB(LineSearch):
+class LBFGSB(LimitedMemory):
     """The Hessian is θI − WMWᵀ, W and M from the last `memory` steps s and changes y of the gradient. Along the
     projected path P(x − t g) its model has a first minimum, the generalised Cauchy point, which says which bounds
     hold; over the other numbers the model is minimised, the result brought within the bounds (Morales & Nocedal 2011),
@@ -30,26 +29,12 @@ class LBFGSB(LineSearch):
     name = "lbfgsb"
     bounded = True
 
-    def __init__(self, memory: int = 10, line_search: str = "wolfe") -> None:
-        super().__init__(line_search)
-        check_count("memory", memory)
-        self.memory = memory
-
-    def begin(self, problem: Problem) -> None:
-        self._pairs = Pairs(self.memory, problem.n)
-
-    def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
-        self._pairs.take(step, change)
-
     def _model(self) -> _Model:
         try:
             return _Model(self._pairs)
         except np.linalg.LinAlgError:  # the pairs say the same: begin again
             self._pairs.clear()
             return _Model(self._pairs)
-
-    def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
-        return 1.0 if len(self._pairs) else 1 / max(1.0, math.sqrt(float(direction @ direction)))
 
     def direction(self, problem: Problem, state: State) -> np.ndarray:
         x, g, box = state.x, state.gradient, problem.box

@@ -15,10 +15,9 @@ from betahat.solvers.descent.base import (
     State,
     ended,
     flatness,
-    free_gradient,
     largest,
 )
-from betahat.solvers.descent.box import Box
+from betahat.solvers.descent.box import Box, free_gradient
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.trace import Trace
 

@@ -7,14 +7,13 @@ from typing import final
 import numpy as np
 
 from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
+from betahat.solvers.descent.box import held_by, land
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.polish import polish
 from betahat.solvers.least_squares.problem import half_square
 from betahat.solvers.least_squares.steps import (
     FALL,
     as_sum_of_squares,
-    held_by,
-    land,
     linearise,
     relative_change,
 )

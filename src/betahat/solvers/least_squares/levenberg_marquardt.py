@@ -9,6 +9,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
+from betahat.solvers.descent.box import land
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.polish import polish
 from betahat.solvers.least_squares.problem import SumOfSquares, half_square
@@ -16,7 +17,6 @@ from betahat.solvers.least_squares.steps import (
     FALL,
     Linearised,
     as_sum_of_squares,
-    land,
     linearise,
     relative_change,
     solve_linear,

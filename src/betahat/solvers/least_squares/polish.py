@@ -8,6 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from betahat.solvers.descent.base import State
+from betahat.solvers.descent.box import held_by
 from betahat.solvers.least_squares.problem import SumOfSquares, half_square
 from betahat.solvers.least_squares.steps import column_lengths, lapack, relative_change
 from betahat.solvers.trace import Trace
@@ -39,7 +40,7 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
     """
     r, J, box = problem.precise_residuals(state.x), problem.linearised(state.x)[1], problem.box
     state = State(state.x, half_square(r), r @ J, state.stop_reason)
-    free = np.arange(problem.n) if box is None else np.flatnonzero(~box.held(state.x, state.gradient))
+    free = np.flatnonzero(~held_by(box, state.x, state.gradient))
     here, moved, second = _factorise(r, J, free), np.inf, None
     for _ in range(_ROUNDS):
         if here is None:

@@ -9,7 +9,6 @@ import numpy as np
 from scipy.linalg import lapack as _lapack
 
 from betahat.solvers.descent.base import State
-from betahat.solvers.descent.box import Box
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.problem import SumOfSquares
 
@@ -150,16 +149,6 @@ def solve_linear(
         return None
     there[linear] = found
     return there, r + columns @ found
-
-
-def held_by(box: Box | None, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Which numbers lie on a bound that stops their fall; none without bounds."""
-    return np.zeros(len(x), bool) if box is None else box.held(x, gradient)
-
-
-def land(box: Box | None, x: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """x + step, kept within the bounds."""
-    return x + step if box is None else box.land(x, step)
 
 
 def relative_change(there: np.ndarray, x: np.ndarray) -> float:

@@ -1,0 +1,30 @@
+"""What L-BFGS and L-BFGS-B share: the steps and changes of the gradient that are kept."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from betahat.solvers.checks import check_count
+from betahat.solvers.descent.base import LineSearch, State
+from betahat.solvers.descent.pairs import Pairs
+from betahat.solvers.descent.problem import Problem
+
+
+class LimitedMemory(LineSearch):
+    """Abstract: a direction from the last `memory` steps."""
+
+    def __init__(self, memory: int = 10, line_search: str = "wolfe") -> None:
+        super().__init__(line_search)
+        check_count("memory", memory)
+        self.memory = memory
+
+    def begin(self, problem: Problem) -> None:
+        self._pairs = Pairs(self.memory, problem.n)
+
+    def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
+        return 1.0 if len(self._pairs) else 1 / max(1.0, math.sqrt(float(direction @ direction)))
+
+    def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
+        self._pairs.take(step, change)
