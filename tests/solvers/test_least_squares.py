@@ -227,6 +227,24 @@ REFUSED = {
     ),
     "tol": (lambda: bh.least_squares(lambda x: x, [1.0], tol=0), ValueError, "tol"),
     "damping": (lambda: bh.solvers.LevenbergMarquardt(damping=0), ValueError, "damping"),
+    "damping as text": (lambda: bh.solvers.LevenbergMarquardt(damping="x"), ValueError, "damping"),
+    "geodesic": (lambda: bh.solvers.LevenbergMarquardt(geodesic="no"), TypeError, "geodesic"),
+    "negative place": (lambda: bh.solvers.LevenbergMarquardt(linear=(-1,)), ValueError, "linear"),
+    "places as text": (lambda: bh.solvers.LevenbergMarquardt(linear="ab"), ValueError, "linear"),
+    "no such place": (
+        lambda: bh.least_squares(lambda x: x, [1.0], solver=bh.solvers.LevenbergMarquardt(linear=(1,))), ValueError,
+        "linear holds 1",
+    ),
+    "bounded place": (
+        lambda: bh.least_squares(
+            lambda x: x - 3, [1.0, 1.0], bounds=[(0, 2), (None, None)],
+            solver=bh.solvers.LevenbergMarquardt(linear=(0,)),
+        ), ValueError, "bounds",
+    ),
+    "another number of residuals": (
+        lambda: bh.least_squares(lambda x: (x[0] - 3) * np.ones(3 if x[0] < 2 else 4), [1.0]), ValueError, "gave 3",
+    ),
+    "lost squares": (lambda: bh.least_squares(lambda x: (x - 3) * 1e-200, [1.0]), ValueError, "squares"),
     "of one number": (
         lambda: bh.minimize(lambda x: np.sum(x**2), np.ones(2), solver="levenberg_marquardt"), ValueError,
         "least_squares",

@@ -23,13 +23,15 @@ class ResidualsProblem(SumOfSquares):
         self.start = flattened(start)[0]
         self.box = box
         names = tuple(f"x[{k}]" for k in range(len(self.start)))
-        self._model = NonlinearModel(lambda rows, *x: _flat(function(*x)), Arguments((start,), names))
+        taken = Arguments((start,), names)
+        self._model = NonlinearModel(lambda rows, *x: _counted(function(*x), len(rows)), taken)
         with np.errstate(all="ignore"):
             first = np.asarray(_flat(function(self.form(self.start))))
         if first.dtype.kind not in "fiub":
             raise TypeError(f"residuals gives {first.dtype}; expected real numbers")
         if not first.size:
             raise ValueError("residuals gives no number; a sum of squares needs one at least")
+        _refuse_lost_squares(first)
         self._rows = np.zeros((first.size, 0))
 
     def form(self, x: np.ndarray) -> Any:
@@ -66,6 +68,26 @@ class ResidualsProblem(SumOfSquares):
             self.undefined += 1
         elif gradient is not None and (self.best is None or value < self.best[0]):
             self.best = value, x.copy(), gradient
+
+
+def _counted(value: Any, m: int) -> Any:
+    """The value as (m,) residuals; ValueError for another number of them than at the start."""
+    r = _flat(value)
+    if r.shape != (m,):
+        raise ValueError(
+            f"residuals gives {r.shape[0]} numbers, and gave {m} at the start; their number must not change"
+        )
+    return r
+
+
+def _refuse_lost_squares(r: np.ndarray) -> None:
+    """ValueError where residuals are not zero and their squares are, so that any point would seem a minimum."""
+    largest = float(np.abs(r.astype(np.float64)).max())
+    if largest > 0 and largest * largest == 0:
+        raise ValueError(
+            f"residuals are at most {largest:.3g} at the start, and the squares of such numbers are zero in double "
+            "precision; multiply them by a power of ten"
+        )
 
 
 def _flat(value: Any) -> Any:

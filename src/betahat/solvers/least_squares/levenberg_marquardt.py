@@ -8,6 +8,7 @@ from typing import NamedTuple, final
 
 import numpy as np
 
+from betahat.solvers.checks import check_count, check_positive
 from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
 from betahat.solvers.descent.box import land
 from betahat.solvers.descent.problem import Problem
@@ -65,8 +66,11 @@ class LevenbergMarquardt(Solver):
     bounded = True
 
     def __init__(self, damping: float = 1e-3, geodesic: bool = True, linear: Sequence[int] = ()) -> None:
-        if not (np.isfinite(damping) and damping > 0):
-            raise ValueError(f"damping (={damping!r}) must be a positive number: the λ to begin with")
+        check_positive("damping", damping)
+        if not isinstance(geodesic, (bool, np.bool_)):
+            raise TypeError(f"geodesic (={geodesic!r}) must be True or False")
+        for place in linear:
+            check_count("linear", place, least=0)
         self.damping, self.geodesic, self.linear = float(damping), bool(geodesic), tuple(linear)
 
     def run(self, problem: Problem, limits: Limits, trace: Trace, callback: Callback | None) -> State:
@@ -75,8 +79,7 @@ class LevenbergMarquardt(Solver):
         x = problem.start.copy() if problem.box is None else problem.box.project(problem.start)
         with np.errstate(all="ignore"):
             if self.linear:
-                linear = np.zeros(problem.n, bool)
-                linear[list(self.linear)] = True
+                linear = self._places(problem)
                 solved = solve_linear(problem, x, linear)
                 x = x if solved is None else solved[0]
             r, J = problem.linearised(x, rough=True)
@@ -85,6 +88,22 @@ class LevenbergMarquardt(Solver):
                 state.stop_reason = "diverged"
                 return state
             return self._descend(problem, linear, state, r, J, limits, trace, callback)
+
+    def _places(self, problem: SumOfSquares) -> np.ndarray:
+        """`linear` as (n,) booleans; ValueError for places that the problem has not, or that have bounds."""
+        for place in self.linear:
+            if place >= problem.n:
+                raise ValueError(f"linear holds {place}, and there are {problem.n} numbers, from place 0")
+            if (
+                problem.box is not None
+                and np.isfinite([problem.box.lower[place], problem.box.upper[place]]).any()
+            ):
+                raise ValueError(
+                    f"linear holds {place}, and that number has bounds, which solving for it would not keep"
+                )
+        linear = np.zeros(problem.n, bool)
+        linear[list(self.linear)] = True
+        return linear
 
     def _descend(
         self, problem: SumOfSquares, linear: np.ndarray | None, state: State, r: np.ndarray, J: np.ndarray,
