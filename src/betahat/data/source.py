@@ -22,6 +22,7 @@ class Block:
     weight : (k,) float64 importance weights, or None for ones.
     frequency : (k,) float64 whole numbers, how many equal rows each row stands for, or None for ones.
     groups : (k, g) int64 codes of the clusters the rows belong to (g = 1 or 2), or None.
+    offset : (k,) float64 numbers that are added to the linear predictor, or None for zeros.
     X_low : (k, p) what rounding took from X, where X was computed in two doubles, or None.
     search : set where the numbers were not yet searched for missing ones and infinities, which whoever asked for such
         blocks does when its sums are not finite: returns the rows that can be used, or None, or raises what
@@ -35,6 +36,7 @@ class Block:
     groups: np.ndarray | None = None
     X_low: np.ndarray | None = None
     search: Callable[[], Block | None] | None = None
+    offset: np.ndarray | None = None
 
 
 class Source(ABC):
@@ -88,9 +90,10 @@ class ArraySource(Source):
         names: tuple[str, ...] | None = None,
         target_names: tuple[str, ...] | None = None,
         X_low: np.ndarray | None = None,
+        offset: np.ndarray | None = None,
     ) -> None:
         y = y.reshape(-1, 1) if y.ndim == 1 else y
-        self._block = Block(X, y, weight, frequency, groups, X_low)
+        self._block = Block(X, y, weight, frequency, groups, X_low, offset=offset)
         self.n_rows, self._columns = X.shape
         self._targets = y.shape[1]
         self._names, self._target_names = names, target_names

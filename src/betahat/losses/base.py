@@ -32,6 +32,11 @@ class Loss(ABC):
     def second_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         """∂²L/∂f²."""
 
+    def conjugate(self, y: np.ndarray, u: np.ndarray) -> np.ndarray | None:
+        """L*(y, u) = sup over f of (u f − L(y, f)), inf outside its domain, from which duality gaps are made; None
+        where it is not known."""
+        return None
+
     def check(self, y: np.ndarray, f: np.ndarray) -> None:
         """Raise where this is no loss, judged on a few rows y (n,) with predictions f (n,); losses of users look."""
         return None
