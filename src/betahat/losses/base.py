@@ -12,13 +12,17 @@ class Loss(ABC):
 
     name : how users call it; quadratic : whether L'' is constant, so that one Newton step from anywhere is exact;
     convex : whether L'' is nowhere negative, so that a stationary point of a linear model is a global minimum;
-    largest_curvature : a bound on |L''| (for learning rates), None where there is none or it is not known.
+    largest_curvature : a bound on |L''| (for learning rates), None where there is none or it is not known;
+    code : the number by which compiled kernels know the loss, None where they do not; power : what they take beside it
+    (Huber's δ, Tweedie's p), or 0.
     """
 
     name: str
     quadratic: bool = False
     convex: bool = False
     largest_curvature: float | None = None
+    code: int | None = None
+    power: float = 0.0
 
     @abstractmethod
     def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:

@@ -17,16 +17,13 @@ class Family(Loss):
 
     link : name of g with η = g(μ); canonical : whether L' = μ − y, so that observed and expected information agree;
     dispersion_known : whether φ = 1 (binomial, Poisson) or is estimated (Gamma, ...); self_concordance : M with
-    |L'''| ≤ M·L'' for all y and η (Bach 2010), which makes error bounds rigorous, or None; code : the number by which
-    compiled kernels know the loss, or None where they do not; power : what they take beside it (Tweedie's p), or 0.
+    |L'''| ≤ M·L'' for all y and η (Bach 2010), which makes error bounds rigorous, or None.
     """
 
     link: str
     canonical: bool = False
     dispersion_known: bool = False
     self_concordance: float | None = None
-    code: int | None = None
-    power: float = 0.0
 
     @abstractmethod
     def mean(self, eta: np.ndarray) -> np.ndarray:

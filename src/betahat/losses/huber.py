@@ -28,6 +28,7 @@ class Huber(Loss):
     name = "huber"
     convex = True
     largest_curvature = 1.0
+    code = 8
 
     def __post_init__(self) -> None:
         check_delta(self.delta, "Huber")
@@ -42,6 +43,13 @@ class Huber(Loss):
 
     def second_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         return (np.abs(y - f) <= self.delta).astype(np.float64)
+
+    @property
+    def power(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return float(self.delta)
+
+    def conjugate(self, y: np.ndarray, u: np.ndarray) -> np.ndarray:
+        return np.where(np.abs(u) <= self.delta, u * (y + 0.5 * u), np.inf)
 
     @property
     def formula(self) -> str:

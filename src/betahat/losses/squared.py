@@ -24,6 +24,7 @@ class SquaredError(Loss):
     quadratic = True
     convex = True
     largest_curvature = 1.0
+    code = 0
 
     def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         return 0.5 * (y - f) ** 2
@@ -33,6 +34,9 @@ class SquaredError(Loss):
 
     def second_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         return np.ones(np.broadcast(y, f).shape)
+
+    def conjugate(self, y: np.ndarray, u: np.ndarray) -> np.ndarray:
+        return u * (y + 0.5 * u)
 
     @property
     def formula(self) -> str:
