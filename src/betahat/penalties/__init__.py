@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from betahat.penalties.base import Penalty
+from betahat.penalties.elastic_net import ElasticNetPenalty
 from betahat.penalties.function import FunctionPenalty, Sum, as_penalty
+from betahat.penalties.l1 import L1
 from betahat.penalties.quadratic import L2, NoPenalty
+from betahat.penalties.sparse import SparsePenalty
 
-__all__ = ["L2", "FunctionPenalty", "NoPenalty", "Penalty", "Sum", "as_penalty"]
+__all__ = [
+    "L1", "L2", "ElasticNetPenalty", "FunctionPenalty", "NoPenalty", "Penalty", "SparsePenalty", "Sum", "as_penalty",
+]  # fmt: skip
