@@ -38,17 +38,20 @@ class Stream(Source):
 
 
 def block_of(i, form=np.asarray):
-    """Row i: X = (i, −i), y = i², weight, frequency and groups that tell the row too."""
+    """Row i: X = (i, −i), y = i², weight, frequency, groups and offset that tell the row too."""
     i = np.asarray(i)
     return Block(
         form(np.column_stack([i, -i]).astype(float)),
         (i[:, None] ** 2).astype(float), i + 0.5, i + 1.0, np.column_stack([i, 2 * i]), np.column_stack([i, i]) * 1e-20,
+        offset=i / 7,
     )  # fmt: skip
 
 
 def in_memory(n, form=np.asarray):
     block = block_of(np.arange(n), form)
-    return ArraySource(block.X, block.y, block.weight, block.frequency, block.groups, X_low=block.X_low)
+    return ArraySource(
+        block.X, block.y, block.weight, block.frequency, block.groups, X_low=block.X_low, offset=block.offset
+    )
 
 
 FORMS = {
@@ -75,7 +78,7 @@ def order_of(blocks):
         i = X[:, 0].astype(int)
         expected = block_of(i)
         np.testing.assert_array_equal(X, expected.X)
-        for name in ("y", "weight", "frequency", "groups", "X_low"):
+        for name in ("y", "weight", "frequency", "groups", "X_low", "offset"):
             np.testing.assert_array_equal(getattr(block, name), getattr(expected, name))
         seen.append(i)
     return seen

@@ -54,6 +54,9 @@ class WatchedSource(DerivedSource):
         super().__init__(source)
         self._progress, self.design = progress, source.design
 
+    def _derive(self, block: Block) -> Block:
+        return block
+
     def _blocks(self, unsearched: bool) -> Iterator[Block]:
         rows = 0
         for block in self._source.blocks(unsearched):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from betahat.data.source import Block, Source
+from betahat.data.source import Block, Source, by_rows, joined
 
 _BUFFER_ROWS, _BUFFER_BYTES = 65_536, 256_000_000
 
@@ -61,14 +59,14 @@ def batches(
 
 
 def _gathered(source: Source, size: int, numbers: np.random.Generator | None) -> Iterator[Block]:
-    blocks = [_by_rows(block) for block in source.blocks()]
+    blocks = [by_rows(block) for block in source.blocks()]
     if not blocks:
         return
-    whole = _joined(blocks)
+    whole = joined(blocks)
     n = whole.X.shape[0]
     order = None if numbers is None else numbers.permutation(n)
     for start in range(0, n, size):
-        yield _rows(whole, slice(start, start + size) if order is None else order[start : start + size])
+        yield whole.take(slice(start, start + size) if order is None else order[start : start + size])
 
 
 def _streamed(
@@ -78,27 +76,27 @@ def _streamed(
     waiting: list[Block] = []  # rows that arrived, and before them those that stay from the last shuffle
     count, room = 0, 0
     for block in source.blocks():
-        block = _by_rows(block)
+        block = by_rows(block)
         room = room or (size if numbers is None else max(2 * size, _room(block, buffer_rows)))
         start, rows = 0, block.X.shape[0]
         while start < rows:
             part = slice(start, start + room - count)
-            waiting.append(_rows(block, part))
+            waiting.append(block.take(part))
             count += min(part.stop, rows) - start
             start = part.stop
             if count == room:
                 leaving = room if numbers is None else max(size, room // 2 // size * size)
-                buffer = _joined(waiting)
+                buffer = joined(waiting)
                 order = np.arange(room) if numbers is None else numbers.permutation(room)
                 for first in range(0, leaving, size):
-                    yield _rows(buffer, order[first : first + size])
-                waiting = [_rows(buffer, order[leaving:])] if leaving < room else []
+                    yield buffer.take(order[first : first + size])
+                waiting = [buffer.take(order[leaving:])] if leaving < room else []
                 count = room - leaving
     if count:
-        buffer = _joined(waiting)
+        buffer = joined(waiting)
         order = np.arange(count) if numbers is None else numbers.permutation(count)
         for first in range(0, count, size):
-            yield _rows(buffer, order[first : first + size])
+            yield buffer.take(order[first : first + size])
 
 
 def _room(block: Block, buffer_rows: int | None) -> int:
@@ -106,35 +104,3 @@ def _room(block: Block, buffer_rows: int | None) -> int:
         return buffer_rows
     a_row = 8 * (block.X.shape[1] + 4)
     return min(_BUFFER_ROWS, max(1, _BUFFER_BYTES // a_row))
-
-
-def _by_rows(block: Block) -> Block:
-    """Sparse columns as sparse rows, which can be gathered."""
-    return replace(block, X=block.X.tocsr()) if hasattr(block.X, "tocsr") else block
-
-
-def _rows(block: Block, which: Any) -> Block:
-    def of(values: Any) -> Any:
-        return None if values is None else values[which]
-
-    return Block(
-        block.X[which], of(block.y), of(block.weight), of(block.frequency), of(block.groups), of(block.X_low)
-    )
-
-
-def _joined(blocks: list[Block]) -> Block:
-    if len(blocks) == 1:
-        return blocks[0]
-    first = blocks[0]
-
-    def all_of(name: str) -> Any:
-        parts = [getattr(block, name) for block in blocks]
-        return None if parts[0] is None else np.concatenate(parts)
-
-    if hasattr(first.X, "tocsr"):
-        from scipy.sparse import vstack
-
-        X: Any = vstack([block.X for block in blocks], format="csr")
-    else:
-        X = np.concatenate([np.asarray(block.X) for block in blocks])
-    return Block(X, *(all_of(name) for name in ("y", "weight", "frequency", "groups", "X_low")))

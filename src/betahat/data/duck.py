@@ -131,6 +131,11 @@ class Table:
             if row is None:
                 raise DataError(f"{self.described} has no rows; nothing to fit")
 
+    @property
+    def counted(self) -> bool:
+        """Whether it knows its number of rows, and rows in its midst are found without reading those before."""
+        return self.expression.startswith(("read_parquet(", "betahat_file."))
+
     def whole(self, name: str) -> bool:
         """Whether a column holds integers that may be too large for float64."""
         return self.types[name] in _WHOLE

@@ -28,11 +28,13 @@ from betahat.data.missing import (
 )
 from betahat.data.prefetch import prefetch
 from betahat.data.reader import Reader, block_rows_for, slices
-from betahat.data.source import Block, Source
+from betahat.data.source import Block, Source, joined, spread
 from betahat.data.survey import survey
 from betahat.data.table import TableDesign
 from betahat.errors import DataError, MissingValueError
 from betahat.kernels.columns import Columns
+
+_RUNS = 16
 
 
 def query(
@@ -244,10 +246,23 @@ class QuerySource(Source):
         self.n_rows = kept
         self._complete = tally.complete
 
-    def _read(self, tally: _Tally, unsearched: bool) -> Iterator[tuple[Block | None, int, dict[str, int]]]:
+    def _sample(self, rows: int, seed: int) -> Block | None:
+        table = self._reader.table
+        total = int(table.rows("count(*)")[0][0]) if table.counted else 0
+        runs, length = [0], rows
+        if total > rows:
+            parts = min(_RUNS, rows)
+            length = rows // parts
+            runs = spread(total, parts, seed, length).tolist()
+        read = (piece for start in runs for piece in self._read(_Tally(), False, start, length))
+        blocks = [block for block, _, _ in read if block is not None]
+        return joined(blocks) if blocks else None
+
+    def _read(
+        self, tally: _Tally, unsearched: bool, start: int = 0, at_most: int | None = None
+    ) -> Iterator[tuple[Block | None, int, dict[str, int]]]:
         """Blocks, with the rows that were read for each and what was missing in them."""
-        start = 0
-        for values, groups in self._reader.batches():
+        for values, groups in self._reader.batches(start, at_most):
             rows = len(next(iter(values.values())))
             for part in slices(rows, self._block_rows):
                 block, found = self._block(

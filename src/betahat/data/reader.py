@@ -31,8 +31,13 @@ class Reader:
         self.table, self.columns, self.groups = table, columns, groups
         self._select = [self._value(column) for column in columns] + [self._group(name) for name in groups]
 
-    def batches(self) -> Iterator[tuple[dict[str, np.ndarray], list[np.ndarray]]]:
-        """Columns by name and the codes of the groups, as long as DuckDB makes them (about 131,072 rows)."""
+    def batches(
+        self, start: int = 0, rows: int | None = None
+    ) -> Iterator[tuple[dict[str, np.ndarray], list[np.ndarray]]]:
+        """Columns by name and the codes of the groups, as long as DuckDB makes them (about 131,072 rows).
+
+        start, rows : only so many rows from that one on.
+        """
         import nanoarrow as na
 
         select = (
@@ -40,6 +45,7 @@ class Reader:
             or "1.0::DOUBLE AS c0"
         )
         query = f"SELECT {select} FROM {self.table.expression}"
+        query += "" if rows is None else f" LIMIT {rows} OFFSET {start}"
         with wrapped(self.table.described):
             # not execute().to_arrow_reader(), which holds the whole result in memory
             stream = iter(na.c_array_stream(self.table.cursor().sql(query)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from betahat.data.source import ArraySource, Source
+from betahat.data.source import ArraySource, Source, joined
 from betahat.errors import DataError
 from betahat.estimators.nonlinear_rows import Rows
 
@@ -21,17 +21,13 @@ def gathered(source: Source) -> ArraySource:
     if isinstance(source, ArraySource):
         return source
     blocks = list(source.blocks())
-
-    def joined(name: str) -> np.ndarray | None:
-        parts = [getattr(block, name) for block in blocks]
-        return None if not parts or parts[0] is None else np.concatenate([np.asarray(p) for p in parts])
-
-    X, y = joined("X"), joined("y")
-    if X is None or y is None or not len(X):
+    whole = joined(blocks) if blocks else None
+    if whole is None or whole.y is None or not whole.X.shape[0]:
         raise DataError("no complete row is left to fit to")
     return ArraySource(
-        X, y, joined("weight"), joined("frequency"), joined("groups"), source.names, source.target_names
-    )
+        np.asarray(whole.X), whole.y, whole.weight, whole.frequency, whole.groups, source.names, source.target_names,
+        offset=whole.offset,
+    )  # fmt: skip
 
 
 def source_rows(estimator: Any, source: Source, again: bool) -> Rows:
@@ -70,6 +66,11 @@ def check_source(source: Source) -> None:
         raise DataError(
             f"the source has {len(source.target_names)} targets ({', '.join(source.target_names)}); a nonlinear model "
             "has one"
+        )
+    if source.has_offset:
+        raise ValueError(
+            "the source has offsets, and a nonlinear model has no linear predictor to add them to; make them a column "
+            "of X and add it in the model"
         )
     design = getattr(source, "design", None)
     if design is None:
