@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 
-from betahat.errors import StorageError
+from betahat.inference.stored import check_shapes, flags, from_plain, real, real_or_none, to_plain
 
-_SCALARS = (
-    ("rank", int),
-    ("has_intercept", bool),
-    ("penalised", bool),
-    ("nonlinear", bool),
-    ("gaussian", bool),
-    ("n_obs", float),
-)
-_ARRAYS = ("estimate", "estimable", "null_space", "residual_ss", "total_ss")
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "rank": int,
+    **dict.fromkeys(("has_intercept", "penalised", "nonlinear", "gaussian"), bool),
+    **dict.fromkeys(("n_obs", "sum_log_weight", "condition_number", "weight"), float),
+    **dict.fromkeys(("estimate", "null_space", "residual_ss", "total_ss"), real),
+    **dict.fromkeys(("inverse", "meat", "centre", "sandwich"), real_or_none),
+    "estimable": flags,
+}
 
 
 def centred_inverse(inverse: np.ndarray, weight: float, has_intercept: bool) -> np.ndarray:
@@ -140,13 +139,7 @@ class LinearStatistics:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain numbers, strings, lists and float64 or bool arrays, for storage."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        values["names"], values["target_names"] = list(self.names), list(self.target_names)
-        values["remarks"] = list(self.remarks)
-        values["cov_options"] = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in self.cov_options.items()
-        }
-        return values
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LinearStatistics:
@@ -154,39 +147,8 @@ class LinearStatistics:
 
         Raises StorageError if a field is missing, unknown, or of a shape that does not fit the names.
         """
-        expected = {field.name for field in fields(cls)}
-        if set(values) != expected:
-            odd = sorted(expected ^ set(values))
-            raise StorageError(
-                f"the stored inference does not have the expected fields: {odd} missing or unknown; the "
-                "model file is damaged or from another version of betahat"
-            )
-        try:
-            parts = dict(values)
-            parts["names"] = tuple(str(name) for name in values["names"])
-            parts["target_names"] = tuple(str(name) for name in values["target_names"])
-            parts["remarks"] = tuple(str(remark) for remark in values["remarks"])
-            for name in (*_ARRAYS, "inverse", "meat", "centre", "sandwich"):
-                if values[name] is None and name not in _ARRAYS:
-                    continue
-                parts[name] = np.asarray(values[name], dtype=bool if name == "estimable" else np.float64)
-            for name, kind in _SCALARS:
-                parts[name] = kind(values[name])
-            for name in ("sum_log_weight", "condition_number", "weight"):
-                parts[name] = float(values[name])
-            parts["cov_options"] = {
-                str(key): tuple(value) if isinstance(value, list) else value
-                for key, value in dict(values["cov_options"]).items()
-            }
-        except (TypeError, ValueError) as error:
-            raise StorageError(
-                f"the stored inference cannot be read ({error}); the file is damaged"
-            ) from error
+        parts = from_plain(cls, values, ("names", "target_names", "remarks"), _KINDS)
         m, t = len(parts["names"]), len(parts["target_names"])
-        if not 0 <= parts["rank"] <= m:
-            raise StorageError(f"the stored inference has rank {parts['rank']} with {m} parameters")
-        if parts["null_space"].size == 0:  # an (m, 0) array that was a nested list in between
-            parts["null_space"] = np.zeros((m, 0))
         shapes = {
             "estimate": (t, m),
             "inverse": (m, m),
@@ -198,10 +160,5 @@ class LinearStatistics:
             "sandwich": (t, m, m),
             "centre": (m - int(parts["has_intercept"]),),
         }
-        for name, shape in shapes.items():
-            if parts[name] is not None and parts[name].shape != shape:
-                raise StorageError(
-                    f"the stored {name} has shape {parts[name].shape}, but {m} parameters, {t} targets and "
-                    f"rank {parts['rank']} need {shape}; the model file is damaged"
-                )
+        check_shapes(parts, shapes)
         return cls(**parts)

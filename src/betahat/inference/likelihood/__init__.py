@@ -1,0 +1,9 @@
+"""Statistics of maximum likelihood fits: logistic, multinomial, Poisson, Gamma and the other families.
+
+What they share with least squares (hypotheses, Wald tests, tables) lies one folder up; no rows are kept."""
+
+from __future__ import annotations
+
+from betahat.inference.likelihood.statistics import LikelihoodStatistics
+
+__all__ = ["LikelihoodStatistics"]
