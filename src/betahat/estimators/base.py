@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.missing import unmasked
 from betahat.data.source import ArraySource, Source
 from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
-from betahat.estimators.inputs import (
-    array_source,
-    is_frame,
-    numbers,
-    refuse_beside_source,
-    refuse_no_weight,
-    refuse_sparse_target,
-)
+from betahat.estimators.checks import MISSING, check_choice
+from betahat.estimators.inputs import refuse_no_weight
 from betahat.estimators.linear_fit import LinearResult, fit_linear
+from betahat.estimators.rows import RowEstimator
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
 from betahat.models.linear import predict
 from betahat.penalties import Penalty
@@ -31,26 +24,8 @@ from betahat.solvers.direct import COLLINEAR
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.trace import Trace
 
-_MISSING = ("error", "drop", "mean")
 
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """ValueError unless `value` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
-
-
-def check_number(name: str, value: Any, lowest: float, why: str) -> float:
-    """A finite number ≥ lowest."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{name} (={value!r}) must be a number")
-    number = float(value)
-    if not np.isfinite(number) or number < lowest:
-        raise ValueError(f"{name} (={value!r}) must be finite and at least {lowest:g}: {why}")
-    return number
-
-
-class BaseLinear(RegressorMixin, BaseEstimator):
+class BaseLinear(RegressorMixin, RowEstimator):
     """Abstract: a linear model fitted by least squares. Subclasses say what is penalised and how X is formed."""
 
     fit_intercept: bool
@@ -66,24 +41,12 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     stop_reason_: str
     n_features_in_: int
 
-    _sparse: Any = ("csr", "csc")
-    """Sparse formats taken, or False."""
     _extended = False
     """Whether coefficients are kept in two doubles."""
 
     @abstractmethod
     def _penalty(self, weight: float) -> Penalty:
         """The penalty on the mean loss, given the sum of weights."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self._takes_targets()
-        tags.input_tags.sparse = bool(self._sparse)
-        return tags
-
-    def _takes_targets(self) -> bool:
-        """Whether y may have several columns."""
-        return True
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
@@ -119,61 +82,10 @@ class BaseLinear(RegressorMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_choice("collinear", self.collinear, COLLINEAR)
-        check_choice("missing", self.missing, _MISSING)
+        check_choice("missing", self.missing, MISSING)
         if not isinstance(self.fit_intercept, (bool, np.bool_)):
             raise TypeError(f"fit_intercept (={self.fit_intercept!r}) must be True or False")
         check_cov_type(self.cov_type)
-
-    def _read(self, X: Any, y: Any, sample_weight: Any, frequency_weight: Any, groups: Any) -> Source:
-        self.design_: Any = None
-        self._single_target = True
-        if isinstance(X, Source):
-            refuse_beside_source(
-                X, y=y, sample_weight=sample_weight, frequency_weight=frequency_weight, groups=groups
-            )
-            self._describe(X, getattr(X, "design", None))
-            return X
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None (only a source holds its "
-                "own target)"
-            )
-        refuse_sparse_target(y)
-        if is_frame(X):
-            return self._read_frame(X, y, sample_weight, frequency_weight, groups)
-        if _needs_no_conversion(X, y):
-            self.n_features_in_ = X.shape[1]
-            vars(self).pop("feature_names_in_", None)
-            return array_source(X, y, sample_weight, frequency_weight, groups)
-        X, y = validate_data(
-            self, unmasked(X), unmasked(y), accept_sparse=self._sparse, ensure_all_finite=False,
-            multi_output=self._takes_targets(), y_numeric=True, dtype="numeric",
-        )  # fmt: skip
-        self._single_target = y.ndim == 1
-        return array_source(numbers(X, "X"), numbers(y, "y"), sample_weight, frequency_weight, groups)
-
-    def _read_frame(self, X: Any, y: Any, sample_weight: Any, frequency_weight: Any, groups: Any) -> Source:
-        from betahat.data import read_inputs
-
-        self.design_, source = read_inputs(
-            X,
-            y,
-            sample_weight,
-            frequency_weight,
-            groups,
-            missing=self.missing,  # pyright: ignore[reportArgumentType]
-        )
-        validate_data(self, X, y, skip_check_array=True)
-        self._single_target = np.ndim(y) == 1 if not hasattr(y, "columns") else False
-        return source
-
-    def _describe(self, source: Source, design: Any) -> None:
-        """Take down what columns a source has and which design made them, if one did."""
-        self.design_ = design
-        self._single_target = len(source.target_names) == 1
-        self.n_features_in_ = len(source.names if design is None else design.input_names)
-        if design is not None:
-            self.feature_names_in_ = np.asarray(design.input_names, dtype=object)
 
     def _fit_source(self, source: Source) -> None:
         if isinstance(source, ArraySource):
@@ -230,23 +142,6 @@ class BaseLinear(RegressorMixin, BaseEstimator):
         warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=users_line())
 
     # --- prediction ---------------------------------------------------------------------------------------------
-
-    def _matrix(self, X: Any) -> Any:
-        """X of new rows as numbers, coded as in training."""
-        check_is_fitted(self, "_result")
-        if self.design_ is not None and is_frame(X):
-            if self.design_.kind == "columns":
-                validate_data(
-                    self, _in_order(X, self.design_.input_names), skip_check_array=True, reset=False
-                )
-            return self.design_.matrix(X)
-        if self.design_ is not None and len(self.design_.names) != len(self.design_.input_names):
-            raise TypeError(
-                f"this {type(self).__name__} was fitted on a table with columns {list(self.design_.input_names)}; "
-                f"predict needs a table with these columns, not {type(X).__name__}"
-            )
-        X = validate_data(self, unmasked(X), reset=False, accept_sparse=self._sparse, dtype="numeric")
-        return numbers(X, "X")
 
     def predict(self, X: Any) -> np.ndarray:
         """β₀ + Xβ for new rows: (n,), or (n, t) for t targets. A row's value is the same whatever rows come with it."""
@@ -339,24 +234,3 @@ class BaseLinear(RegressorMixin, BaseEstimator):
     @abstractmethod
     def _objective_words(self) -> str:
         """The objective as a line of mathematics, with this estimator's numbers."""
-
-    def save(self, path: Any) -> None:
-        """Write the fitted model to one file (safetensors with JSON metadata): no rows, no pickle."""
-        from betahat.estimators.storing import save
-
-        save(self, path)
-
-
-def _needs_no_conversion(X: Any, y: Any) -> bool:
-    """Plain float64 arrays of fitting shapes, for which scikit-learn's validation has nothing to do."""
-    plain = type(X) is np.ndarray and type(y) is np.ndarray and X.dtype == y.dtype == np.float64
-    return plain and X.ndim == 2 and y.ndim == 1 and len(X) == len(y) and X.shape[0] > 1 and X.shape[1] > 0
-
-
-def _in_order(X: Any, names: tuple[str, ...]) -> Any:
-    """The table with just the columns that training had, in that order; as it is where one is missing."""
-    import narwhals.stable.v2 as nw
-
-    frame = nw.from_native(X)
-    present = frame.collect_schema().names()
-    return frame.select(list(names)).to_native() if set(names) <= set(present) else X

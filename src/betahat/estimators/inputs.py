@@ -94,9 +94,9 @@ def _beyond_doubles(columns: np.ndarray) -> np.ndarray:
 
 def array_source(
     X: Any, y: np.ndarray, sample_weight: Any, frequency_weight: Any, groups: Any, target_names: Any = None,
-    names: tuple[str, ...] | None = None,
+    names: tuple[str, ...] | None = None, offset: Any = None, exposure: Any = None,
 ) -> ArraySource:  # fmt: skip
-    """A source of checked arrays, with weights and groups checked here."""
+    """A source of checked arrays, with weights, groups, offsets and exposures checked here."""
     n = X.shape[0]
     codes = None
     if groups is not None:
@@ -111,7 +111,44 @@ def array_source(
         codes,
         names,
         target_names,
+        offset=offsets_of(offset, exposure, n),
     )
+
+
+def offsets_of(offset: Any, exposure: Any, n: int) -> np.ndarray | None:
+    """offset + log(exposure) as (n,) float64, or None where neither is given.
+
+    Raises DataError where shapes differ from (n,), values are not finite, or an exposure is not positive; TypeError for
+    what holds no numbers.
+    """
+    parts = []
+    for name, given in (("offset", offset), ("exposure", exposure)):
+        if given is None:
+            continue
+        if np.isscalar(given) and not isinstance(given, (str, bytes)):
+            given = np.full(n, given, np.float64)
+        try:
+            values = np.asarray(unmasked(given))
+            if values.dtype.kind not in "fiubO":
+                raise TypeError(f"an array of {values.dtype} holds no numbers")
+            values = values.astype(np.float64, copy=False)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must hold numbers, one for each row; {error}") from error
+        if values.shape != (n,):
+            raise DataError(f"{name} has shape {values.shape}, expected ({n},): one number for each row of X")
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
+            raise DataError(f"{name} is {values[row]} in row {row}; expected finite numbers")
+        if name == "exposure":
+            if n and values.min() <= 0:
+                row = int(np.argmin(values))
+                raise DataError(
+                    f"exposure is {values[row]:g} in row {row}; expected numbers > 0, the time or population at risk "
+                    "(its logarithm is added to the linear predictor)"
+                )
+            values = np.log(values)
+        parts.append(values)
+    return sum(parts[1:], parts[0]) if parts else None
 
 
 def refuse_no_weight(block: Block) -> None:

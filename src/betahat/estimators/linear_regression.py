@@ -9,7 +9,8 @@ from sklearn.utils.validation import validate_data
 
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
-from betahat.estimators.base import BaseLinear, check_number
+from betahat.estimators.base import BaseLinear
+from betahat.estimators.checks import check_number
 from betahat.estimators.choices import check_batches, check_budget, check_solver, check_tolerance, method_of
 from betahat.estimators.inputs import array_source, is_frame, numbers
 from betahat.estimators.linear_fit import LinearResult

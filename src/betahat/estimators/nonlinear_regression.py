@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
 from betahat.errors import CertificateWarning, DataError, InferenceError, users_line
-from betahat.estimators.base import check_choice
+from betahat.estimators.checks import check_choice
 from betahat.estimators.nonlinear_descent import Goal
 from betahat.estimators.nonlinear_fit import NonlinearResult, fit_nonlinear
 from betahat.estimators.nonlinear_inputs import columns_of, read_rows, resolve

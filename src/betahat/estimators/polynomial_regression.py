@@ -11,7 +11,8 @@ import numpy as np
 
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError, MissingValueError
-from betahat.estimators.base import BaseLinear, check_choice, check_number
+from betahat.estimators.base import BaseLinear
+from betahat.estimators.checks import check_choice, check_number
 from betahat.estimators.inputs import refuse_no_weight
 from betahat.estimators.linear_fit import LinearResult
 from betahat.inference import LinearStatistics

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from betahat.estimators.base import BaseLinear, check_number
+from betahat.estimators.base import BaseLinear
+from betahat.estimators.checks import check_number
 from betahat.penalties import L2, NoPenalty, Penalty
 
 

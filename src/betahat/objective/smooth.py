@@ -78,7 +78,7 @@ class SmoothSums(Statistic):
     """Σ w L, Σ w L' z and Σ w L'' z zᵀ with z = (1, (x − mean)/scale), at one θ, without the penalty.
 
     value; gradient (m,), m = p or 1 + p; hessian (m, m); and for certificates magnitude Σ w |L' z|, rounding
-    Σ w |L'' z| (|level| + |z|ᵀ|γ|), residual_ss Σ w (y − f)².
+    Σ w |L'' z| (|level| + |offset| + |z|ᵀ|γ|), radius the largest ‖z‖² of a row that counts, residual_ss Σ w (y − f)².
     """
 
     def __init__(self, loss: Loss, at: Coordinates, theta: np.ndarray, much: int) -> None:
@@ -86,7 +86,7 @@ class SmoothSums(Statistic):
         self._gamma, self._level = at.slopes(theta), at.level(theta)
         self._beta = self._gamma / at.scale
         m = len(at.mean) + int(at.intercept)
-        self.value, self.residual_ss, self.weight = 0.0, 0.0, 0.0
+        self.value, self.residual_ss, self.weight, self.radius = 0.0, 0.0, 0.0, 0.0
         self.gradient, self.magnitude, self.rounding = np.zeros(m), np.zeros(m), np.zeros(m)
         self.hessian = np.zeros((m, m)) if much >= HESSIAN else np.zeros((0, 0))
 
@@ -96,11 +96,13 @@ class SmoothSums(Statistic):
         for part in self._parts(block):
             w = np.ones(part.stop - part.start) if weight is None else weight[part]
             y, X = block.y[part, 0], block.X[part]
+            offset = None if block.offset is None else block.offset[part]
             if weight is not None and not (w > 0).all():  # rows that do not count may be anything
                 keep = w > 0
                 w, y, X = w[keep], y[keep], X[keep]
+                offset = None if offset is None else offset[keep]
             if len(y):
-                self._add(X, y, w)
+                self._add(X, y, w, offset)
 
     def _parts(self, block: Block) -> Iterator[slice]:
         n, p = block.X.shape
@@ -112,12 +114,13 @@ class SmoothSums(Statistic):
         """Whether rows are centred and scaled themselves; of sparse ones only where a Hessian is summed."""
         return not hasattr(X, "tocsr") or self._much >= HESSIAN
 
-    def _add(self, X: Any, y: np.ndarray, w: np.ndarray) -> None:
+    def _add(self, X: Any, y: np.ndarray, w: np.ndarray, offset: np.ndarray | None) -> None:
         at, first = self._at, int(self._at.intercept)
         self.weight += float(w.sum())
         if not self._dense(X):
             X = X.tocsr()
             f = X @ self._beta + (self._level - float(self._beta @ at.mean))
+            f = f if offset is None else f + offset
             slopes = self._slopes(y, f, w)
             if slopes is not None:
                 self.gradient[first:] += (X.T @ slopes - slopes.sum() * at.mean) / at.scale
@@ -126,6 +129,7 @@ class SmoothSums(Statistic):
         X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
         Z = (X - at.mean) / at.scale
         f = Z @ self._gamma + self._level
+        f = f if offset is None else f + offset
         slopes = self._slopes(y, f, w)
         if slopes is None:
             return
@@ -144,9 +148,11 @@ class SmoothSums(Statistic):
             return
         size = np.abs(Z)
         bent = np.abs(second) * (abs(self._level) + size @ np.abs(self._gamma))
+        bent = bent if offset is None else bent + np.abs(second * offset)
         for total, share in ((self.magnitude, np.abs(slopes)), (self.rounding, bent)):
             total[first:] += share @ size
             total[:first] += share.sum()
+        self.radius = max(self.radius, first + float((Z * Z).sum(axis=1).max()))
         self.residual_ss += float(w @ (y - f) ** 2)
 
     def _slopes(self, y: np.ndarray, f: np.ndarray, w: np.ndarray) -> np.ndarray | None:
@@ -157,6 +163,7 @@ class SmoothSums(Statistic):
     def merge(self, other: SmoothSums) -> None:
         for name in ("value", "residual_ss", "weight", "gradient", "magnitude", "rounding", "hessian"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.radius = max(self.radius, other.radius)
 
 
 @final
@@ -197,10 +204,17 @@ class SmoothObjective:
         g[int(self.at.intercept) :] += self.penalty.gradient(self.at.raw(theta)[0]) / self.at.scale
         return g
 
+    def whole_value(self, found: SmoothSums, theta: np.ndarray) -> float:
+        """J, penalty included."""
+        return found.value / found.weight + self.penalty.value(self.at.raw(theta)[0])
+
+    def pulled(self, gradient: np.ndarray) -> np.ndarray:
+        """A derivative by (level, γ) as one by θ."""
+        first = int(self.at.intercept)
+        return self.at.pulled(float(gradient[0]) if first else 0.0, gradient[first:])
+
     def _of(self, found: SmoothSums, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        g, first = self.whole_gradient(found, theta), int(self.at.intercept)
-        value = found.value / found.weight + self.penalty.value(self.at.raw(theta)[0])
-        return value, self.at.pulled(float(g[0]) if first else 0.0, g[first:])
+        return self.whole_value(found, theta), self.pulled(self.whole_gradient(found, theta))
 
     def sample(self, rows: int) -> tuple[np.ndarray, Any]:
         """The first rows that count: y (k,) and X (k, p), at most `rows` of them."""

@@ -45,17 +45,18 @@ class SmoothFit:
 
 def solve_smooth(
     start: LinearFit, source: Any, loss: Loss, penalty: Penalty, fit_intercept: bool, collinear: str,
-    method: Method | None,
+    method: Method | None, origin: np.ndarray | None = None,
 ) -> SmoothFit:  # fmt: skip
-    """β̂ minimising the mean of L(y, f) + R(β), from the least-squares fit `start` of the same rows.
+    """β̂ minimising the mean of L(y, f) + R(β), from the least-squares fit `start` of the same rows, or from the θ
+    `origin`.
 
     Columns are centred and scaled to unit variance for the descent. Without a penalty, directions that the data leave
     open are left out of it. Raises ValueError or DerivativeError where the loss or the penalty is none, DataError where
     the data leave double precision.
     """
-    at = _coordinates(start, penalty, fit_intercept, collinear)
+    at = coordinates_of(start, penalty, fit_intercept, collinear)
     objective = SmoothObjective(source, loss, penalty, at)
-    origin = at.theta(start.coef[0], float(start.intercept[0]))
+    origin = at.theta(start.coef[0], float(start.intercept[0])) if origin is None else origin
     _try_out(objective, origin)
     step = _deviation(start)
     problem = LinearProblem(objective, origin, step, _unit(objective, origin, step))
@@ -70,7 +71,8 @@ def solve_smooth(
     return found
 
 
-def _coordinates(start: LinearFit, penalty: Penalty, intercept: bool, collinear: str) -> Coordinates:
+def coordinates_of(start: LinearFit, penalty: Penalty, intercept: bool, collinear: str) -> Coordinates:
+    """Columns centred and scaled to unit variance, without the directions that they leave open."""
     p, weight, free = len(start.mean), start.counts.weight, isinstance(penalty, NoPenalty)
     scale = np.ones(p)
     scale[start.active] = start.scale / np.sqrt(weight)

@@ -1,0 +1,26 @@
+"""Parameters of estimators, checked: every error names the parameter, its value and what was expected."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+MISSING = ("error", "drop", "mean")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """ValueError unless `value` is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} (={value!r}) must be one of {', '.join(map(repr, choices))}")
+
+
+def check_number(name: str, value: Any, lowest: float, why: str) -> float:
+    """A finite number ≥ lowest."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} (={value!r}) must be a number")
+    number = float(value)
+    if not np.isfinite(number) or number < lowest:
+        raise ValueError(f"{name} (={value!r}) must be finite and at least {lowest:g}: {why}")
+    return number
