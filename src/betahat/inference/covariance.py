@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.errors import InferenceError
+from betahat.inference.base import FitStatistics
 from betahat.inference.statistics import LinearStatistics
 
 COV_TYPES = ("nonrobust", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC")
@@ -72,7 +73,7 @@ def residual_variance(s: LinearStatistics) -> np.ndarray:
     return s.residual_ss / s.df_resid if s.df_resid > 0 else np.full(len(s.target_names), np.nan)
 
 
-def degrees_of_freedom(s: LinearStatistics) -> float:
+def degrees_of_freedom(s: FitStatistics) -> float:
     """Those of t and F: n − rank, or for clusters the smallest number of groups less one."""
     if s.cov_type != "cluster" or s.df_resid <= 0 or s.inverse is None:  # nothing was there to cluster
         return s.df_resid
@@ -101,15 +102,24 @@ def covariance(s: LinearStatistics) -> Covariance:
     if s.cov_type == "nonrobust" or s.df_resid <= 0:
         return Covariance(np.broadcast_to(s.inverse, (t, m, m)), residual_variance(s), ())
     if s.meat is None and s.sandwich is None:
-        raise InferenceError(
-            f"cov_type={s.cov_type!r} needs the meat of its sandwich, which this fit does not hold"
-        )
+        raise InferenceError(no_meat(s.cov_type))
+    made = s.uncentred(s.centred_sandwich) if s.sandwich is None else s.sandwich
+    return robust_covariance(s, made, np.sqrt(np.diag(s.inverse)))
+
+
+def no_meat(cov_type: str) -> str:
+    """What is missing for a robust covariance, in words."""
+    return f"cov_type={cov_type!r} needs the meat of its sandwich, which this fit does not hold"
+
+
+def robust_covariance(s: FitStatistics, sandwich: np.ndarray, unit: np.ndarray) -> Covariance:
+    """The (t, m, m) sandwich with its small-sample factor, made positive semi-definite where two ways of clustering
+    did not; `unit` (m,) are sizes of the estimates, in which that is judged."""
     factor = {"HC1": s.n_obs / s.df_resid, "cluster": (s.n_obs - 1) / s.df_resid}.get(s.cov_type, 1.0)
-    matrix = factor * (s.uncentred(s.centred_sandwich) if s.sandwich is None else s.sandwich)
+    matrix = factor * sandwich
     notes: tuple[str, ...] = ()
     if s.cov_type == "cluster" and len(s.cov_options["n_groups"]) > 1:
-        unit = np.sqrt(np.diag(s.inverse))
-        unit[unit == 0] = 1.0
+        unit = np.where(unit > 0, unit, 1.0)
         targets = list(matrix)
         repaired = [_positive_semidefinite(v, unit) for v in targets]
         if any(new is not old for new, old in zip(repaired, targets, strict=True)):
@@ -119,7 +129,7 @@ def covariance(s: LinearStatistics) -> Covariance:
                 "were set to zero (Cameron, Gelbach & Miller, 2011). A variance that "
                 "this leaves undefined is NaN; more groups, or one way of grouping, avoid it.",
             )
-    return Covariance(matrix, np.ones(t), notes, factor)
+    return Covariance(matrix, np.ones(len(matrix)), notes, factor)
 
 
 def _positive_semidefinite(v: np.ndarray, unit: np.ndarray) -> np.ndarray:

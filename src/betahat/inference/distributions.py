@@ -1,4 +1,7 @@
-"""Tail probabilities and quantiles of Student's t and Fisher's F, with few digits lost in either tail."""
+"""Tail probabilities and quantiles of Student's t and Fisher's F, with few digits lost in either tail.
+
+Infinite degrees of freedom are allowed everywhere: t is then the normal distribution, and F times its numerator's
+degrees of freedom χ²."""
 
 from __future__ import annotations
 
@@ -12,16 +15,19 @@ def f_tail(statistic: Any, df_num: float, df_denom: float) -> np.ndarray:
     """P(F > statistic) = I_x(df_denom/2, df_num/2) with x = df_denom / (df_denom + df_num F).
 
     Elementwise, float64; relatively accurate however small the probability. NaN where the statistic is NaN
-    or a number of degrees of freedom is not positive. Source: Abramowitz & Stegun (1964), 26.6.2.
+    or a number of degrees of freedom is not positive. With df_denom = inf it is P(χ² > df_num F).
+    Source: Abramowitz & Stegun (1964), 26.6.2 and 26.4.
 
     >>> float(f_tail(4.0, 1, 10).round(12))
     0.073388034771
     """
-    from scipy.special import betainc, betaincc
+    from scipy.special import betainc, betaincc, gammaincc
 
     statistic = np.asarray(statistic, dtype=np.float64)
     if not (df_num > 0 and df_denom > 0):
         return np.full(statistic.shape, np.nan)
+    if np.isinf(df_denom):
+        return gammaincc(df_num / 2, statistic * (df_num / 2))
     with np.errstate(all="ignore"):
         ratio = statistic * (df_num / df_denom)
         far = betainc(df_denom / 2, df_num / 2, 1 / (1 + ratio))
@@ -34,7 +40,7 @@ def f_tail(statistic: Any, df_num: float, df_denom: float) -> np.ndarray:
 
 
 def two_sided_p(statistic: Any, df: float) -> np.ndarray:
-    """P(|t| > |statistic|) for Student's t with `df` degrees of freedom: t² is F with (1, df).
+    """P(|t| > |statistic|) for Student's t with `df` degrees of freedom: t² is F with (1, df). df = inf: P(|z| > ...).
 
     >>> float(two_sided_p(2.0, 10).round(12))
     0.073388034771
@@ -44,16 +50,18 @@ def two_sided_p(statistic: Any, df: float) -> np.ndarray:
 
 
 def t_quantile(level: float, df: float) -> float:
-    """The q with P(|t| ≤ q) = level; NaN without degrees of freedom.
+    """The q with P(|t| ≤ q) = level; NaN without degrees of freedom, that of |z| for df = inf.
 
     >>> round(t_quantile(0.95, 10), 12)
     2.228138851986
     """
-    from scipy.special import betaln, stdtrit
+    from scipy.special import betaln, erfinv, ndtri, stdtrit
 
     if not df > 0:
         return float("nan")
     tail = 1 - level
+    if np.isinf(df):
+        return float(-ndtri(tail / 2) if tail < 0.5 else np.sqrt(2) * erfinv(level))
     q = -float(stdtrit(df, tail / 2))
     if q == 0 or not np.isfinite(q):
         return q

@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
 import numpy as np
 
 from betahat.errors import InferenceError
-from betahat.inference.statistics import LinearStatistics
 
 _ROUNDING = 1e-8
 
 
-def _scaled_null_space(s: LinearStatistics) -> tuple[np.ndarray, np.ndarray]:
+class Parameters(Protocol):
+    """What estimability and tests must know of m parameters: `LinearStatistics`, or another that says the same."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def target_names(self) -> tuple[str, ...]: ...
+    @property
+    def estimate(self) -> np.ndarray: ...
+    @property
+    def inverse(self) -> np.ndarray | None: ...
+    @property
+    def estimable(self) -> np.ndarray: ...
+    @property
+    def null_space(self) -> np.ndarray: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def has_intercept(self) -> bool: ...
+    @property
+    def cov_type(self) -> str: ...
+    @property
+    def cov_options(self) -> Mapping[str, Any]: ...
+
+
+class Predictors(Protocol):
+    """What decides whether the data determine a prediction."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def null_space(self) -> np.ndarray: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def has_intercept(self) -> bool: ...
+    @property
+    def centre(self) -> np.ndarray | None: ...
+
+
+def _scaled_null_space(s: Parameters) -> tuple[np.ndarray, np.ndarray]:
     """Row scales (m,) and an orthonormal basis (m, m − rank) of the null space with its rows so scaled.
 
     A column's unit scales the row of the null space inversely; dividing it out makes every decision on
@@ -22,7 +64,7 @@ def _scaled_null_space(s: LinearStatistics) -> tuple[np.ndarray, np.ndarray]:
     return scale, np.linalg.qr(null / scale[:, None])[0]
 
 
-def not_estimable(s: LinearStatistics, contrasts: np.ndarray) -> np.ndarray:
+def not_estimable(s: Parameters, contrasts: np.ndarray) -> np.ndarray:
     """(q,) bool: the rows of the (q, m) `contrasts` that the data do not determine."""
     if s.rank == len(s.names):
         return np.zeros(len(contrasts), dtype=bool)
@@ -33,7 +75,7 @@ def not_estimable(s: LinearStatistics, contrasts: np.ndarray) -> np.ndarray:
     return np.linalg.norm(scaled @ basis, axis=1) > _ROUNDING * np.linalg.norm(scaled, axis=1)
 
 
-def slope_contrasts(s: LinearStatistics) -> np.ndarray:
+def slope_contrasts(s: Parameters) -> np.ndarray:
     """(df_model, m): independent estimable contrasts that span all of those without the intercept.
 
     That they are all zero is the hypothesis of the overall F test; with full rank they are the slopes.
@@ -57,7 +99,7 @@ def slope_contrasts(s: LinearStatistics) -> np.ndarray:
     return np.vstack([np.eye(m)[free], combined])
 
 
-def refuse_undetermined_rows(s: LinearStatistics, X: np.ndarray) -> None:
+def refuse_undetermined_rows(s: Predictors, X: np.ndarray) -> None:
     """InferenceError if a prediction at some row of X (n, p) depends on what the training data leave open."""
     first = int(s.has_intercept)
     if s.rank == len(s.names) or not s.null_space.size:

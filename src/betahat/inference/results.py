@@ -8,24 +8,23 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.errors import InferenceError
+from betahat.inference.base import BaseInference, penalised_reason, undetermined_note, whole
 from betahat.inference.covariance import Covariance, covariance, degrees_of_freedom, residual_variance
-from betahat.inference.distributions import check_level, f_tail, t_quantile, two_sided_p
+from betahat.inference.distributions import check_level, f_tail, t_quantile
 from betahat.inference.estimability import refuse_undetermined_rows, slope_contrasts
 from betahat.inference.hypothesis import read_hypothesis
 from betahat.inference.statistics import LinearStatistics
 from betahat.inference.wald import (
     WaldTest,
-    joint_f,
+    overall_statistic,
     quadratic_form,
-    singular_reason,
     undetermined_reason,
     wald_test,
 )
 
 
 @final
-class Inference:
+class Inference(BaseInference[LinearStatistics]):
     """The statistics of a linear fit, an estimator's `inference_`.
 
     Parameters are listed with the intercept first where there is one (`names`). For one target arrays have
@@ -63,68 +62,20 @@ class Inference:
     -------------------------------------------------------------------
     """
 
-    def __init__(self, statistics: LinearStatistics) -> None:
-        self.statistics = statistics
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Inference, (self.statistics,)
-
-    def __repr__(self) -> str:
-        s = self.statistics
-        kind = "penalised" if s.penalised else s.cov_type
-        return f"<Inference: {len(s.names)} parameters, {self.n_obs} rows, {kind}; see .message and .test()>"
-
-    # --- what was handed over -------------------------------------------------------------------------------
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the m parameters, "Intercept" first where there is one."""
-        return self.statistics.names
-
-    @property
-    def target_names(self) -> tuple[str, ...]:
-        """Names of the t targets."""
-        return self.statistics.target_names
-
-    @property
-    def estimate(self) -> np.ndarray:
-        """The estimates, in the order of `names`."""
-        return self._shaped(self.statistics.estimate)
-
-    @property
-    def cov_type(self) -> str:
-        """Which covariance: nonrobust, HC0, HC1, HC2, HC3, cluster or HAC."""
-        return self.statistics.cov_type
-
-    @property
-    def rank(self) -> int:
-        """Rank of the design, the intercept included."""
-        return self.statistics.rank
-
-    @property
-    def n_obs(self) -> int | float:
-        """Number of rows; with frequencies their sum. Rows of weight zero do not count."""
-        return _whole(self.statistics.n_obs)
-
     # --- notes ----------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know, one sentence each; empty for an ordinary fit."""
         s = self.statistics
         found: list[str] = list(s.remarks)
         if not s.estimable.all() and not s.nonlinear:
-            names = [name for name, known in zip(s.names, s.estimable, strict=True) if not known]
-            shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-            found.append(
-                "Not determined by the data (linear dependence between columns), so without standard error: "
-                f"{shown}."
-            )
+            found.append(undetermined_note(np.array(s.names, dtype=object)[~s.estimable]))
         if s.penalised:
-            return (*found, _penalised_reason("Standard errors, tests and intervals"))
+            return (*found, penalised_reason("Standard errors, tests and intervals"))
         if s.df_resid <= 0:
             found.append(
-                f"No residual degrees of freedom ({_whole(s.n_obs)} rows, rank {s.rank}): the fit passes "
+                f"No residual degrees of freedom ({whole(s.n_obs)} rows, rank {s.rank}): the fit passes "
                 "through every row, so the residual variance and all that rests on it is undefined (NaN)."
             )
         else:
@@ -139,11 +90,6 @@ class Inference:
         if (s.total_ss == 0).any():
             found.append("The target is constant, so R² and the overall F are undefined (NaN).")
         return tuple(found)
-
-    @property
-    def message(self) -> str:
-        """The notes as one text, why numbers are NaN or refused; "" for an ordinary fit."""
-        return " ".join(self.notes)
 
     # --- coefficients ---------------------------------------------------------------------------------------
 
@@ -163,42 +109,9 @@ class Inference:
         return self._shaped(value)
 
     @property
-    def correlation(self) -> np.ndarray:
-        """Correlation of the estimates, V_jk / √(V_jj V_kk), of the shape of `covariance`; NaN where that is."""
-        V = self.covariance
-        with np.errstate(invalid="ignore", divide="ignore"):
-            size = np.sqrt(np.diagonal(V, axis1=-2, axis2=-1))
-            return np.clip(V / size[..., :, None] / size[..., None, :], -1.0, 1.0)
-
-    @cached_property
-    def std_err(self) -> np.ndarray:
-        """Standard errors √V_jj."""
-        self._refuse_penalised("std_err")
+    def _variances(self) -> np.ndarray:
         variance = np.diagonal(self._covariance.matrix, axis1=1, axis2=2) * self._covariance.scale[:, None]
-        with np.errstate(invalid="ignore"):
-            return self._shaped(np.where(self.statistics.estimable, np.sqrt(variance), np.nan))
-
-    @cached_property
-    def statistic(self) -> np.ndarray:
-        """t = estimate / std_err; ±inf where std_err is 0, NaN for 0/0."""
-        self._refuse_penalised("statistic")
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self.estimate / self.std_err
-
-    @cached_property
-    def p_value(self) -> np.ndarray:
-        """Two-sided p-values of t with `df_inference` degrees of freedom."""
-        self._refuse_penalised("p_value")
-        return two_sided_p(self.statistic, float(self.df_inference))
-
-    def conf_int(self, level: float = 0.95) -> np.ndarray:
-        """Confidence intervals estimate ± t·std_err, shape (m, 2) or (t, m, 2).
-
-        level : strictly between 0 and 1, else ValueError.
-        """
-        self._refuse_penalised("conf_int")
-        reach = t_quantile(check_level(level), float(self.df_inference)) * self.std_err
-        return np.stack([self.estimate - reach, self.estimate + reach], axis=-1)
+        return np.where(self.statistics.estimable, variance, np.nan)
 
     def half_width(self, X: np.ndarray, level: float, observation: bool) -> np.ndarray:
         """Half the width of intervals around predictions at the rows of X (n, p): (n, t).
@@ -243,23 +156,15 @@ class Inference:
     # --- the fit as a whole ---------------------------------------------------------------------------------
 
     @property
-    def df_model(self) -> int:
-        """Degrees of freedom of the slopes: rank, less one with an intercept."""
-        self._refuse_penalised("df_model")
-        return self.statistics.df_model
-
-    @property
-    def df_resid(self) -> int | float:
-        """Degrees of freedom of the residuals, n − rank."""
-        self._refuse_penalised("df_resid")
-        return _whole(self.statistics.df_resid)
+    def _n_free(self) -> int:
+        return self.statistics.rank
 
     @property
     def df_inference(self) -> int | float:
         """Degrees of freedom of t and F: `df_resid`, or the smallest number of groups less one for
         clusters."""
         self._refuse_penalised("df_inference")
-        return _whole(degrees_of_freedom(self.statistics))
+        return whole(degrees_of_freedom(self.statistics))
 
     @property
     def scale(self) -> Any:
@@ -272,7 +177,7 @@ class Inference:
         """The same as `scale`."""
         return self.scale
 
-    @cached_property
+    @property
     def log_likelihood(self) -> Any:
         """Gaussian log-likelihood at its maximum, −n/2 (log(2π RSS/n) + 1) + ½ Σ f log w; +inf for RSS = 0, NaN
         where another loss than squared error was minimised."""
@@ -283,18 +188,6 @@ class Inference:
         with np.errstate(divide="ignore"):
             deviance = np.log(2 * np.pi / s.n_obs) + np.log(s.residual_ss) + 1
         return self._each(s.sum_log_weight / 2 - s.n_obs / 2 * deviance)
-
-    @property
-    def aic(self) -> Any:
-        """Akaike's criterion 2·rank − 2·log_likelihood (the variance is not counted, as in statsmodels)."""
-        self._refuse_penalised("aic")
-        return 2.0 * self.rank - 2.0 * self.log_likelihood
-
-    @property
-    def bic(self) -> Any:
-        """Schwarz's criterion rank·log n − 2·log_likelihood."""
-        self._refuse_penalised("bic")
-        return self.rank * float(np.log(self.statistics.n_obs)) - 2.0 * self.log_likelihood
 
     @cached_property
     def r_squared(self) -> Any:
@@ -367,47 +260,15 @@ class Inference:
         if s.cov_type == "nonrobust":
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.where(constant, np.nan, self._explained_ss / q / self._covariance.scale), ""
-        contrasts = slope_contrasts(s)
-        inner = contrasts @ self._covariance.matrix @ contrasts.T
-        try:
-            if s.cov_type == "cluster" and q > degrees_of_freedom(s):
-                raise np.linalg.LinAlgError
-            F = [joint_f(b, v, 1.0) for b, v in zip(s.estimate @ contrasts.T, inner, strict=True)]
-        except np.linalg.LinAlgError:
-            return undefined, singular_reason(s, q)
-        return np.where(constant, np.nan, F), ""
+        F, why = overall_statistic(s, self._covariance, degrees_of_freedom(s), slope_contrasts(s))
+        return np.where(constant, np.nan, F), why
 
     # --- storage --------------------------------------------------------------------------------------------
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and arrays from which :meth:`from_dict` rebuilds this object."""
-        return self.statistics.to_dict()
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Inference:
-        """The inverse of :meth:`to_dict`; StorageError where fields are missing or do not fit together."""
+        """The inverse of `to_dict`; StorageError where fields are missing or do not fit together."""
         return cls(LinearStatistics.from_dict(values))
-
-    # --- shapes and refusals --------------------------------------------------------------------------------
-
-    def _shaped(self, per_target: np.ndarray) -> np.ndarray:
-        return per_target[0] if len(self.statistics.target_names) == 1 else per_target
 
     def _each(self, per_target: np.ndarray) -> Any:
         return float(per_target[0]) if len(self.statistics.target_names) == 1 else per_target
-
-    def _refuse_penalised(self, what: str) -> None:
-        if self.statistics.penalised:
-            raise InferenceError(_penalised_reason(what))
-
-
-def _penalised_reason(what: str) -> str:
-    return (
-        f"{what} cannot be given for a penalised fit: the penalty shrinks the estimates, and with this bias "
-        "neither t nor p nor an interval has its stated probability. Fit without it (alpha=0, "
-        "penalty=None), or bootstrap the fit."
-    )
-
-
-def _whole(value: float) -> int | float:
-    return int(value) if float(value).is_integer() else float(value)

@@ -1,4 +1,4 @@
-"""The Wald test of linear hypotheses: F = (Rβ̂ − r)ᵀ (R V Rᵀ)⁻¹ (Rβ̂ − r) / q."""
+"""The Wald test of linear hypotheses: χ² = (Rβ̂ − r)ᵀ (R V Rᵀ)⁻¹ (Rβ̂ − r), or F = χ²/q where a variance is estimated."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 from betahat.errors import InferenceError
 from betahat.inference.covariance import Covariance
 from betahat.inference.distributions import check_level, f_tail, t_quantile, two_sided_p
-from betahat.inference.estimability import not_estimable
+from betahat.inference.estimability import Parameters, not_estimable
 from betahat.inference.hypothesis import Hypothesis
-from betahat.inference.statistics import LinearStatistics
 from betahat.inference.text import cell, level_names, number, p_text, table
 
 # A correlation matrix of contrasts with a smaller ratio of eigenvalues leaves F fewer than about four digits.
@@ -28,7 +27,8 @@ class WaldTest:
     estimate : Rβ̂, without r. std_err : its standard errors. value : r, (q,).
     t_statistic, t_p_value : of each hypothesis by itself, (Rβ̂ − r)/std_err with df_denom degrees of freedom.
     statistic, p_value : F of all hypotheses together, with (df_num, df_denom) degrees of freedom; for q = 1
-        it is t².
+        it is t². Where no variance is estimated (logistic, Poisson, ...) df_denom is infinite, the statistic χ² with
+        df_num degrees of freedom, and t is normal (z).
     """
 
     hypothesis: tuple[str, ...]
@@ -62,14 +62,30 @@ class WaldTest:
             if t > 1:
                 lines.append(f"\nTarget: {cell(target)}")
             F, p = np.reshape(self.statistic, t)[k], np.reshape(self.p_value, t)[k]
-            lines.append(f"F({q}, {number(self.df_denom)}) = {number(F)}, p = {p_text(p)}")
+            lines.append(f"{joint_name(q, self.df_denom)} = {number(F)}, p = {p_text(p)}")
             rows = [
                 [cell(name), *(number(c[k, i]) for c in columns[:3]), p_text(columns[3][k, i])]
                 + [number(bound) for bound in interval[k, i]]
                 for i, name in enumerate(self.hypothesis)
             ]
-            lines.append(table(["hypothesis", "estimate", "std err", "t", "P>|t|", *level_names(0.95)], rows))
+            t_or_z = single_name(self.df_denom)
+            heads = ["hypothesis", "estimate", "std err", t_or_z, f"P>|{t_or_z}|", *level_names(0.95)]
+            lines.append(table(heads, rows))
         return "\n".join(lines)
+
+
+def single_name(df: float) -> str:
+    """The letter of the statistic of one coefficient: z if no variance was estimated."""
+    return "z" if np.isinf(df) else "t"
+
+
+def joint_name(df_num: float, df_denom: float) -> str:
+    """The name of the statistic of several coefficients, with its degrees of freedom.
+
+    >>> joint_name(2, 30.0), joint_name(2, float("inf"))
+    ('F(2, 30)', 'χ²(2)')
+    """
+    return f"χ²({df_num})" if np.isinf(df_denom) else f"F({df_num}, {number(df_denom)})"
 
 
 def quadratic_form(difference: np.ndarray, matrix: np.ndarray, rounding: Any = 0.0) -> tuple[float, float]:
@@ -98,12 +114,35 @@ def joint_f(difference: np.ndarray, matrix: np.ndarray, scale: float, rounding: 
     return chi2 / len(difference) / (scale or 1.0)
 
 
-def singular_reason(s: LinearStatistics, q: int) -> str:
-    """Why the covariance of q contrasts can be singular, in words."""
+def _too_few_groups(s: Parameters, q: int) -> bool:
     n_groups = s.cov_options.get("n_groups")
-    if s.cov_type == "cluster" and n_groups and q >= min(n_groups):
+    return bool(s.cov_type == "cluster" and n_groups and q >= min(n_groups))
+
+
+def overall_statistic(
+    s: Parameters, covariance: Covariance, df: float, contrasts: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """F, or χ² for df = inf, of contrasts · β = 0 for each target, (t,); and why it is NaN, or ""."""
+    q = len(contrasts)
+    inner = contrasts @ covariance.matrix @ contrasts.T
+    try:
+        if _too_few_groups(s, q):
+            raise np.linalg.LinAlgError
+        F = [
+            joint_f(b, v, float(scale))
+            for b, v, scale in zip(s.estimate @ contrasts.T, inner, covariance.scale, strict=True)
+        ]
+    except np.linalg.LinAlgError:
+        return np.full(len(s.target_names), np.nan), singular_reason(s, q)
+    return np.array(F) * (q if np.isinf(df) else 1), ""
+
+
+def singular_reason(s: Parameters, q: int) -> str:
+    """Why the covariance of q contrasts can be singular, in words."""
+    if _too_few_groups(s, q):
+        least = min(s.cov_options["n_groups"])
         return (
-            f"{min(n_groups)} groups leave the clustered covariance a rank below {min(n_groups)}, too low "
+            f"{least} groups leave the clustered covariance a rank below {least}, too low "
             f"for a joint test of {q} hypotheses"
         )
     return (
@@ -112,22 +151,22 @@ def singular_reason(s: LinearStatistics, q: int) -> str:
     )
 
 
-def undetermined_reason(s: LinearStatistics) -> str:
+def undetermined_reason(s: Parameters) -> str:
     """Why there is no covariance at all, in words."""
     return (
         f"{len(s.names)} coefficients are more than the data determine (rank {s.rank}), none has a variance"
     )
 
 
-def wald_test(s: LinearStatistics, covariance: Covariance, df: float, hypothesis: Hypothesis) -> WaldTest:
-    """Test Rβ = r for each target with the F distribution with (q, df) degrees of freedom.
+def wald_test(s: Parameters, covariance: Covariance, df: float, hypothesis: Hypothesis) -> WaldTest:
+    """Test Rβ = r for each target with the F distribution with (q, df) degrees of freedom, or χ² for df = inf.
 
     Raises InferenceError for a contrast that the data do not determine, a singular covariance of the
     contrasts, or no degrees of freedom. Source: Wald (1943).
     """
     R, r = hypothesis.matrix, hypothesis.value
     q, t = len(R), len(s.target_names)
-    if s.df_resid <= 0:
+    if not df > 0:
         raise InferenceError(
             "a test needs residual degrees of freedom, and there are none: add rows or drop columns"
         )
@@ -153,7 +192,7 @@ def wald_test(s: LinearStatistics, covariance: Covariance, df: float, hypothesis
         settled = (std_err == 0) & (np.abs(difference) <= rounding)
         t_statistic = np.where(settled, np.nan, difference / std_err)
     try:
-        if s.cov_type == "cluster" and q > df:
+        if _too_few_groups(s, q):
             raise np.linalg.LinAlgError
         F = np.array(
             [joint_f(difference[k], inner[k], float(covariance.scale[k]), rounding[k]) for k in range(t)]
@@ -161,6 +200,8 @@ def wald_test(s: LinearStatistics, covariance: Covariance, df: float, hypothesis
     except np.linalg.LinAlgError:
         raise InferenceError(f"the hypotheses cannot be tested together: {singular_reason(s, q)}") from None
     p = f_tail(F, q, df)
+    if np.isinf(df):
+        F = F * q
     one = t == 1
     return WaldTest(
         hypothesis=hypothesis.labels,
