@@ -4,8 +4,11 @@ What a solver believed on its way does not belong here.
 """
 
 from betahat.certificate.base import EPS, RELATIVE_TOLERANCE, STATUSES, Certificate
+from betahat.certificate.concordance import distance
+from betahat.certificate.duality import Gap, duality_gap
 from betahat.certificate.linear import certify_linear
 from betahat.certificate.smooth import Curvature, certify_smooth, curvature, curvature_of_squares
+from betahat.certificate.sparse import certify_sparse
 
 __all__ = [
     "EPS",
@@ -13,8 +16,12 @@ __all__ = [
     "STATUSES",
     "Certificate",
     "Curvature",
+    "Gap",
     "certify_linear",
     "certify_smooth",
+    "certify_sparse",
     "curvature",
     "curvature_of_squares",
+    "distance",
+    "duality_gap",
 ]

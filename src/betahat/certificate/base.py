@@ -34,7 +34,8 @@ class Certificate:
     and scaled; error_bound : on |β̂ − β*| for each coefficient; error_bound_kind : "bound" (it holds) or "estimate";
     duality_gap : where there is an L1 penalty, else None; readings : of the rows, in all; message : in words;
     carried : whether the derivatives were summed at a β close by and carried to β̂ by the Hessian (for files, which
-    are read once).
+    are read once); newton_decrement : √(gᵀH⁻¹g), how far J is above its minimum being about half its square, where it
+    was computed, else None.
     """
 
     status: str
@@ -51,6 +52,7 @@ class Certificate:
     message: str
     duality_gap: float | None = None
     carried: bool = False
+    newton_decrement: float | None = None
 
     def line(self) -> str:
         """One line for a summary."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from betahat.certificate import RELATIVE_TOLERANCE, Certificate, certify_smooth
+from betahat.certificate import RELATIVE_TOLERANCE, Certificate, certify_smooth, distance
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.linear_fit import (
@@ -19,6 +19,7 @@ from betahat.estimators.linear_fit import (
 from betahat.inference import LinearStatistics, check_cov_type
 from betahat.inference.statistics import centred_inverse
 from betahat.losses import Loss, SquaredError
+from betahat.losses.family import Family
 from betahat.objective import LinearObjective
 from betahat.objective.scores import ScoreSource
 from betahat.objective.smooth import Coordinates
@@ -27,7 +28,7 @@ from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.inverse import with_intercept
 from betahat.solvers.linear_descent import Method, unfinished
-from betahat.solvers.smooth import SmoothFit, solve_smooth, term_size, unavoidable
+from betahat.solvers.smooth import SmoothFit, solve_smooth
 
 _SANDWICH = "The covariance is the M-estimator's sandwich (Huber 1967): the loss is not squared error."
 
@@ -66,9 +67,10 @@ def _fit(
             "(alpha > 0), or leave columns out"
         )
     found = solve_smooth(start, source, loss, penalty, fit_intercept, collinear, method)
-    coef, intercept = _coefficients(found, start, free, collinear)
+    at = found.objective.at
+    coef, intercept = smallest_norm(at, found.theta, start, collinear) if free else at.raw(found.theta)
     asked = None if method is None else method.tolerance
-    certificate = _certify(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
+    certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
     stop_reason = "converged" if certificate.converged else found.stop_reason
     statistics, refusal = _statistics(
         source, start, found, certificate, coef, intercept, free, collinear, cov_type, maxlags
@@ -79,19 +81,20 @@ def _fit(
     )  # fmt: skip
 
 
-def _coefficients(found: SmoothFit, start: LinearFit, free: bool, collinear: str) -> tuple[np.ndarray, float]:
-    """In units of the data; of smallest norm where several fit alike."""
-    at = found.objective.at
-    coef, intercept = at.raw(found.theta)
-    if free and collinear != "drop" and start.null_space.size:
+def smallest_norm(
+    at: Coordinates, theta: np.ndarray, start: LinearFit, collinear: str
+) -> tuple[np.ndarray, float]:
+    """Coefficients in units of the data; of smallest norm where several fit alike."""
+    coef, intercept = at.raw(theta)
+    if collinear != "drop" and start.null_space.size:
         basis = np.linalg.qr(start.null_space / np.sqrt((start.null_space**2).sum(axis=0)))[0]
         for _ in range(2):  # once more for what the first projection rounds
             coef = coef - basis @ (basis.T @ coef)
-        intercept = at.level(found.theta) - float(coef @ at.mean)
+        intercept = at.level(theta) - float(coef @ at.mean)
     return coef, intercept
 
 
-def _certify(found: SmoothFit, source: Source, tolerance: float) -> Certificate:
+def certify_fit(found: SmoothFit, source: Source, tolerance: float) -> Certificate:
     """Judged in centred columns, whose Hessian large means do not spoil; told of the columns as they are."""
     objective, sums, at = found.objective, found.sums, found.objective.at
     first = int(at.intercept)
@@ -100,13 +103,14 @@ def _certify(found: SmoothFit, source: Source, tolerance: float) -> Certificate:
     certificate = certify_smooth(
         loss=sums.value / sums.weight + objective.penalty.value(at.raw(found.theta)[0]),
         gradient=g,
-        magnitude=term_size(objective, sums, found.theta) * unit,
-        rounding=unavoidable(objective, sums, found.theta) * unit,
+        magnitude=objective.term_size(sums, found.theta) * unit,
+        rounding=objective.unavoidable(sums, found.theta) * unit,
         hessian=objective.whole_hessian(sums, found.theta) * np.outer(unit, unit),
         convex=objective.loss.convex and objective.penalty.convex,
         readings=source.readings,
         tolerance=tolerance,
     )
+    certificate = _bounded(certificate, found, unit)
     mean = np.abs(at.mean)
     shift = np.concatenate([np.zeros(first), at.mean])
     tolerances, bound = certificate.tolerances, certificate.error_bound.copy()
@@ -123,6 +127,26 @@ def _certify(found: SmoothFit, source: Source, tolerance: float) -> Certificate:
         certificate, status=status, converged=certificate.converged and not found.unbounded, message=message,
         gradient=g, tolerances=tolerances, gradient_norm=float(np.abs(g).max(initial=0)), error_bound=bound,
     )  # fmt: skip
+
+
+def _bounded(certificate: Certificate, found: SmoothFit, unit: np.ndarray) -> Certificate:
+    """With rigorous bounds in the place of estimates, where the loss allows them."""
+    loss, at = found.objective.loss, found.objective.at
+    if not (
+        isinstance(loss, Family) and loss.self_concordance is not None and loss.convex and at.basis is None
+    ):
+        return certificate
+    if not (certificate.converged and found.objective.penalty.quadratic):
+        return certificate
+    far = distance(
+        found.objective.whole_hessian(found.sums, found.theta), certificate.gradient / unit,
+        found.objective.unavoidable(found.sums, found.theta), loss.self_concordance, found.sums.radius,
+    )  # fmt: skip
+    if not far.proven:
+        return replace(certificate, newton_decrement=far.decrement)
+    return replace(
+        certificate, newton_decrement=far.decrement, error_bound=far.bounds / unit, error_bound_kind="bound"
+    )
 
 
 def _statistics(
@@ -142,7 +166,7 @@ def _statistics(
             refuse_unrepresentable(at.scale, float(sums.magnitude.max(initial=0)) / sums.weight)
             inverse, centre, weight = _inverse(sums.hessian, at)
             kind = "HC0" if kind == "nonrobust" else kind
-            _refuse_leverages(kind)
+            refuse_leverages(kind)
             if start.counts.observations > rank:
                 meat, options = sum_meat(
                     source, ScoreSource(source, found.objective.loss, coef, intercept), kind, maxlags,
@@ -170,7 +194,8 @@ def _statistics(
     return statistics, refusal
 
 
-def _refuse_leverages(kind: str) -> None:
+def refuse_leverages(kind: str) -> None:
+    """InferenceError for covariances that are made of the leverages of least squares."""
     if kind in ("HC2", "HC3"):
         raise InferenceError(
             f"cov_type={kind!r} corrects for leverages, which belong to least squares; with another loss take 'HC0', "

@@ -10,7 +10,7 @@ from betahat.storage import Fields
 def read_certificate(stored: Fields, t: int, m: int) -> Certificate:
     """Of t targets with m coefficients each."""
     shape = (m,) if t == 1 else (t, m)
-    gap = stored.raw("duality_gap")
+    gap, decrement = stored.raw("duality_gap"), stored.raw("newton_decrement")
     return Certificate(
         status=stored.text("status", STATUSES),
         converged=stored.flag("converged"),
@@ -26,6 +26,7 @@ def read_certificate(stored: Fields, t: int, m: int) -> Certificate:
         message=stored.text("message"),
         duality_gap=None if gap is None else stored.number("duality_gap"),
         carried=stored.flag("carried"),
+        newton_decrement=None if decrement is None else stored.number("newton_decrement"),
     )
 
 

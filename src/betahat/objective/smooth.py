@@ -11,9 +11,11 @@ import numpy as np
 from betahat.data.passes import Statistic, combined_weight, fold
 from betahat.data.source import Block, Source
 from betahat.losses.base import Loss
+from betahat.losses.family import Family
 from betahat.penalties.base import Penalty
 
 _CHUNK = 1 << 19  # numbers of X that are centred and scaled at once
+_EPS = float(np.finfo(np.float64).eps)
 VALUE, GRADIENT, HESSIAN, EVERYTHING = range(4)
 """How much a reading sums: each includes those before; the last also what a certificate needs."""
 
@@ -78,7 +80,8 @@ class SmoothSums(Statistic):
     """Σ w L, Σ w L' z and Σ w L'' z zᵀ with z = (1, (x − mean)/scale), at one θ, without the penalty.
 
     value; gradient (m,), m = p or 1 + p; hessian (m, m); and for certificates magnitude Σ w |L' z|, rounding
-    Σ w |L'' z| (|level| + |offset| + |z|ᵀ|γ|), radius the largest ‖z‖² of a row that counts, residual_ss Σ w (y − f)².
+    Σ w |L'' z| (|level| + |offset| + |z|ᵀ|γ|), radius the largest ‖z‖² of a row that counts, residual_ss Σ w (y − f)²,
+    of a family pearson Σ w (y − μ)²/V(μ).
     """
 
     def __init__(self, loss: Loss, at: Coordinates, theta: np.ndarray, much: int) -> None:
@@ -86,7 +89,7 @@ class SmoothSums(Statistic):
         self._gamma, self._level = at.slopes(theta), at.level(theta)
         self._beta = self._gamma / at.scale
         m = len(at.mean) + int(at.intercept)
-        self.value, self.residual_ss, self.weight, self.radius = 0.0, 0.0, 0.0, 0.0
+        self.value, self.residual_ss, self.pearson, self.weight, self.radius = 0.0, 0.0, 0.0, 0.0, 0.0
         self.gradient, self.magnitude, self.rounding = np.zeros(m), np.zeros(m), np.zeros(m)
         self.hessian = np.zeros((m, m)) if much >= HESSIAN else np.zeros((0, 0))
 
@@ -154,6 +157,8 @@ class SmoothSums(Statistic):
             total[:first] += share.sum()
         self.radius = max(self.radius, first + float((Z * Z).sum(axis=1).max()))
         self.residual_ss += float(w @ (y - f) ** 2)
+        if isinstance(self._loss, Family):
+            self.pearson += pearson(self._loss, slopes, w, f)
 
     def _slopes(self, y: np.ndarray, f: np.ndarray, w: np.ndarray) -> np.ndarray | None:
         """w L', once Σ w L is summed; None where only that is asked for."""
@@ -161,9 +166,46 @@ class SmoothSums(Statistic):
         return w * self._loss.first_derivative(y, f) if self._much >= GRADIENT else None
 
     def merge(self, other: SmoothSums) -> None:
-        for name in ("value", "residual_ss", "weight", "gradient", "magnitude", "rounding", "hessian"):
+        for name in (
+            "value",
+            "residual_ss",
+            "pearson",
+            "weight",
+            "gradient",
+            "magnitude",
+            "rounding",
+            "hessian",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.radius = max(self.radius, other.radius)
+
+
+def pearson(family: Family, slopes: np.ndarray, w: np.ndarray, eta: np.ndarray) -> float:
+    """Σ w (y − μ)²/V(μ), which is Σ w L'²/E L''; `slopes` are w L'."""
+    bend = w * family.expected_curvature(eta)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(slopes == 0, 0.0, slopes**2 / bend).sum())
+
+
+@final
+@dataclass(frozen=True)
+class Expected(Loss):
+    """A family with E L'' in the place of L'', which makes Hessians expected information."""
+
+    family: Family
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.family.name
+
+    def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
+        return self.family.value(y, f)
+
+    def first_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
+        return self.family.first_derivative(y, f)
+
+    def second_derivative(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
+        return self.family.expected_curvature(f)
 
 
 @final
@@ -204,6 +246,11 @@ class SmoothObjective:
         g[int(self.at.intercept) :] += self.penalty.gradient(self.at.raw(theta)[0]) / self.at.scale
         return g
 
+    def information(self, theta: np.ndarray) -> np.ndarray:
+        """Σ w E[L''] z zᵀ of a family."""
+        assert isinstance(self.loss, Family)
+        return fold(self.source, SmoothSums(Expected(self.loss), self.at, theta, HESSIAN)).hessian
+
     def whole_value(self, found: SmoothSums, theta: np.ndarray) -> float:
         """J, penalty included."""
         return found.value / found.weight + self.penalty.value(self.at.raw(theta)[0])
@@ -212,6 +259,23 @@ class SmoothObjective:
         """A derivative by (level, γ) as one by θ."""
         first = int(self.at.intercept)
         return self.at.pulled(float(gradient[0]) if first else 0.0, gradient[first:])
+
+    def pulled_twice(self, H: np.ndarray) -> np.ndarray:
+        """A second derivative by (level, γ) as one by θ."""
+        return self.at.pulled_twice(H)
+
+    def term_size(self, found: SmoothSums, theta: np.ndarray) -> np.ndarray:
+        """mean |wᵢ zᵢⱼ L'ᵢ| + |∂R/∂γⱼ|, by (level, γ)."""
+        size = found.magnitude / found.weight
+        slope = self.penalty.gradient(self.at.raw(theta)[0])
+        size[int(self.at.intercept) :] += np.abs(slope) / self.at.scale
+        return size
+
+    def unavoidable(self, found: SmoothSums, theta: np.ndarray) -> np.ndarray:
+        """What rounding of f and of the coefficients, beside the largest of them, makes of ∂J/∂(level, γ)."""
+        H = self.whole_hessian(found, theta)
+        reach = float(np.abs(self.at.slopes(theta)).max(initial=0))
+        return 4 * _EPS * found.rounding / found.weight + 2 * _EPS * reach * np.abs(H.diagonal())
 
     def _of(self, found: SmoothSums, theta: np.ndarray) -> tuple[float, np.ndarray]:
         return self.whole_value(found, theta), self.pulled(self.whole_gradient(found, theta))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -16,33 +16,46 @@ from betahat.models.linear import Counts
 class TargetSums(Statistic):
     """Sums over the targets y (n,) of rows that count; X is not looked at.
 
-    counts; total Σ w y, squares Σ w y²; smallest, largest; has_offset : whether any row has one that is not 0; finite :
-    whether y, weights and offsets are.
+    counts; total Σ w y, squares Σ w y²; smallest, largest; saturated Σ w min L(y, ·); constant Σ f (log p(y | μ, 1/w) +
+    w L(y, η)), which no η changes; has_offset : whether any row has one that is not 0; finite : whether y and offsets
+    are.
     """
 
     def __init__(self, family: Family) -> None:
         self._family = family
         self.counts = Counts()
         self.total, self.squares, self.smallest, self.largest = 0.0, 0.0, np.inf, -np.inf
+        self.saturated, self.constant = 0.0, 0.0
         self.has_offset, self.finite = False, True
+        self._at: float | None = None
 
     def update(self, block: Block) -> None:
-        y, w, _, offset = counting(block)
+        y, w, f, offset = counting(block)
         self.counts.update(block)
         if not len(y):
             return
         self.finite &= bool(np.isfinite(y).all() and (offset is None or np.isfinite(offset).all()))
         if not self.finite:
             return
-        self._family.check_target(y)
+        family = self._family
+        family.check_target(y)
         self.total += float(w @ y)
         self.squares += float(w @ (y * y))
         self.smallest, self.largest = min(self.smallest, float(y.min())), max(self.largest, float(y.max()))
         self.has_offset |= offset is not None and bool(offset.any())
+        if self._at is None:
+            self._at = level_of(family, float(w @ y) / float(w.sum()), float(w.sum()))
+        eta = np.full(len(y), self._at)
+        value = family.value(y, eta)
+        self.saturated += float(w @ (value - 0.5 * family.deviance(y, eta)))
+        if family.dispersion_known:
+            importance = None if block.weight is None else w / f
+            self.constant += float(f @ family.log_density(y, eta, 1.0, importance) + w @ value)
 
     def merge(self, other: TargetSums) -> None:
         self.counts.merge(other.counts)
-        self.total, self.squares = self.total + other.total, self.squares + other.squares
+        for name in ("total", "squares", "saturated", "constant"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.smallest, self.largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
         self.has_offset, self.finite = self.has_offset | other.has_offset, self.finite & other.finite
 
@@ -50,6 +63,13 @@ class TargetSums(Statistic):
     def mean(self) -> float:
         """Σ w y / Σ w."""
         return self.total / self.counts.weight
+
+    @property
+    def fingerprint(self) -> dict[str, float]:
+        """A few sums that tell whether two fits are of the same rows and response."""
+        return {
+            "n": self.counts.observations, "w": self.counts.weight, "wy": self.total, "wyy": self.squares,
+        }  # fmt: skip
 
 
 def counting(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
@@ -59,10 +79,20 @@ def counting(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     weight = combined_weight(block)
     w = np.ones(len(y)) if weight is None else weight
     f = np.ones(len(y)) if block.frequency is None else block.frequency
-    keep = w > 0
-    if keep.all():
+    if weight is None or (w > 0).all():
         return y, w, f, block.offset
+    keep = w > 0
     return y[keep], w[keep], f[keep], None if block.offset is None else block.offset[keep]
+
+
+def level_of(family: Family, mean: float, weight: float) -> float:
+    """g(mean), held off the edge of what means can be, where it would be infinite."""
+    with np.errstate(all="ignore"):
+        for at in (mean, (mean * weight + 0.5) / (weight + 1.0)):
+            level = float(family.predictor(np.array([at]))[0])
+            if np.isfinite(level):
+                return level
+    return 0.0
 
 
 def target_sums(source: Source, family: Family) -> TargetSums:
@@ -75,29 +105,20 @@ def target_sums(source: Source, family: Family) -> TargetSums:
 
 
 def null_level(source: Source, family: Family, sums: TargetSums, intercept: bool) -> float:
-    """The linear predictor of the model without columns: η = level + offset, fitted by Newton's method."""
+    """The linear predictor of the model without columns, η = level + offset, by Newton's method where there are offsets
+    and else in closed form."""
     if not intercept:
         return 0.0
-    mean = np.array([_inside(sums)])
-    with np.errstate(all="ignore"):
-        level = float(family.predictor(mean)[0])
+    level = level_of(family, sums.mean, sums.counts.weight)
     if not sums.has_offset:
         return level
     for _ in range(100):
         slope, bend = _derivatives(source, family, level)
-        step = -slope / bend if bend > 0 else -np.sign(slope)
-        level += float(np.clip(step, -5.0, 5.0))
+        step = float(np.clip(-slope / bend, -5.0, 5.0)) if bend > 0 else -float(np.sign(slope))
+        level += step
         if abs(step) <= 1e-14 * max(1.0, abs(level)):
             break
     return level
-
-
-def _inside(sums: TargetSums) -> float:
-    """The mean, held off the edge of what means can be, where its link would be infinite."""
-    mean, spread = sums.mean, 1.0 / (sums.counts.weight + 2.0)
-    if mean == sums.largest == 1.0 and sums.smallest == 1.0:
-        return 1.0 - spread
-    return mean if mean != 0 else spread
 
 
 def _derivatives(source: Source, family: Family, level: float) -> tuple[float, float]:
@@ -111,41 +132,31 @@ def _derivatives(source: Source, family: Family, level: float) -> tuple[float, f
     return slope, bend
 
 
-@final
-class NullSums(Statistic):
-    """At η = level + offset: value Σ w L, deviance Σ w d, pearson Σ w (y − μ)²/V(μ), and, for a dispersion φ,
-    log_likelihood Σ f log p(y | μ, φ/w)."""
-
-    def __init__(self, family: Family, level: float, dispersion: float) -> None:
-        self._family, self._level, self._dispersion = family, level, dispersion
-        self.value, self.deviance, self.pearson, self.log_likelihood = 0.0, 0.0, 0.0, 0.0
-
-    def update(self, block: Block) -> None:
-        y, w, f, offset = counting(block)
-        if not len(y):
-            return
-        family = self._family
-        eta = np.full(len(y), self._level) if offset is None else self._level + offset
-        mu = family.mean(eta)
-        self.value += float(w @ family.value(y, eta))
-        self.deviance += float(w @ family.deviance(y, eta))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.pearson += float(w @ ((y - mu) ** 2 / family.variance(mu)))
-        importance = None if block.weight is None else w / f
-        self.log_likelihood += float(f @ family.log_density(y, eta, self._dispersion, importance))
-
-    def merge(self, other: Any) -> None:
-        for name in ("value", "deviance", "pearson", "log_likelihood"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-def null_sums(source: Source, family: Family, level: float, dispersion: float) -> NullSums:
-    """The sums over a source; looking at targets in memory is not a reading of the rows."""
-    sums = NullSums(family, level, dispersion)
+def null_value(source: Source, family: Family, sums: TargetSums, level: float) -> float:
+    """Σ w L(y, level + offset); L is linear in y, so that without offsets the mean tells it."""
+    if not sums.has_offset:
+        return sums.counts.weight * float(family.value(np.array([sums.mean]), np.array([level]))[0])
+    total = 0.0
     for block in source.blocks():
-        sums.update(block)
+        y, w, _, offset = counting(block)
+        total += float(w @ family.value(y, np.full(len(y), level) if offset is None else level + offset))
     _uncount(source)
-    return sums
+    return total
+
+
+def likelihood_constant(source: Source, family: Family, sums: TargetSums, dispersion: float) -> float:
+    """Σ f log p(y | μ, φ/w) + Σ w L(y, η)/φ, which no η changes."""
+    if family.dispersion_known:
+        return sums.constant
+    total, level = 0.0, level_of(family, sums.mean, sums.counts.weight)
+    for block in source.blocks():
+        y, w, f, _ = counting(block)
+        eta = np.full(len(y), level)
+        importance = None if block.weight is None else w / f
+        density = family.log_density(y, eta, dispersion, importance)
+        total += float(f @ density + w @ family.value(y, eta) / dispersion)
+    _uncount(source)
+    return total
 
 
 def _uncount(source: Source) -> None:

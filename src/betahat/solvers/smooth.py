@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.certificate import EPS, RELATIVE_TOLERANCE, curvature
+from betahat.certificate import RELATIVE_TOLERANCE, curvature
 from betahat.errors import DataError
 from betahat.losses.base import Loss
 from betahat.objective.smooth import EVERYTHING, Coordinates, SmoothObjective, SmoothSums
@@ -169,27 +169,11 @@ def _run(problem: LinearProblem, solver: Solver, limits: Limits, inner: Trace) -
         return best
 
 
-def steepness(objective: SmoothObjective, sums: SmoothSums, theta: np.ndarray) -> float:
+def steepness(objective: Any, sums: Any, theta: np.ndarray) -> float:
     """The largest derivative beside the mean size of its terms, less what rounding makes of it."""
-    g = np.maximum(np.abs(objective.whole_gradient(sums, theta)) - unavoidable(objective, sums, theta), 0.0)
-    size = term_size(objective, sums, theta)
-    return float((g / np.maximum(size, np.finfo(float).tiny)).max(initial=0))
-
-
-def unavoidable(objective: SmoothObjective, sums: SmoothSums, theta: np.ndarray) -> np.ndarray:
-    """What rounding of f and of the coefficients, beside the largest of them, makes of ∂J/∂(level, γ)."""
-    H = objective.whole_hessian(sums, theta)
-    reach = float(np.abs(objective.at.slopes(theta)).max(initial=0))
-    return 4 * EPS * sums.rounding / sums.weight + 2 * EPS * reach * np.abs(H.diagonal())
-
-
-def term_size(objective: SmoothObjective, sums: SmoothSums, theta: np.ndarray) -> np.ndarray:
-    """mean |wᵢ zᵢⱼ L'ᵢ| + |∂R/∂γⱼ|, by (level, γ)."""
-    size = sums.magnitude / sums.weight
-    size[int(objective.at.intercept) :] += np.abs(objective.penalty.gradient(objective.at.raw(theta)[0])) / (
-        objective.at.scale
-    )
-    return size
+    g = np.abs(objective.whole_gradient(sums, theta)) - objective.unavoidable(sums, theta)
+    size = objective.term_size(sums, theta)
+    return float((np.maximum(g, 0.0) / np.maximum(size, np.finfo(float).tiny)).max(initial=0))
 
 
 def _polish(found: SmoothFit) -> None:

@@ -58,7 +58,7 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
         for left in reversed(range(budget + 1)):
             steep = steepness(objective, point.sums, point.theta)
             g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
-            H = objective.at.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+            H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
             point.step = direction(H, g)
             move = relative(point.step, point.theta)
             trace.add(point.value, float(np.abs(g).max(initial=0)), move)

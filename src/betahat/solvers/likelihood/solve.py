@@ -31,6 +31,7 @@ NEWTON_UP_TO = 1000
 _PRODUCTS_UP_TO = 5000
 _LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
 _LIMIT_STEPS = 30  # steps towards a maximum at infinity
+_OF_FILE = 100_000
 _PILOT_SHARE, _PILOT_ROWS, _PILOT_STEPS = 16, 60, 12  # a sample of n/16 rows, 60 for each column at least
 
 
@@ -53,14 +54,12 @@ Look = Callable[[SmoothObjective, Point], Any]
 
 def solve_likelihood(
     source: Source, family: Family, penalty: Penalty, intercept: bool, collinear: str, level: float,
-    method: Method | None, look: Look | None = None, sample: Callable[[int], Block | None] | None = None,
-    warm: tuple[np.ndarray, float] | None = None,
+    method: Method | None, look: Look | None = None, warm: tuple[np.ndarray, float] | None = None,
 ) -> LikelihoodFit:  # fmt: skip
     """β̂ minimising the mean of L(y, offset + β₀ + xᵀβ) + R(β).
 
     level : the predictor of the model without columns, where steps begin; method : how to descend, or with solver
-    "newton" or None how far; look : see `Look`; sample : gives about so many rows, spread over the source; warm : β and
-    β₀ to begin at.
+    "newton" or None how far; look : see `Look`; warm : β and β₀ to begin at.
 
     Raises DataError where sums are not finite, naming the column, and where the data cannot determine a fit.
     """
@@ -68,7 +67,7 @@ def solve_likelihood(
     how = method.solver if method is not None else None
     size = p + int(intercept)
     if how in (None, "newton", "irls") and (size <= NEWTON_UP_TO or how is not None):
-        return _by_newton(source, family, penalty, intercept, collinear, level, method, look, sample, warm)
+        return _by_newton(source, family, penalty, intercept, collinear, level, method, look, warm)
     start = _least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
     beta, intercept_ = warm or (np.zeros(p), level)
@@ -90,13 +89,12 @@ def solve_likelihood(
 
 def _by_newton(
     source: Source, family: Family, penalty: Penalty, intercept: bool, collinear: str, level: float,
-    method: Method | None, look: Look | None, sample: Callable[[int], Block | None] | None,
-    warm: tuple[np.ndarray, float] | None,
+    method: Method | None, look: Look | None, warm: tuple[np.ndarray, float] | None,
 ) -> LikelihoodFit:  # fmt: skip
     trace = Trace()
     budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
     tolerance = None if method is None else method.tolerance
-    few = None if sample is None or warm is not None else _few(source, sample)
+    few = None if warm is not None else _few(source)
     at = _coordinates(source, intercept, few)
     objective, start = SmoothObjective(source, family, penalty, at), None
     theta = at.theta(warm[0], warm[1]) if warm is not None else _level(at, level)
@@ -140,13 +138,13 @@ def _level(at: Coordinates, level: float) -> np.ndarray:
     return theta
 
 
-def _few(source: Source, sample: Callable[[int], Block | None]) -> Block | None:
+def _few(source: Source) -> Block | None:
     """A sample to begin with, where it is much smaller than the whole."""
     n, p = source.n_rows, len(source.names)
     if n is None:
-        return None
+        return source.sample(max(_OF_FILE, _PILOT_ROWS * (p + 1)))
     rows = max(n // _PILOT_SHARE, _PILOT_ROWS * (p + 1))
-    return sample(rows) if rows <= n // 4 and n * p > 1 << 20 else None
+    return source.sample(rows) if rows <= n // 4 and n * p > 1 << 20 else None
 
 
 def _coordinates(source: Source, intercept: bool, few: Block | None) -> Coordinates:

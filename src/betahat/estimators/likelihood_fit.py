@@ -1,0 +1,203 @@
+"""One fit of a likelihood with one linear predictor: from a source to everything an estimator shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from betahat.certificate import RELATIVE_TOLERANCE, Certificate
+from betahat.data.source import Source
+from betahat.errors import DataError, InferenceError
+from betahat.estimators.linear_fit import blas_for, open_directions, refuse_unrepresentable, sum_meat
+from betahat.estimators.smooth_fit import certify_fit, refuse_leverages, smallest_norm
+from betahat.inference import check_cov_type
+from betahat.inference.likelihood import LikelihoodStatistics
+from betahat.losses.family import Family
+from betahat.objective.scores import ScoreSource
+from betahat.objective.smooth import Coordinates
+from betahat.objective.targets import (
+    TargetSums,
+    likelihood_constant,
+    null_level,
+    null_value,
+    target_sums,
+)
+from betahat.penalties import NoPenalty, Penalty
+from betahat.solvers.likelihood.solve import LikelihoodFit, solve_likelihood
+from betahat.solvers.linear_descent import Method
+from betahat.solvers.trace import Trace
+
+
+@final
+@dataclass(frozen=True)
+class Settings:
+    """How a likelihood is to be fitted, as the user said: `alpha` for words only; `separated` whether to look for
+    separation."""
+
+    fit_intercept: bool
+    collinear: str
+    cov_type: str
+    maxlags: int | None
+    information: str
+    method: Method | None
+    alpha: float = 0.0
+    classes: tuple[str, ...] = ()
+
+
+@final
+@dataclass
+class LikelihoodResult:
+    """A fitted likelihood without its rows: t predictors, coef (t, p), intercept (t,)."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    certificate: Certificate
+    trace: Trace
+    stop_reason: str
+    solver: str
+    why: str
+    iterations: int
+    remarks: list[str]
+    statistics: LikelihoodStatistics
+    alpha: float
+    refusal: str | None = None
+    """Why there are no standard errors."""
+    separation: str | None = None
+    """What separates the classes, in words, where no maximum exists."""
+    inference: Any = field(default=None)
+
+
+def fit_likelihood(
+    source: Source, family: Family, penalty: Callable[[float], Penalty], settings: Settings,
+    warm: tuple[np.ndarray, float] | None = None,
+) -> LikelihoodResult:  # fmt: skip
+    """Descend, certify at β̂ from the rows, and sum what inference needs. `penalty` is called with Σw."""
+    with blas_for(source):
+        return _fit(source, family, penalty, settings, warm)
+
+
+def _fit(
+    source: Source, family: Family, penalty: Callable[[float], Penalty], settings: Settings,
+    warm: tuple[np.ndarray, float] | None,
+) -> LikelihoodResult:  # fmt: skip
+    if len(source.target_names) != 1:
+        raise ValueError(
+            f"y has {len(source.target_names)} targets; this model is fitted to one: fit a model for each"
+        )
+    sums = target_sums(source, family)
+    if not sums.counts.rows:
+        raise DataError("the data have no rows (0 samples); nothing can be fitted")
+    if not sums.counts.weight > 0:
+        raise DataError(
+            "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
+        )
+    if not sums.finite:
+        from betahat.solvers.likelihood.solve import refuse_not_finite
+
+        refuse_not_finite(source, family)
+    R = penalty(sums.counts.weight)
+    level = null_level(source, family, sums, settings.fit_intercept)
+    fit = solve_likelihood(
+        source, family, R, settings.fit_intercept, settings.collinear, level, settings.method, warm=warm
+    )
+    found, at = fit.found, fit.found.objective.at
+    coef, intercept = at.raw(found.theta)
+    if fit.start is not None and isinstance(R, NoPenalty):
+        coef, intercept = smallest_norm(at, found.theta, fit.start, settings.collinear)
+    asked = None if settings.method is None else settings.method.tolerance
+    certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
+    statistics, refusal = _statistics(
+        source, family, R, settings, sums, level, fit, certificate, coef, intercept
+    )
+    return LikelihoodResult(
+        coef[None, :], np.array([intercept]), certificate, found.trace,
+        "converged" if certificate.converged else found.stop_reason, found.solver, found.why, found.iterations,
+        fit.start.remarks if fit.start is not None and isinstance(R, NoPenalty) else [], statistics, settings.alpha,
+        refusal,
+    )  # fmt: skip
+
+
+def _statistics(
+    source: Source, family: Family, penalty: Penalty, settings: Settings, sums: TargetSums, level: float,
+    fit: LikelihoodFit, certificate: Certificate, coef: np.ndarray, intercept: float,
+) -> tuple[LikelihoodStatistics, str | None]:  # fmt: skip
+    found, first = fit.found, int(settings.fit_intercept)
+    at, at_end, free = found.objective.at, found.sums, isinstance(penalty, NoPenalty)
+    m = first + len(coef)
+    estimable, null = np.ones(m, bool), np.zeros((m, 0))
+    if fit.start is not None and free:
+        estimable, null = open_directions(fit.start, bool(first), settings.collinear)
+    rank = m - null.shape[1]
+    null_sum = null_value(source, family, sums, level)
+    null_deviance = 2 * (null_sum - sums.saturated)
+    deviance = max(2 * (at_end.value - sums.saturated), 0.0)
+    df = sums.counts.observations - rank
+    dispersion = 1.0 if family.dispersion_known else at_end.pearson / df if df > 0 else np.nan
+    constant = (
+        likelihood_constant(source, family, sums, dispersion)
+        if family.dispersion_known or dispersion > 0
+        else np.nan
+    )
+    refusal, inverse, observed, meat, options = None, None, None, None, {}
+    kind = check_cov_type(settings.cov_type)
+    if free and not certificate.converged:
+        refusal = f"the fit is not a minimum, so that there are no standard errors: {certificate.message}"
+    elif free:
+        try:
+            refuse_unrepresentable(at.scale, float(at_end.magnitude.max(initial=0)) / at_end.weight)
+            observed = inverse_information(at_end.hessian, at)
+            inverse = (
+                observed
+                if family.canonical
+                else inverse_information(found.objective.information(found.theta), at)
+            )
+            refuse_leverages(kind)
+            if kind != "nonrobust" and df > 0:
+                meat, options = sum_meat(
+                    source, ScoreSource(source, family, coef, intercept), kind, settings.maxlags,
+                    sums.counts.observations, np.zeros((1, len(coef))), np.zeros(1), at.mean,
+                    inverse if settings.information == "expected" else observed, bool(first),
+                )  # fmt: skip
+        except InferenceError as error:
+            inverse, observed, meat, refusal = None, None, None, str(error)
+    estimate = np.append(intercept, coef) if first else coef
+    return LikelihoodStatistics(
+        names=("Intercept", *source.names) if first else tuple(source.names),
+        target_names=(source.target_names[0],), response=source.target_names[0], classes=settings.classes,
+        estimate=estimate[None, :], inverse=inverse, estimable=estimable[None, :],
+        infinite=np.zeros((1, m), bool), null_space=null, rank=rank, n_obs=sums.counts.observations,
+        weight=sums.counts.weight, family=family.name, link=family.link, deviance=deviance,
+        null_deviance=null_deviance, pearson=at_end.pearson,
+        log_likelihood=constant - at_end.value / dispersion, null_log_likelihood=constant - null_sum / dispersion,
+        dispersion=dispersion, dispersion_known=family.dispersion_known, has_intercept=bool(first),
+        condition_number=certificate.condition_number, certificate_line=certificate.line(), method=found.solver,
+        penalised=not free, fingerprint=sums.fingerprint, meat=None if meat is None else meat[0],
+        centre=at.mean if first else None, cov_type=kind, cov_options=options,
+        observed_inverse=observed, information=settings.information,
+    ), refusal  # fmt: skip
+
+
+def inverse_information(H: np.ndarray, at: Coordinates) -> np.ndarray:
+    """(Σ w L'' x xᵀ)⁻¹ of the design [1 | X − mean], in the directions that the data determine.
+
+    H : the sum for standardised columns, the 1-column first where there is an intercept.
+    """
+    first = int(at.intercept)
+    inside = at.pulled_twice(H)
+    scale = np.sqrt(np.abs(inside.diagonal()))
+    scale[scale == 0] = 1.0
+    values, vectors = np.linalg.eigh(inside / scale[:, None] / scale)
+    if len(values) and not values[0] > 1e-13 * values[-1]:
+        raise InferenceError(
+            "the information at β̂ is singular, so that there are no standard errors: too few rows lie where the "
+            "likelihood is curved"
+        )
+    back = vectors / scale[:, None]
+    if at.basis is not None:
+        back = np.concatenate([back[:first], at.basis @ back[first:]])
+    unit = np.concatenate([np.ones(first), at.scale])
+    back = back / unit[:, None]
+    return (back / values) @ back.T
