@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "LinearRegression": "estimators.linear_regression",
+    "LogisticRegression": "estimators.logistic_regression",
     "NonlinearRegression": "estimators.nonlinear_regression",
     "PolynomialRegression": "estimators.polynomial_regression",
     "Ridge": "estimators.ridge",

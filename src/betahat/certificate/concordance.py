@@ -22,8 +22,8 @@ _SLACK = 1e-6  # what rounding may take from H⁻¹
 
 @final
 class Distance(NamedTuple):
-    """How far the minimum is: `decrement` λ, with the rounding of g in it; `bounds` on |β̂ⱼ − βⱼ*| (m,), infinite where
-    λ is too large for a proof; `proven` whether a minimum exists."""
+    """How far the minimum is: `decrement` λ, with the rounding of g in it; `bounds` (k,) on what is wanted, infinite
+    where λ is too large for a proof; `proven` whether a minimum exists."""
 
     decrement: float
     bounds: np.ndarray
@@ -31,16 +31,18 @@ class Distance(NamedTuple):
 
 
 def distance(
-    hessian: np.ndarray, gradient: np.ndarray, rounding: np.ndarray, constant: float, radius: float
-) -> Distance:
+    hessian: np.ndarray, gradient: np.ndarray, rounding: np.ndarray, constant: float, radius: float,
+    functionals: np.ndarray,
+) -> Distance:  # fmt: skip
     """The bounds at a point with this Hessian (m, m) of J and a gradient (m,) known up to `rounding`.
 
-    constant : M; radius : the largest ‖zᵢ‖² of a row, in the coordinates of the Hessian.
+    constant : M; radius : the largest ‖zᵢ‖² of a row, in the coordinates of the Hessian; functionals : (k, m), what is
+    wanted of the coefficients, since |cᵀ(β̂ − β*)| ≤ √(cᵀH⁻¹c) d.
     """
-    m = len(gradient)
-    nothing = Distance(np.nan, np.full(m, np.inf), False)
+    m, k = len(gradient), len(functionals)
+    nothing = Distance(np.nan, np.full(k, np.inf), False)
     if not m:
-        return Distance(0.0, np.zeros(0), True)
+        return Distance(0.0, np.zeros(k), True)
     if not (np.isfinite(hessian).all() and np.isfinite(gradient).all() and np.isfinite(radius)):
         return nothing
     scale = np.sqrt(np.abs(hessian.diagonal()))
@@ -54,10 +56,10 @@ def distance(
     sides = vectors / scale[:, None]  # H⁻¹ = S diag(1/values) Sᵀ with these as columns
     along = np.abs(sides.T @ gradient) + np.abs(sides).T @ rounding
     decrement = float(np.sqrt((along**2 / values).sum()))
-    inverse = (sides**2 / values).sum(axis=1)  # the diagonal of H⁻¹
+    inverse = ((functionals @ sides) ** 2 / values).sum(axis=1)  # the diagonal of C H⁻¹ Cᵀ
     reach = constant * float(np.sqrt(radius * np.linalg.norm((sides / np.sqrt(values)), 2) ** 2))
     product = reach * decrement
     if not product < 1:
-        return Distance(decrement, np.full(m, np.inf), False)
+        return Distance(decrement, np.full(k, np.inf), False)
     d = -np.log1p(-product) / reach if reach > 0 else decrement
     return Distance(decrement, np.sqrt(inverse) * d, True)

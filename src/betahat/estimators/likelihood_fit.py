@@ -26,7 +26,7 @@ from betahat.objective.targets import (
     target_sums,
 )
 from betahat.penalties import NoPenalty, Penalty
-from betahat.solvers.likelihood.solve import LikelihoodFit, solve_likelihood
+from betahat.solvers.likelihood.solve import LikelihoodFit, refuse_not_finite, solve_likelihood
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.trace import Trace
 
@@ -95,9 +95,7 @@ def _fit(
             "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
         )
     if not sums.finite:
-        from betahat.solvers.likelihood.solve import refuse_not_finite
-
-        refuse_not_finite(source, family)
+        refuse_not_finite(source, family.name)
     R = penalty(sums.counts.weight)
     level = null_level(source, family, sums, settings.fit_intercept)
     fit = solve_likelihood(
@@ -180,13 +178,19 @@ def _statistics(
     ), refusal  # fmt: skip
 
 
-def inverse_information(H: np.ndarray, at: Coordinates) -> np.ndarray:
-    """(Σ w L'' x xᵀ)⁻¹ of the design [1 | X − mean], in the directions that the data determine.
+def inverse_information(H: np.ndarray, at: Coordinates, t: int = 1) -> np.ndarray:
+    """(Σ w L'' x xᵀ)⁻¹ of the design [1 | X − mean] of t predictors, in the directions that the data determine.
 
     H : the sum for standardised columns, the 1-column first where there is an intercept.
     """
     first = int(at.intercept)
-    inside = at.pulled_twice(H)
+    basis = np.eye(first + len(at.mean))
+    if at.basis is not None:
+        basis = np.zeros((first + len(at.mean), at.size))
+        basis[:first, :first] = np.eye(first)
+        basis[first:, first:] = at.basis
+    all_of = np.kron(np.eye(t), basis) if t > 1 or at.basis is not None else None
+    inside = H if all_of is None else all_of.T @ H @ all_of
     scale = np.sqrt(np.abs(inside.diagonal()))
     scale[scale == 0] = 1.0
     values, vectors = np.linalg.eigh(inside / scale[:, None] / scale)
@@ -196,8 +200,6 @@ def inverse_information(H: np.ndarray, at: Coordinates) -> np.ndarray:
             "likelihood is curved"
         )
     back = vectors / scale[:, None]
-    if at.basis is not None:
-        back = np.concatenate([back[:first], at.basis @ back[first:]])
-    unit = np.concatenate([np.ones(first), at.scale])
-    back = back / unit[:, None]
+    back = back if all_of is None else all_of @ back
+    back = back / np.tile(np.concatenate([np.ones(first), at.scale]), t)[:, None]
     return (back / values) @ back.T

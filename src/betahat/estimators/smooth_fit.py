@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from betahat.certificate import RELATIVE_TOLERANCE, Certificate, certify_smooth, distance
+from betahat.certificate import RELATIVE_TOLERANCE, Certificate, Distance, certify_smooth, distance
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.linear_fit import (
@@ -19,7 +19,6 @@ from betahat.estimators.linear_fit import (
 from betahat.inference import LinearStatistics, check_cov_type
 from betahat.inference.statistics import centred_inverse
 from betahat.losses import Loss, SquaredError
-from betahat.losses.family import Family
 from betahat.objective import LinearObjective
 from betahat.objective.scores import ScoreSource
 from betahat.objective.smooth import Coordinates
@@ -97,27 +96,35 @@ def smallest_norm(
 def certify_fit(found: SmoothFit, source: Source, tolerance: float) -> Certificate:
     """Judged in centred columns, whose Hessian large means do not spoil; told of the columns as they are."""
     objective, sums, at = found.objective, found.sums, found.objective.at
-    first = int(at.intercept)
-    unit = np.concatenate([np.ones(first), at.scale])
+    first, t = int(at.intercept), objective.t
+    unit = np.tile(np.concatenate([np.ones(first), at.scale]), t)
     g = objective.whole_gradient(sums, found.theta) * unit
     certificate = certify_smooth(
-        loss=sums.value / sums.weight + objective.penalty.value(at.raw(found.theta)[0]),
+        loss=objective.whole_value(sums, found.theta),
         gradient=g,
         magnitude=objective.term_size(sums, found.theta) * unit,
         rounding=objective.unavoidable(sums, found.theta) * unit,
-        hessian=objective.whole_hessian(sums, found.theta) * np.outer(unit, unit),
-        convex=objective.loss.convex and objective.penalty.convex,
+        hessian=objective.whole_hessian(sums, found.theta) * np.outer(unit, unit)
+        if sums.hessian.size
+        else None,
+        convex=objective.convex,
         readings=source.readings,
         tolerance=tolerance,
     )
-    certificate = _bounded(certificate, found, unit)
-    mean = np.abs(at.mean)
-    shift = np.concatenate([np.zeros(first), at.mean])
-    tolerances, bound = certificate.tolerances, certificate.error_bound.copy()
+    tolerances, bound, g = (
+        part.reshape(t, -1).copy() for part in (certificate.tolerances, certificate.error_bound, g)
+    )
     if first:
-        g = g + shift * g[0]
-        tolerances = tolerances + np.abs(shift) * tolerances[0]
-        bound[0] += mean @ bound[1:]
+        shift = np.append(0.0, at.mean)
+        g = g + shift * g[:, :1]
+        tolerances = tolerances + np.abs(shift) * tolerances[:, :1]
+        bound[:, 0] += bound[:, 1:] @ np.abs(at.mean)
+    kind, decrement = certificate.error_bound_kind, None
+    if certificate.converged and (far := _distance(found)) is not None:
+        decrement = far.decrement
+        if far.proven:
+            bound, kind = far.bounds.reshape(t, -1), "bound"
+    g, tolerances, bound = (part[0] if t == 1 else part for part in (g, tolerances, bound))
     message, status = certificate.message, certificate.status
     if found.unbounded:
         status, message = "no minimum exists", "J falls without bound: there is no lowest point"
@@ -126,27 +133,27 @@ def certify_fit(found: SmoothFit, source: Source, tolerance: float) -> Certifica
     return replace(
         certificate, status=status, converged=certificate.converged and not found.unbounded, message=message,
         gradient=g, tolerances=tolerances, gradient_norm=float(np.abs(g).max(initial=0)), error_bound=bound,
+        error_bound_kind=kind, newton_decrement=decrement,
     )  # fmt: skip
 
 
-def _bounded(certificate: Certificate, found: SmoothFit, unit: np.ndarray) -> Certificate:
-    """With rigorous bounds in the place of estimates, where the loss allows them."""
-    loss, at = found.objective.loss, found.objective.at
-    if not (
-        isinstance(loss, Family) and loss.self_concordance is not None and loss.convex and at.basis is None
-    ):
-        return certificate
-    if not (certificate.converged and found.objective.penalty.quadratic):
-        return certificate
-    far = distance(
-        found.objective.whole_hessian(found.sums, found.theta), certificate.gradient / unit,
-        found.objective.unavoidable(found.sums, found.theta), loss.self_concordance, found.sums.radius,
+def _distance(found: SmoothFit) -> Distance | None:
+    """Rigorous bounds on the coefficients in units of the data, where the loss allows them."""
+    objective, at = found.objective, found.objective.at
+    concordance = objective.self_concordance
+    if concordance is None or not objective.convex or at.basis is not None or not found.sums.hessian.size:
+        return None
+    if not objective.penalty.quadratic:
+        return None
+    first = int(at.intercept)
+    raw = np.diag(np.concatenate([np.ones(first), 1 / at.scale]))
+    if first:
+        raw[0, 1:] = -at.mean / at.scale
+    return distance(
+        objective.whole_hessian(found.sums, found.theta), objective.whole_gradient(found.sums, found.theta),
+        objective.unavoidable(found.sums, found.theta), concordance, found.sums.radius,
+        np.kron(np.eye(objective.t), raw) if objective.t > 1 else raw,
     )  # fmt: skip
-    if not far.proven:
-        return replace(certificate, newton_decrement=far.decrement)
-    return replace(
-        certificate, newton_decrement=far.decrement, error_bound=far.bounds / unit, error_bound_kind="bound"
-    )
 
 
 def _statistics(

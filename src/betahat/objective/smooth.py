@@ -212,8 +212,21 @@ class Expected(Loss):
 class SmoothObjective:
     """J(θ) = (1/Σw) Σᵢ wᵢ L(yᵢ, f(xᵢ)) + R(β) of a linear model with one target, in `Coordinates`."""
 
+    t = 1
+    """How many linear predictors there are."""
+
     def __init__(self, source: Source, loss: Loss, penalty: Penalty, at: Coordinates) -> None:
         self.source, self.loss, self.penalty, self.at = source, loss, penalty, at
+
+    @property
+    def convex(self) -> bool:
+        """Whether J is, so that where its derivatives vanish it is lowest."""
+        return self.loss.convex and self.penalty.convex
+
+    @property
+    def self_concordance(self) -> float | None:
+        """M with |L'''| ≤ M L'', if known."""
+        return self.loss.self_concordance if isinstance(self.loss, Family) else None
 
     def sums(self, theta: np.ndarray, much: int) -> SmoothSums:
         """What one reading of the rows sums at θ."""

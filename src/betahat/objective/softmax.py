@@ -13,6 +13,8 @@ from betahat.penalties.base import Penalty
 
 _CHUNK = 1 << 18  # numbers of X that are centred and scaled at once
 _EPS = float(np.finfo(np.float64).eps)
+JUDGED = 4
+"""What a certificate needs, without the Hessian."""
 
 
 @final
@@ -33,7 +35,8 @@ class SoftmaxSums(Statistic):
         m = t * (len(at.mean) + self._first)
         self.value, self.weight, self.radius = 0.0, 0.0, 0.0
         self.gradient, self.magnitude, self.rounding = np.zeros(m), np.zeros(m), np.zeros(m)
-        self.hessian = np.zeros((m, m)) if much >= HESSIAN else np.zeros((0, 0))
+        self.diagonal = np.zeros(m)
+        self.hessian = np.zeros((m, m)) if much in (HESSIAN, EVERYTHING) else np.zeros((0, 0))
 
     def update(self, block: Block) -> None:
         assert block.y is not None
@@ -68,8 +71,12 @@ class SoftmaxSums(Statistic):
         ones = np.ones((len(y), self._first))
         Z1 = np.concatenate([ones, Z], axis=1) if self._first else Z
         self.gradient += (slopes.T @ Z1).ravel()
-        if self._much < HESSIAN:
-            return
+        if self.hessian.size:
+            self._add_hessian(Z1, P, w)
+        if self._much >= EVERYTHING:
+            self._judge(Z1, P, w, slopes)
+
+    def _add_hessian(self, Z1: np.ndarray, P: np.ndarray, w: np.ndarray) -> None:
         m, t = Z1.shape[1], self._t
         blocks = self.hessian.reshape(t, m, t, m)
         for k in range(t):
@@ -79,17 +86,19 @@ class SoftmaxSums(Statistic):
                 blocks[k, :, j, :] += part
                 if j < k:
                     blocks[j, :, k, :] += part.T
-        if self._much < EVERYTHING:
-            return
+
+    def _judge(self, Z1: np.ndarray, P: np.ndarray, w: np.ndarray, slopes: np.ndarray) -> None:
         size = np.abs(Z1)
         self.magnitude += (np.abs(slopes).T @ size).ravel()
         reach = size[:, self._first :] @ np.abs(self._gamma.T) + np.abs(self._level)
         mean = (P * reach).sum(axis=1, keepdims=True)
         self.rounding += ((w[:, None] * P * (reach + mean)).T @ size).ravel()
-        self.radius = max(self.radius, float((Z1 * Z1).sum(axis=1).max()))
+        squares = Z1 * Z1
+        self.diagonal += ((w[:, None] * P * (1 - P)).T @ squares).ravel()
+        self.radius = max(self.radius, float(squares.sum(axis=1).max()))
 
     def merge(self, other: SoftmaxSums) -> None:
-        for name in ("value", "weight", "gradient", "magnitude", "rounding", "hessian"):
+        for name in ("value", "weight", "gradient", "magnitude", "rounding", "diagonal", "hessian"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.radius = max(self.radius, other.radius)
 
@@ -128,6 +137,10 @@ class SoftmaxObjective:
     With a predictor for every class only differences of levels count; J then has ½ (Σ levels)² / t too, which the
     minimum makes zero.
     """
+
+    convex = True
+    self_concordance = float(np.sqrt(2.0))
+    """The third derivative along v is at most (max v − min v) ≤ √2 ‖v‖ times the second."""
 
     def __init__(
         self, source: Source, classes: int, penalty: Penalty, at: Coordinates, reference: bool
@@ -213,9 +226,10 @@ class SoftmaxObjective:
 
     def unavoidable(self, found: SoftmaxSums, theta: np.ndarray) -> np.ndarray:
         """What rounding of η and of the coefficients, beside the largest of them, makes of the gradient."""
-        H = self.whole_hessian(found, theta)
+        diagonal = (found.diagonal / found.weight).reshape(self.t, -1)
+        diagonal[:, int(self.at.intercept) :] += self.penalty.curvature / self.at.scale**2
         reach = float(np.abs(theta).max(initial=0))
-        return 4 * _EPS * found.rounding / found.weight + 2 * _EPS * reach * np.abs(H.diagonal())
+        return 4 * _EPS * found.rounding / found.weight + 2 * _EPS * reach * diagonal.ravel()
 
     def product(self, theta: np.ndarray, V: np.ndarray) -> np.ndarray:
         """∂²J/∂θ² V by a reading of the rows, in coordinates without a basis; V (t·size,)."""

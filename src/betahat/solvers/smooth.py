@@ -14,6 +14,7 @@ from betahat.objective.smooth import EVERYTHING, Coordinates, SmoothObjective, S
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.descent.base import LOWEST, Limits, Solver, State
 from betahat.solvers.descent.linear import LinearProblem
+from betahat.solvers.descent.problem import Problem
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.linear_descent import ENDINGS, MOST_ITERATIONS, Method, solver_name
 from betahat.solvers.named import named
@@ -63,7 +64,7 @@ def solve_smooth(
     way, why = _way(method, len(origin))
     solver = named(way) if isinstance(way, str) else way
     with np.errstate(all="ignore"):  # steps may overshoot to where J overflows
-        found = _descend(problem, solver, method)
+        found = descend(problem, solver, method)
     found.why = why
     found.solver = way if isinstance(way, str) else solver_name(way)
     if method is None and len(origin) <= _NEWTON_UP_TO and found.stop_reason not in ENDINGS:
@@ -131,8 +132,12 @@ def _way(method: Method | None, size: int) -> tuple[Solver | str, str]:
     return "lbfgs", f"with {size} coefficients the Hessian would cost more than many gradients"
 
 
-def _descend(problem: LinearProblem, solver: Solver, method: Method | None) -> SmoothFit:
-    """Descend until every derivative is small beside the mean size of its terms, with one budget for all rounds."""
+def descend(problem: Any, solver: Solver, method: Method | None, much: int = EVERYTHING) -> SmoothFit:
+    """Descend until every derivative is small beside the mean size of its terms, with one budget for all rounds.
+
+    problem : a `LinearProblem`, or another with `objective` and `theta`; much : what is summed where it ends.
+    """
+    unit, step = getattr(problem, "unit", 1.0), getattr(problem, "step", 1.0)
     budget = MOST_ITERATIONS if method is None or method.max_iter is None else method.max_iter
     asked = RELATIVE_TOLERANCE if method is None or method.tolerance is None else method.tolerance
     trace, spent, tolerance = Trace(), 0, max(_FIRST_TOLERANCE, 1e-2 * asked)
@@ -140,12 +145,12 @@ def _descend(problem: LinearProblem, solver: Solver, method: Method | None) -> S
         inner = Trace()
         state = _run(problem, solver, Limits(tolerance, budget - spent), inner)
         first = 1 if spent else 0
-        trace.extend(inner, first, 0.0, problem.unit, problem.unit / problem.step)
+        trace.extend(inner, first, 0.0, unit, unit / step)
         spent += max(len(inner) - 1, 0)
         theta = problem.theta(state.x)
-        sums = problem.objective.sums(theta, EVERYTHING)
+        sums = problem.objective.sums(theta, much)
         steep = steepness(problem.objective, sums, theta)
-        unbounded = state.value * problem.unit < LOWEST or state.value < LOWEST
+        unbounded = state.value * unit < LOWEST or state.value < LOWEST
         found = SmoothFit(
             problem.objective, theta, sums, solver.name, "", spent, state.stop_reason, state.remark, trace, unbounded
         )  # fmt: skip
@@ -155,7 +160,7 @@ def _descend(problem: LinearProblem, solver: Solver, method: Method | None) -> S
     raise AssertionError("unreachable")
 
 
-def _run(problem: LinearProblem, solver: Solver, limits: Limits, inner: Trace) -> State:
+def _run(problem: Problem, solver: Solver, limits: Limits, inner: Trace) -> State:
     best = State(problem.start, np.inf, np.zeros(problem.n), "interrupted")
 
     def each(x: np.ndarray, value: float) -> None:

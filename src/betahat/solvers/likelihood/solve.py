@@ -68,7 +68,7 @@ def solve_likelihood(
     size = p + int(intercept)
     if how in (None, "newton", "irls") and (size <= NEWTON_UP_TO or how is not None):
         return _by_newton(source, family, penalty, intercept, collinear, level, method, look, warm)
-    start = _least_squares(source, penalty, intercept, collinear)
+    start = least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
     beta, intercept_ = warm or (np.zeros(p), level)
     if method is None:
@@ -94,8 +94,8 @@ def _by_newton(
     trace = Trace()
     budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
     tolerance = None if method is None else method.tolerance
-    few = None if warm is not None else _few(source)
-    at = _coordinates(source, intercept, few)
+    few = None if warm is not None else few_of(source)
+    at = begin(source, intercept, few)
     objective, start = SmoothObjective(source, family, penalty, at), None
     theta = at.theta(warm[0], warm[1]) if warm is not None else _level(at, level)
     origin = theta if few is None else _pilot(few, objective, theta)
@@ -103,11 +103,11 @@ def _by_newton(
     if not is_finite(point) and origin is not theta:
         point = start_at(objective, theta)
     if not is_finite(point):
-        refuse_not_finite(source, family)
+        refuse_not_finite(source, family.name)
     free = isinstance(penalty, NoPenalty)
     H = at.pulled_twice(objective.whole_hessian(point.sums, point.theta))
     if (free or collinear == "error") and not is_safe(H):
-        start = _least_squares(source, penalty, intercept, collinear)
+        start = least_squares(source, penalty, intercept, collinear)
         beta, its_level = at.raw(point.theta)
         at = coordinates_of(start, penalty, intercept, collinear)
         objective = SmoothObjective(source, family, penalty, at)
@@ -138,7 +138,7 @@ def _level(at: Coordinates, level: float) -> np.ndarray:
     return theta
 
 
-def _few(source: Source) -> Block | None:
+def few_of(source: Source) -> Block | None:
     """A sample to begin with, where it is much smaller than the whole."""
     n, p = source.n_rows, len(source.names)
     if n is None:
@@ -147,7 +147,8 @@ def _few(source: Source) -> Block | None:
     return source.sample(rows) if rows <= n // 4 and n * p > 1 << 20 else None
 
 
-def _coordinates(source: Source, intercept: bool, few: Block | None) -> Coordinates:
+def begin(source: Source, intercept: bool, few: Block | None) -> Coordinates:
+    """Coordinates in which columns are centred and scaled, by the sample or by all rows."""
     p = len(source.names)
     moments = MomentSums(p)
     if few is not None:
@@ -175,7 +176,7 @@ def _pilot(few: Block, objective: SmoothObjective, theta: np.ndarray) -> np.ndar
     return point.theta if point.stop_reason == "converged" else theta
 
 
-def _least_squares(source: Source, penalty: Penalty, intercept: bool, collinear: str) -> LinearFit:
+def least_squares(source: Source, penalty: Penalty, intercept: bool, collinear: str) -> LinearFit:
     """Least squares of y on the columns, for what it says of these: means, scales, collinear ones."""
     p, free = len(source.names), isinstance(penalty, NoPenalty)
     start = solve(
@@ -194,12 +195,12 @@ def _least_squares(source: Source, penalty: Penalty, intercept: bool, collinear:
     return start
 
 
-def refuse_not_finite(source: Source, family: Family) -> None:
+def refuse_not_finite(source: Source, family: str) -> None:
     """Raise what is wrong where sums over the rows are not finite at the start."""
     p = len(source.names)
     objective = LinearObjective(source, SquaredError(), lambda weight: NoPenalty(), True)
     rescaled(objective, p, 1, source.names)
     raise DataError(
-        f"sums of the {family.name} likelihood over the rows are not finite at the start; X, y, offset or weights hold "
+        f"sums of the {family} likelihood over the rows are not finite at the start; X, y, offset or weights hold "
         "numbers too large or too small. Rescale the columns"
     )

@@ -1,0 +1,199 @@
+"""What the likelihood estimators share: from checked inputs through the fit to fitted attributes and predictions."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from betahat.certificate import Certificate
+from betahat.data.source import ArraySource, Source
+from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
+from betahat.estimators.checks import MISSING, check_choice, check_number
+from betahat.estimators.choices import check_budget, check_solver, check_tolerance
+from betahat.estimators.inputs import offsets_of, refuse_no_weight
+from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
+from betahat.estimators.rows import RowEstimator
+from betahat.inference import check_cov_type
+from betahat.models.linear import predict
+from betahat.solvers.direct import COLLINEAR
+from betahat.solvers.linear_descent import Method
+from betahat.solvers.trace import Trace
+
+if TYPE_CHECKING:
+    from betahat.inference.likelihood import LikelihoodInference, LikelihoodSummary
+
+_STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
+
+
+class BaseLikelihood(RowEstimator):
+    """Abstract: a linear predictor η = offset + β₀ + Xβ fitted by maximum likelihood. Subclasses say which."""
+
+    alpha: float
+    fit_intercept: bool
+    cov_type: str
+    maxlags: int | None
+    collinear: str
+    solver: Any
+    max_iter: int | None
+    tol: float | None
+    warm_start: bool
+
+    coef_: np.ndarray
+    intercept_: Any
+    certificate_: Certificate
+    trace_: Trace
+    stop_reason_: str
+
+    def _takes_targets(self) -> bool:
+        return False
+
+    # --- fitting ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _fit_result(self, source: Source, has_intercept: bool) -> LikelihoodResult:
+        """The fit to a source."""
+
+    def _fit_rows(self, X: Any, y: Any, given: dict[str, Any]) -> Self:
+        self._check_parameters()
+        source = self._read(X, y, **given)
+        self._fit_source(source)
+        return self
+
+    def _check_parameters(self) -> None:
+        check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
+        check_choice("collinear", self.collinear, COLLINEAR)
+        check_choice("missing", self.missing, MISSING)
+        for name in ("fit_intercept", "warm_start"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise TypeError(f"{name} (={getattr(self, name)!r}) must be True or False")
+        check_cov_type(self.cov_type)
+        check_solver(self.solver)
+        check_budget(self.max_iter)
+        check_tolerance(self.tol)
+        if self.solver in ("direct", *_STOCHASTIC):
+            raise ValueError(
+                f'solver (={self.solver!r}) is made for least squares; likelihoods take None, "newton", '
+                '"newton_cg", "lbfgs" or another descent on all rows such as "gradient_descent"'
+            )
+
+    def _method(self) -> Method | None:
+        if self.solver is None and self.max_iter is None and self.tol is None:
+            return None
+        budget = None if self.max_iter is None else int(self.max_iter)
+        return Method(
+            "newton" if self.solver is None else self.solver,
+            budget,
+            None if self.tol is None else float(self.tol),
+        )
+
+    def _settings(self, has_intercept: bool, classes: tuple[str, ...] = ()) -> Settings:
+        return Settings(
+            has_intercept, self.collinear, self.cov_type, self.maxlags, getattr(self, "information", "expected"),
+            self._method(), float(self.alpha), classes,
+        )  # fmt: skip
+
+    def _fit_source(self, source: Source) -> None:
+        if isinstance(source, ArraySource):
+            refuse_no_weight(next(source.blocks()))
+            source.readings -= 1  # a look at the weights is not a reading
+        has_intercept = bool(self.fit_intercept)
+        if self.design_ is not None and self.design_.kind == "formula":
+            has_intercept = self.design_.has_intercept
+        result = self._fit_result(source, has_intercept)
+        self._show(result)
+        self._warn(result)
+
+    def _warm(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Slopes (t, p) and intercepts (t,) to begin at, where asked and there are fitting ones."""
+        before = getattr(self, "_result", None)
+        if not self.warm_start or before is None or before.coef.shape[1] != self.n_columns_:
+            return None
+        return before.coef, before.intercept
+
+    def _show(self, result: LikelihoodResult) -> None:
+        """Put a result, just made or loaded, where users look for it."""
+        self.coef_, self.intercept_ = self._as_shown(result)
+        self.certificate_, self.trace_, self.stop_reason_ = (
+            result.certificate, result.trace, result.stop_reason,
+        )  # fmt: skip
+        self.solver_, self.separation_ = result.solver, result.separation
+        self.n_iter_ = self._iterations(result)
+        self._result = result
+
+    def _iterations(self, result: LikelihoodResult) -> Any:
+        return max(result.iterations, 1)
+
+    def _as_shown(self, result: LikelihoodResult) -> tuple[np.ndarray, Any]:
+        """coef_ and intercept_."""
+        return result.coef[0], float(result.intercept[0])
+
+    def _warn(self, result: LikelihoodResult) -> None:
+        if result.remarks:
+            shown = "; ".join(result.remarks[:8]) + (
+                f"; and {len(result.remarks) - 8} more" if len(result.remarks) > 8 else ""
+            )
+            done = (
+                "of all coefficients with the smallest loss those of smallest norm were taken"
+                if self.collinear == "minimum_norm"
+                else "these columns were dropped (their coefficients are 0)"
+            )
+            warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=users_line())
+        if not result.certificate.converged and result.separation is None:
+            warnings.warn(
+                f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line()
+            )
+
+    # --- prediction ---------------------------------------------------------------------------------------------
+
+    def _predictors(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:
+        """η (n, t) of new rows."""
+        check_is_fitted(self, "_result")
+        matrix = self._matrix(X)
+        own = self._offset_of(X)
+        matrix = matrix if hasattr(matrix, "tocsr") else np.asarray(matrix, np.float64)
+        eta = predict(matrix, self._result.coef, self._result.intercept)
+        added = offsets_of(offset, exposure, eta.shape[0])
+        for each in (own, added):
+            if each is not None:
+                eta = eta + each[:, None]
+        return eta
+
+    def _offset_of(self, X: Any) -> np.ndarray | None:
+        """The offset that the model's own table or formula names, read from new rows."""
+        read = getattr(self.design_, "offset", None)
+        return read(X) if callable(read) else None  # pyright: ignore[reportReturnType]
+
+    # --- results ------------------------------------------------------------------------------------------------
+
+    @property
+    def inference_(self) -> LikelihoodInference:
+        """Standard errors, tests, intervals and fit statistics (see
+        :class:`betahat.inference.likelihood.LikelihoodInference`)."""
+        from betahat.inference.likelihood import LikelihoodInference
+
+        check_is_fitted(self, "_result")
+        if self._result.refusal is not None:
+            raise InferenceError(self._result.refusal)
+        if self._result.inference is None:
+            self._result.inference = LikelihoodInference(self._result.statistics)
+        return self._result.inference
+
+    def summary(self, level: float = 0.95) -> LikelihoodSummary:
+        """The table of coefficients with standard errors, tests, fit statistics and the certificate's line."""
+        from betahat.inference.likelihood import LikelihoodSummary
+
+        return LikelihoodSummary(self.inference_, level=level)
+
+    def _interval(self, matrix: np.ndarray, level: float) -> np.ndarray:
+        """Confidence intervals (n, 2) of η without its offset, for one predictor."""
+        inference = self.inference_
+        s = inference.statistics
+        rows = np.column_stack([np.ones(len(matrix)), matrix]) if s.has_intercept else matrix
+        centre = predict(matrix, self._result.coef, self._result.intercept)[:, 0]
+        variance = np.einsum("ij,jk,ik->i", rows, inference.covariance, rows)
+        half = inference.quantile(level) * np.sqrt(np.maximum(variance, 0.0))
+        return np.stack([centre - half, centre + half], axis=-1)

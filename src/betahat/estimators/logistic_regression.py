@@ -1,0 +1,266 @@
+"""Logistic regression: maximum likelihood for two classes and more."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Self, final
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from betahat.data.missing import unmasked
+from betahat.data.source import Source
+from betahat.errors import DataError, InferenceError
+from betahat.estimators.checks import check_choice
+from betahat.estimators.class_weights import check_class_weight, weighted_by_class
+from betahat.estimators.likelihood_base import BaseLikelihood
+from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
+from betahat.estimators.multinomial_fit import fit_multinomial
+from betahat.losses.bernoulli import Bernoulli
+from betahat.penalties import L2, NoPenalty, Penalty
+
+_SEPARATION = ("warn", "error")
+
+
+@final
+class LogisticRegression(ClassifierMixin, BaseLikelihood):
+    """Logistic regression: the β̂ where the derivatives of J(β) vanish, certified,
+
+        J(β) = (1/Σw) Σᵢ wᵢ L(yᵢ, ηᵢ) + α/2 ‖β‖²,   η = β₀ + xᵀβ,   L = log(1 + eᶯ) − y η,
+
+    the negative log-likelihood of P(y = 1) = 1/(1 + e⁻ᶯ) (Cox 1958); with K > 2 classes L = log Σₖ exp ηₖ − η_y, each
+    class having its own β. Not penalised unless asked for.
+
+    Parameters
+    ----------
+    alpha : float ≥ 0
+        Weight of the penalty on the *mean* loss. With alpha > 0 there are no standard errors: the estimates are biased.
+    C : float > 0 or None
+        scikit-learn's inverse strength of the penalty, in the place of alpha = 1 / (C Σw).
+    fit_intercept : bool
+        Whether there is a β₀, which is never penalised.
+    class_weight : None, "balanced" or dict
+        Weights of the classes, times those of the rows; "balanced" is n / (K · rows of the class).
+    separation : {"warn", "error"}
+        What is done where the columns separate the classes, so that the likelihood has no maximum: a SeparationWarning
+        and no standard errors for the coefficients that are infinite, or a SeparationError.
+    cov_type : {"nonrobust", "HC0", "HC1", "cluster", "HAC"}
+        The covariance behind standard errors; "cluster" needs `groups` in fit.
+    maxlags : int or None
+        Lags of "HAC", by default ⌊4 (n/100)^(2/9)⌋.
+    collinear : {"minimum_norm", "drop", "error"}
+        What is done where columns are combinations of others, as in `LinearRegression`.
+    missing : {"error", "drop", "mean"}
+        What is done about missing values in tables.
+    solver : None, str or Solver
+        None and "newton" solve Newton's equations, each step in one reading of the rows; with more than 1000
+        coefficients None is "newton_cg" or "lbfgs". Others descend: "gradient_descent", "nesterov", ...
+    max_iter : int or None
+        Steps, by default 100 of Newton's.
+    tol : float or None
+        End, and certify, where every |∂J/∂βⱼ| ≤ tol · mean |wᵢ xᵢⱼ L'ᵢ|. None: 1e-10 and until steps change nothing.
+    warm_start : bool
+        Begin where the last fit ended.
+
+    Attributes
+    ----------
+    classes_ : array of shape (K,)
+        The labels, sorted.
+    coef_ : float64 array of shape (1, p), or (K, p) for K > 2 classes
+        Slopes: of the log odds of `classes_[1]`; for more classes, of each, adding up to zero.
+    intercept_ : float64 array of shape (1,) or (K,)
+        β₀.
+    certificate_ : betahat.certificate.Certificate
+        Whether it is a minimum, recomputed from the data, with a bound on the error of each coefficient.
+    inference_ : betahat.inference.likelihood.LikelihoodInference
+        Standard errors, tests, intervals, odds ratios, deviance, pseudo-R², AIC, ...
+    separation_ : str or None
+        What separates the classes, in words, where no maximum exists.
+    solver_, n_iter_, trace_, stop_reason_, n_features_in_, feature_names_in_, design_
+        As in `LinearRegression`; n_iter_ is an array of one number, as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np, betahat as bh
+    >>> X = np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
+    >>> m = bh.LogisticRegression().fit(X, ["no", "no", "yes", "no", "yes", "yes"])
+    >>> m.coef_.round(6), m.intercept_.round(6)
+    (array([[1.169664]]), array([-4.093824]))
+    >>> m.certificate_.status
+    'global minimum'
+    >>> m.predict([[2.5], [5.5]]), m.predict_proba([[3.5]]).round(6)
+    (array(['no', 'yes'], dtype='<U3'), array([[0.5, 0.5]]))
+    >>> m.inference_.std_err.round(4)
+    array([2.9944, 0.8118])
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.0,
+        *,
+        C: float | None = None,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        separation: str = "warn",
+        cov_type: str = "nonrobust",
+        maxlags: int | None = None,
+        collinear: str = "minimum_norm",
+        missing: str = "error",
+        solver: Any = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.separation = separation
+        self.cov_type = cov_type
+        self.maxlags = maxlags
+        self.collinear = collinear
+        self.missing = missing
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+
+    # --- fitting ------------------------------------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, frequency_weight: Any = None, groups: Any = None,
+        offset: Any = None,
+    ) -> Self:  # fmt: skip
+        """Fit to rows.
+
+        X : (n, p) array, list, scipy.sparse matrix, pandas/polars/pyarrow table (text and categories are treatment
+            coded), or a source that holds its own target (see :func:`betahat.data.query`).
+        y : (n,) labels of two or more classes: text, booleans, whole numbers; None with a source.
+        sample_weight : (n,) importance weights ≥ 0; degrees of freedom count rows of positive weight.
+        frequency_weight : (n,) whole numbers; a row stands for so many equal rows.
+        groups : (n,) or (n, 2) labels of clusters, for ``cov_type="cluster"``.
+        offset : (n,) known numbers that are added to the log odds, for two classes.
+
+        Raises MissingValueError, DataError, TypeError or ValueError where the inputs cannot be fitted, each naming the
+        argument, SeparationError if ``separation="error"`` and CollinearityError if ``collinear="error"``.
+        """
+        return self._fit_rows(X, y, {
+            "sample_weight": sample_weight, "frequency_weight": frequency_weight, "groups": groups, "offset": offset,
+        })  # fmt: skip
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("separation", self.separation, _SEPARATION)
+        check_class_weight(self.class_weight)
+        if self.C is None:
+            return
+        if isinstance(self.C, (bool, np.bool_)) or not isinstance(self.C, Real):
+            raise TypeError(
+                f"C (={self.C!r}) must be a number, or None where alpha says how strong the penalty is"
+            )
+        if not float(self.C) > 0:
+            raise ValueError(f"C (={self.C!r}) must be positive: the inverse of a penalty's strength")
+        if self.alpha:
+            raise ValueError(
+                f"alpha (={self.alpha!r}) and C (={self.C!r}) are two words for the penalty; give one of them"
+            )
+
+    def _target(self, y: Any) -> np.ndarray:
+        y = unmasked(y)
+        check_classification_targets(y)
+        labels = column_or_1d(_plain(y), warn=True)
+        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+            raise DataError("Input y contains NaN or infinity; every row needs a class")
+        if labels.dtype.kind == "O" and any(each is None or each != each for each in labels):
+            raise DataError("Input y contains missing values (None or NaN); every row needs a class")
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        return codes.astype(np.float64)
+
+    def _describe(self, source: Source, design: Any) -> None:
+        super()._describe(source, design)
+        classes = getattr(source, "classes", None)
+        if classes is None:
+            classes = getattr(design, "classes", None)
+        self.classes_ = np.array([0, 1]) if classes is None else np.asarray(classes)
+
+    def _penalty(self, weight: float) -> Penalty:
+        curvature = float(self.alpha) if self.C is None else 1.0 / (float(self.C) * weight)
+        return L2(curvature) if curvature > 0 else NoPenalty()
+
+    def _fit_result(self, source: Source, has_intercept: bool) -> LikelihoodResult:
+        K = len(self.classes_)
+        if K < 2:
+            raise DataError(
+                f"y holds one class only ({self.classes_[0]!r}); a classifier needs rows of 2 classes at least"
+            )
+        self.n_columns_ = len(source.names)
+        if self.class_weight is not None:
+            source = weighted_by_class(source, self.class_weight, self.classes_)
+        settings = self._settings(has_intercept, tuple(map(str, self.classes_)))
+        before = self._warm()
+        if K == 2:
+            warm = None if before is None else (before[0][0], float(before[1][0]))
+            return fit_likelihood(source, Bernoulli(), self._penalty, settings, warm)
+        return fit_multinomial(
+            source, self._penalty, settings, before if before is not None and len(before[1]) == K else None
+        )
+
+    def _iterations(self, result: LikelihoodResult) -> np.ndarray:
+        return np.array([max(result.iterations, 1)], dtype=np.int32)
+
+    def _as_shown(self, result: LikelihoodResult) -> tuple[np.ndarray, Any]:
+        return result.coef, result.intercept
+
+    # --- prediction ---------------------------------------------------------------------------------------------
+
+    def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
+        """The log odds of `classes_[1]`, (n,); with K > 2 classes the predictors (n, K)."""
+        eta = self._predictors(X, offset)
+        return eta[:, 0] if len(self.classes_) == 2 else eta
+
+    def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
+        """Probabilities of the classes (n, K), in the order of `classes_`."""
+        return np.exp(self.predict_log_proba(X, offset))
+
+    def predict_log_proba(self, X: Any, offset: Any = None) -> np.ndarray:
+        """Their logarithms (n, K), which keep their digits where probabilities are smallest."""
+        eta = self._predictors(X, offset)
+        if len(self.classes_) == 2:
+            eta = np.column_stack([np.zeros(len(eta)), eta[:, 0]])
+        top = eta.max(axis=1, keepdims=True)
+        shifted = eta - top
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    def predict(self, X: Any, offset: Any = None) -> np.ndarray:
+        """The most probable class of each row, (n,)."""
+        scores = self.decision_function(X, offset)
+        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[codes]
+
+    def probability_interval(self, X: Any, level: float = 0.95, offset: Any = None) -> np.ndarray:
+        """Confidence intervals (n, 2) of P(y = classes_[1]), from those of the log odds; for two classes."""
+        check_is_fitted(self, "_result")
+        if len(self.classes_) != 2:
+            raise InferenceError(f"probability_interval is for two classes; there are {len(self.classes_)}")
+        matrix = self._matrix(X)
+        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        eta = self._interval(matrix, level)
+        shift = self._predictors(X, offset)[:, 0] - eta.mean(axis=1)
+        return Bernoulli().mean(eta + shift[:, None])
+
+    def explain(self) -> str:
+        """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
+        from betahat.report.explain_likelihood import explain_likelihood
+
+        check_is_fitted(self, "_result")
+        return explain_likelihood(self._result)
+
+
+def _plain(y: Any) -> Any:
+    """Labels as an array: tables and series by their values."""
+    import narwhals.stable.v2 as nw
+
+    native = nw.from_native(y, pass_through=True, allow_series=True)
+    return native.to_numpy() if isinstance(native, (nw.Series, nw.DataFrame)) else y

@@ -1,0 +1,207 @@
+"""The maximum of a multinomial likelihood: Newton's method, or, with many coefficients, a preconditioned descent."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from betahat.data.source import ArraySource, Block, Source
+from betahat.objective.linear import LinearObjective
+from betahat.objective.smooth import EVERYTHING, GRADIENT, VALUE
+from betahat.objective.softmax import JUDGED, SoftmaxObjective
+from betahat.penalties import NoPenalty, Penalty
+from betahat.solvers.descent.problem import Problem
+from betahat.solvers.likelihood.newton import is_finite, is_safe, newton, start_at
+from betahat.solvers.likelihood.solve import (
+    MOST_STEPS,
+    NEWTON_UP_TO,
+    LikelihoodFit,
+    Look,
+    begin,
+    few_of,
+    least_squares,
+    refuse_not_finite,
+)
+from betahat.solvers.linear_descent import Method
+from betahat.solvers.named import named
+from betahat.solvers.smooth import SmoothFit, coordinates_of, descend
+from betahat.solvers.trace import Trace
+
+_LOOK_AFTER, _LIMIT_STEPS = 8, 30
+
+
+@final
+class SoftmaxProblem(Problem):
+    """J at θ = origin + B x, where B makes a bound on the Hessian the identity (Böhning 1992).
+
+    ∂²L/∂η² ≤ ½ I for every row, so that H ≤ ½ M + R'' with M the columns' moments: with its Cholesky factor x has a
+    Hessian of at most 1, and a descent in x needs a tenth of the steps.
+    """
+
+    def __init__(self, objective: SoftmaxObjective, origin: np.ndarray, moments: np.ndarray) -> None:
+        self.objective, self.origin = objective, origin
+        self.start = np.zeros(len(origin))
+        first, at = int(objective.at.intercept), objective.at
+        bound = 0.5 * moments
+        inner = bound[first:, first:]
+        inner[np.diag_indices_from(inner)] += objective.penalty.curvature / at.scale**2 + 1e-8
+        self._first = first
+        self._L = np.linalg.cholesky(inner)
+
+    def theta(self, x: np.ndarray) -> np.ndarray:
+        """θ at x."""
+        from scipy.linalg import solve_triangular
+
+        parts = x.reshape(self.objective.t, -1).copy()
+        slopes = parts[:, self._first :]
+        parts[:, self._first :] = solve_triangular(self._L, slopes.T, lower=True, trans="T").T
+        return self.origin + parts.ravel()
+
+    def _back(self, g: np.ndarray) -> np.ndarray:
+        """A derivative by θ as one by x."""
+        from scipy.linalg import solve_triangular
+
+        parts = g.reshape(self.objective.t, -1).copy()
+        parts[:, self._first :] = solve_triangular(self._L, parts[:, self._first :].T, lower=True).T
+        return parts.ravel()
+
+    def value(self, x: np.ndarray) -> float:
+        self.evaluations += 1
+        theta = self.theta(x)
+        value = self.objective.whole_value(self.objective.sums(theta, VALUE), theta)
+        return value if np.isfinite(value) else np.inf
+
+    def both(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        self.evaluations += 1
+        self.gradients += 1
+        theta = self.theta(x)
+        sums = self.objective.sums(theta, GRADIENT)
+        value = self.objective.whole_value(sums, theta)
+        return value if np.isfinite(value) else np.inf, self._back(self.objective.whole_gradient(sums, theta))
+
+    def product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        self.products += 1
+        direction = self.theta(v) - self.origin
+        return self._back(self.objective.product(self.theta(x), direction))
+
+    def largest_curvature(self) -> float | None:
+        return 1.0 if not self._first else None
+
+
+def solve_softmax(
+    source: Source, classes: int, penalty: Penalty, intercept: bool, collinear: str, levels: np.ndarray,
+    method: Method | None, look: Look | None = None, warm: tuple[np.ndarray, np.ndarray] | None = None,
+) -> LikelihoodFit:  # fmt: skip
+    """β̂ minimising the mean of log Σ exp ηₖ − η_y + Σ R(βₖ).
+
+    Without a penalty class 0 is the reference, and predictors are of the others. levels (K,) : log shares of the
+    classes, where steps begin; warm : slopes (K, p) and intercepts (K,).
+    """
+    free, p = isinstance(penalty, NoPenalty), len(source.names)
+    few = None if warm is not None else few_of(source)
+    at, start = begin(source, intercept, few), None
+    objective = SoftmaxObjective(source, classes, penalty, at, reference=free)
+    size = objective.t * at.size
+    how = None if method is None else method.solver
+    if how not in (None, "newton") or (how is None and size > NEWTON_UP_TO):
+        return _descend(objective, p, penalty, levels, method, collinear, warm)
+    theta = _theta(objective, levels, warm)
+    origin = theta if few is None else _pilot(few, objective, theta)
+    point = start_at(objective, origin)
+    if not is_finite(point) and origin is not theta:
+        point = start_at(objective, theta)
+    if not is_finite(point):
+        refuse_not_finite(source, "multinomial")
+    if (free or collinear == "error") and not is_safe(objective.whole_hessian(point.sums, point.theta)):
+        start = least_squares(source, penalty, intercept, collinear)
+        beta, level = objective.raw(point.theta)
+        at = coordinates_of(start, penalty, intercept, collinear)
+        objective = SoftmaxObjective(source, classes, penalty, at, reference=free)
+        point = start_at(objective, objective.theta(beta, level))
+    budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
+    tolerance, trace = None if method is None else method.tolerance, Trace()
+    first = min(budget, _LOOK_AFTER) if free and look is not None else budget
+    point = newton(objective, point, first, tolerance, trace)
+    limit = None
+    if first < budget and point.stop_reason in ("budget spent", "no progress"):
+        assert look is not None
+        limit = look(objective, point)
+        rest = Trace()
+        more = (min(budget, _LIMIT_STEPS) if limit is not None else budget) - point.iterations
+        point = newton(objective, point, max(more, 0), tolerance, rest)
+        trace.extend(rest, 1, 0.0, 1.0, 1.0)
+    found = SmoothFit(
+        objective, point.theta, point.sums, "newton",  # pyright: ignore[reportArgumentType]
+        f"with {size} coefficients Newton's equations are cheap, and its steps are few"
+        if method is None else "it was asked for",
+        point.iterations, point.stop_reason, "", trace,
+    )  # fmt: skip
+    return LikelihoodFit(found, start, point.step, limit)
+
+
+def _theta(
+    objective: SoftmaxObjective, levels: np.ndarray, warm: tuple[np.ndarray, np.ndarray] | None
+) -> np.ndarray:
+    """Where to begin: at the classes' shares, or where an earlier fit ended."""
+    lost = int(objective.reference)
+    if warm is not None:
+        beta, intercept = warm
+        return objective.theta(beta[lost:] - lost * beta[:1], intercept[lost:] - lost * intercept[:1])
+    theta = np.zeros((objective.t, objective.at.size))
+    if objective.at.intercept:
+        theta[:, 0] = levels[lost:] - (levels[0] if lost else levels.mean())
+    return theta.ravel()
+
+
+def _pilot(few: Block, objective: SoftmaxObjective, theta: np.ndarray) -> np.ndarray:
+    assert few.y is not None
+    part = ArraySource(few.X, few.y, few.weight, few.frequency)
+    on_sample = SoftmaxObjective(
+        part, objective.classes, objective.penalty, objective.at, objective.reference
+    )
+    point = start_at(on_sample, theta)
+    if not is_finite(point) or not is_safe(on_sample.whole_hessian(point.sums, point.theta)):
+        return theta
+    point = newton(on_sample, point, 12, 1e-3, Trace())
+    return point.theta if point.stop_reason == "converged" else theta
+
+
+def _descend(
+    objective: SoftmaxObjective, p: int, penalty: Penalty, levels: np.ndarray, method: Method | None, collinear: str,
+    warm: tuple[np.ndarray, np.ndarray] | None,
+) -> LikelihoodFit:  # fmt: skip
+    source, start = objective.source, None
+    if isinstance(penalty, NoPenalty) or collinear == "error":
+        start = least_squares(source, penalty, objective.at.intercept, collinear)
+        at = coordinates_of(start, penalty, objective.at.intercept, collinear)
+        objective = SoftmaxObjective(source, objective.classes, penalty, at, objective.reference)
+    problem = SoftmaxProblem(objective, _theta(objective, levels, warm), _moments(objective))
+    size = len(problem.origin)
+    way = "lbfgs" if method is None else method.solver
+    solver = named(way) if isinstance(way, str) else way
+    with np.errstate(all="ignore"):
+        found = descend(problem, solver, method, EVERYTHING if size <= NEWTON_UP_TO else JUDGED)
+    found.why = (
+        f"with {size} coefficients Newton's equations would cost more than many gradients, and the bound ½ XᵀWX on the "
+        "Hessian makes these few"
+        if method is None
+        else "it was asked for"
+    )
+    return LikelihoodFit(found, start, np.zeros(size))
+
+
+def _moments(objective: SoftmaxObjective) -> np.ndarray:
+    """Moments of the standardised columns, the 1-column first where there is one, in the directions kept."""
+    from betahat.losses import SquaredError
+
+    at, first = objective.at, int(objective.at.intercept)
+    linear = LinearObjective(objective.source, SquaredError(), lambda weight: NoPenalty(), at.intercept)
+    p = len(at.mean)
+    second = linear.second_order(np.append(at.mean, 0.0))
+    H = (second.high + second.low) / second.counts.weight
+    inner = H[:p, :p] / np.outer(at.scale, at.scale)
+    whole = np.zeros((first + p, first + p))
+    whole[first:, first:] = inner
+    whole[:first, :first] = 1.0
+    return at.pulled_twice(whole)
