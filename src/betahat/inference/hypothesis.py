@@ -46,14 +46,19 @@ def read_hypothesis(hypothesis: Any, names: tuple[str, ...]) -> Hypothesis:
     >>> h.matrix.tolist(), h.value.tolist()
     ([[1.0, -2.0, 0.0], [0.0, 0.0, 1.0]], [0.0, 1.0])
     """
-    if isinstance(hypothesis, str):
-        result = _from_text([hypothesis], names)
-    elif isinstance(hypothesis, Sequence) and hypothesis and all(isinstance(h, str) for h in hypothesis):
-        result = _from_text(hypothesis, names)
-    else:
-        result = _from_arrays(hypothesis, names)
-    _check_independent(result)
+    texts = as_texts(hypothesis)
+    result = _from_arrays(hypothesis, names) if texts is None else from_text(texts, names)
+    check_independent(result)
     return result
+
+
+def as_texts(hypothesis: Any) -> Sequence[str] | None:
+    """The texts that a hypothesis was given as, None where it was not given as text."""
+    if isinstance(hypothesis, str):
+        return [hypothesis]
+    if isinstance(hypothesis, Sequence) and hypothesis and all(isinstance(h, str) for h in hypothesis):
+        return hypothesis
+    return None
 
 
 def _from_arrays(hypothesis: Any, names: tuple[str, ...]) -> Hypothesis:
@@ -94,7 +99,7 @@ def _label(row: np.ndarray, value: float, names: tuple[str, ...]) -> str:
     return f"{text or '0'} = {value:g}"
 
 
-def _check_independent(hypothesis: Hypothesis) -> None:
+def check_independent(hypothesis: Hypothesis) -> None:
     """InferenceError naming the first hypothesis that follows from those before it or contradicts them."""
     R, r = hypothesis.matrix, hypothesis.value
     largest = np.abs(R).max(axis=0)
@@ -141,7 +146,8 @@ def _may_stand_bare(name: str) -> bool:
     return not re.search(r"[-+*/=,()\[\]`<>]", outside)
 
 
-def _from_text(texts: Sequence[str], names: tuple[str, ...]) -> Hypothesis:
+def from_text(texts: Sequence[str], names: tuple[str, ...]) -> Hypothesis:
+    """The hypotheses that texts say, not yet compared with each other."""
     bare = sorted(filter(_may_stand_bare, names), key=len, reverse=True)
     words = "|".join(re.escape(name) for name in bare)
     known = rf"(?P<name>(?:{words})(?![\w\[(.:]))|" if bare else ""

@@ -4,6 +4,7 @@ What they share with least squares (hypotheses, Wald tests, tables) lies one fol
 
 from __future__ import annotations
 
+from betahat.inference.likelihood.results import LikelihoodInference
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
 
-__all__ = ["LikelihoodStatistics"]
+__all__ = ["LikelihoodInference", "LikelihoodStatistics"]
