@@ -9,7 +9,7 @@ from optimisation_problems import PROBLEMS
 import betahat as bh
 from betahat.solvers import DESCENTS as SOLVERS
 
-SLOW = "a long curved valley, for which it needs more iterations than allowed"
+SLOW = "a long curved valley, for which it needs nearly all iterations allowed, or more"
 SCALES = "its one step length does not fit coefficients of such different scales"
 PLANE = (
     "stays in the plane of symmetry it begins in, whose lowest point is far away: the way out has no slope"
@@ -18,17 +18,15 @@ FAILURES = {
     ("newton", "Biggs EXP6"): PLANE,
     ("dogleg", "Biggs EXP6"): PLANE,
     ("newton_cg", "Meyer"): SCALES,
-    **{("conjugate_gradient", name): SCALES for name in ("Brown badly scaled", "Meyer", "Osborne 1")},
-    **{("steepest_descent", name): SCALES for name in ("Powell badly scaled", "Brown badly scaled", "Meyer")},
+    **{("conjugate_gradient", name): SCALES for name in ("Meyer", "Osborne 1")},
+    **{("steepest_descent", name): SCALES for name in ("Powell badly scaled", "Meyer")},
     **{("steepest_descent", name): SLOW for name in (
-        "Bard", "Box three-dimensional", "Powell singular", "Wood", "Kowalik and Osborne", "Osborne 1", "Biggs EXP6",
-        "Watson", "Powell singular in 1000",
+        "Box three-dimensional", "Powell singular", "Wood", "Osborne 1", "Biggs EXP6", "Watson",
     )},
 }  # fmt: skip
 STATIONARY_ONLY = {"Biggs EXP6", "Broyden tridiagonal in 1000"}  # saddles and other minima lie on the way
 MATRICES = {"Rosenbrock in 1000", "Powell singular in 1000", "Broyden tridiagonal in 1000"}
-LARGE = {**dict.fromkeys(("trust_region", "dogleg", "newton"), MATRICES),
-         "steepest_descent": {"Rosenbrock in 1000", "Powell singular in 1000"}}  # fmt: skip
+LARGE = dict.fromkeys(("trust_region", "dogleg", "newton"), MATRICES)
 
 
 def reaches(value, minima):

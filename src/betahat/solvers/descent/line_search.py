@@ -11,6 +11,9 @@ import numpy as np
 _LOWER, _FLATTER = 1e-4, 0.9
 _TRIALS = 40
 _ROUNDING = 1e-10  # relative change of J below which its slopes are believed rather than its values
+_SHRUNK = 2 / 3  # of the bracket two trials ago: what a bracket must be smaller than
+_ASIDE, _FAR = 1e-3, 10.0  # how close to an end of the bracket a trial comes, and how far beyond the longest
+_FINEST = 1e-16  # relative change of x that is none
 ENDLESS = 1e20
 """Times the first length: a J that still falls there as steeply has no minimum this way."""
 
@@ -40,9 +43,9 @@ def wolfe(
     """A length t with J(x + t d) ≤ J + 10⁻⁴ t s, where J falls no steeper than `flatter` |s| and rises no steeper than
     `rising` |s|, s < 0 the slope at x; or None.
 
-    Bracketing and cubic interpolation (Nocedal & Wright 2006, algorithms 3.5 and 3.6). Near a minimum, where
-    differences of J are rounding, the slopes alone decide (Hager & Zhang 2005). No t is tried beyond `longest`, which
-    is taken where J still falls there.
+    Cubic steps out to a bracket and within it (Nocedal & Wright 2006, algorithms 3.5 and 3.6), its middle where two of
+    them shrink it by less than a third (Moré & Thuente 1994). Near a minimum, where differences of J are rounding, the
+    slopes alone decide (Hager & Zhang 2005). No t is tried beyond `longest`, which is taken where J still falls there.
     """
     slope = float(gradient @ direction)
     if not slope < 0:
@@ -52,6 +55,7 @@ def wolfe(
     low_slope = slope
     high: Step | None = None
     high_slope, length, best = math.inf, min(first, longest), None
+    width = before = math.inf  # of the bracket at the last trial, and at the one before
     for _ in range(_TRIALS):
         point = land(x, length * direction)
         found, its_gradient = both(point)
@@ -68,19 +72,24 @@ def wolfe(
         if not (found <= value + _LOWER * length * slope + near and found <= low.value + near):
             high, high_slope = trial, steep
         else:
-            if steep * ((high.length if high else math.inf) - low.length) >= 0:
-                high, high_slope = low, low_slope
+            last, last_slope = low, low_slope
             low, low_slope = trial, steep
-        if high is None:
-            if length > ENDLESS * first or length >= longest:
-                return best
-            length = min((4 if length < 100 * first else 16) * length, longest)
-            continue
-        length = _between(low, low_slope, high, high_slope)
-        if abs(high.length - low.length) * float(np.abs(direction).max()) <= 1e-16 * (
-            1 + float(np.abs(x).max())
-        ):
+            if steep * ((high.length if high else math.inf) - low.length) >= 0:
+                high, high_slope = last, last_slope
+            if high is None:
+                if length > ENDLESS * first or length >= longest:
+                    return best
+                length = min(_beyond(last, last_slope, low, low_slope, near), longest)
+                continue
+        reach = high.length - low.length
+        if (abs(reach) * np.abs(direction) <= _FINEST * np.abs(x)).all():
             break
+        if abs(reach) > _SHRUNK * before:
+            width = before = math.inf
+            length = low.length + 0.5 * reach
+        else:
+            width, before = abs(reach), width
+            length = low.length + reach * _within(low, low_slope, high, high_slope, near)
     return best
 
 
@@ -116,18 +125,32 @@ def backtracking(
 LINE_SEARCHES: dict[str, Search] = {"wolfe": wolfe, "backtracking": backtracking}
 
 
-def _between(low: Step, low_slope: float, high: Step, high_slope: float) -> float:
-    """The minimum of the cubic through both ends, kept away from them; the middle where there is none."""
-    width = high.length - low.length
+def _within(low: Step, low_slope: float, high: Step, high_slope: float, near: float) -> float:
+    """Which share of the way from `low` to `high` to go: to the minimum between them, kept away from both."""
     if not math.isfinite(high.value):
-        return low.length + 0.1 * width
-    if math.isfinite(high_slope):
-        a = low_slope + high_slope - 3 * (high.value - low.value) / width
-        inside = a * a - low_slope * high_slope
-        if inside >= 0:
-            root = math.copysign(math.sqrt(inside), width)
-            below = high_slope - low_slope + 2 * root
-            if below != 0 and math.isfinite(root):
-                share = 1 - (high_slope + root - a) / below
-                return low.length + width * min(max(share, 0.1), 0.9)
-    return low.length + 0.5 * width
+        return 0.1
+    share = _minimum(low, low_slope, high, high_slope, near)
+    return min(max(share, _ASIDE), 1 - _ASIDE) if math.isfinite(share) else 0.5
+
+
+def _beyond(last: Step, last_slope: float, low: Step, low_slope: float, near: float) -> float:
+    """The length at which a J that falls at `low` has its minimum; far away where it shows none."""
+    share = _minimum(last, last_slope, low, low_slope, near)
+    ahead = last.length + share * (low.length - last.length)
+    return min(max(ahead, 1.1 * low.length), _FAR * low.length) if share > 1 else _FAR * low.length
+
+
+def _minimum(a: Step, a_slope: float, b: Step, b_slope: float, near: float) -> float:
+    """Where the cubic through a and b is least, in units of the way from a to b; NaN where it is not. Where their
+    values differ by no more than `near`, which is rounding, where the straight line through their slopes is zero."""
+    width = b.length - a.length
+    if abs(b.value - a.value) <= near:
+        bend = b_slope - a_slope
+        return -a_slope / bend if bend * width > 0 else math.nan
+    mean = a_slope + b_slope - 3 * (b.value - a.value) / width
+    inside = mean * mean - a_slope * b_slope
+    if not 0 <= inside < math.inf:
+        return math.nan
+    root = math.copysign(math.sqrt(inside), width)
+    below = b_slope - a_slope + 2 * root
+    return 1 - (b_slope + root - mean) / below if below != 0 else math.nan

@@ -30,8 +30,11 @@ class SteepestDescent(LineSearch):
         return -state.gradient
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
-        curvature = float(step @ change)
-        self._length = float(step @ step) / curvature if curvature > 0 else None  # Barzilai & Borwein (1988)
+        along = float(step @ change)
+        self._length = None
+        if along > 0:  # Barzilai & Borwein's two lengths (1988), chosen between as Zhou, Gao & Dai do (2006)
+            long, short = float(step @ step) / along, along / float(change @ change)
+            self._length = short if short < 0.5 * long else long
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
         if self._length is not None:
