@@ -41,7 +41,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     # Predictions are streamed, too; the columns of the input are kept.
     bh.data.write_predictions(
-        trips, model.design_, lambda X: {"expected": X @ model.coef_ + model.intercept_}, predicted
+        trips, model.design_, lambda rows: {"expected": rows.X @ model.coef_ + model.intercept_}, predicted
     )
     by_kind = "kind, avg(fare) AS fare, avg(expected) AS expected"
     duckdb.sql(f"SELECT {by_kind} FROM '{predicted}' GROUP BY ALL ORDER BY kind").show()

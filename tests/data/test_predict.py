@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from betahat.data import iter_design_blocks, query, write_predictions
+from betahat.data import Block, iter_design_blocks, query, write_predictions
 from betahat.errors import DataError, MissingValueError, UnseenLevelError
 
 ROWS = 30_000
@@ -18,7 +18,8 @@ def design():
     return query(SQL, target="y", columns=["x", "kind"]).design
 
 
-def twice(X: np.ndarray) -> dict[str, np.ndarray]:
+def twice(rows: Block) -> dict[str, np.ndarray]:
+    X = rows.X
     return {"prediction": 2 * X[:, 0], "class": np.where(X[:, 1] > 0, "one", "other")}
 
 
@@ -60,8 +61,8 @@ def test_csv_fields_stay_what_they_are(tmp_path, design):
         ("SELECT 'a' AS x, 'k0' AS kind", twice, "o.csv", TypeError, "'x' must be a number"),
         ("SELECT 1 AS x, 'k0' AS kind WHERE false", twice, "o.csv", DataError, "no rows"),
         (f"SELECT *, 1 AS Prediction FROM ({SQL})", twice, "o.csv", DataError, "'prediction' already"),
-        (SQL, lambda X: {"p": X}, "o.csv", DataError, "'p' of shape"),
-        (SQL, lambda X: {}, "o.csv", DataError, "no columns"),
+        (SQL, lambda rows: {"p": rows.X}, "o.csv", DataError, "'p' of shape"),
+        (SQL, lambda rows: {}, "o.csv", DataError, "no columns"),
         (SQL, twice, "o.xlsx", ValueError, r"\.parquet or \.pq or \.csv"),
         (SQL, twice, "nowhere/o.csv", ValueError, "not there"),
     ],
@@ -76,7 +77,7 @@ def test_refusals_leave_the_old_file(tmp_path, design, what, predict, name, erro
 
 
 def test_blocks_equal_the_design(design):
-    X = np.concatenate(list(iter_design_blocks(SQL, design, block_rows=1234)))
+    X = np.concatenate([rows.X for rows in iter_design_blocks(SQL, design, block_rows=1234)])
     i = np.arange(ROWS)
     np.testing.assert_allclose(X, np.column_stack([i / 7, i % 3 == 1, i % 3 == 2]), rtol=1e-14)
 
@@ -85,11 +86,11 @@ def test_blocks_equal_the_design(design):
 def test_formula_designs(formula):
     source = query(SQL, formula=formula)
     expected = np.concatenate([block.X for block in source.blocks()])
-    np.testing.assert_array_equal(np.concatenate(list(iter_design_blocks(SQL, source.design))), expected)
+    np.testing.assert_array_equal(np.concatenate([rows.X for rows in iter_design_blocks(SQL, source.design)]), expected)
     assert expected.shape == (ROWS, len(source.names))
 
 
 def test_means_fill_in_predictions():
     source = query("SELECT i AS x, i AS y FROM range(5) AS t(i)", target="y", missing="mean")
     blocks = list(iter_design_blocks("SELECT unnest([NULL, 7.0]) AS x", source.design))
-    np.testing.assert_array_equal(np.concatenate(blocks), [[2.0], [7.0]])
+    np.testing.assert_array_equal(np.concatenate([rows.X for rows in blocks]), [[2.0], [7.0]])

@@ -12,6 +12,7 @@ from betahat.cli.progress import Progress
 from betahat.cli.showing import load_model
 
 if TYPE_CHECKING:
+    from betahat.data import Block
     from betahat.data.design import Design
     from betahat.estimators.base import BaseLinear
     from betahat.estimators.nonlinear_regression import NonlinearRegression
@@ -43,15 +44,15 @@ def predict_command(
 
     with Progress("predicting", enabled=not report.as_json) as progress:
 
-        def predict(X: np.ndarray) -> dict[str, np.ndarray]:
+        def predict(block: Block) -> dict[str, np.ndarray]:
             nonlocal rows
-            matrix = model._solver_rows(X)
+            matrix = model._solver_rows(block.X)
             made = dict(zip(names, model._predict_rows(matrix).T, strict=True))
             if interval is not None:
                 bounds = model._bound_rows(matrix, interval, observation=True)
                 for k, each in enumerate(names):
                     made[f"{each}_low"], made[f"{each}_high"] = bounds[:, k, 0], bounds[:, k, 1]
-            rows += len(X)
+            rows += len(block.X)
             progress.say(f"predicting: {rows:,} rows")
             return made
 

@@ -9,12 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from betahat.data.beside import read_offset
     from betahat.data.design import Column, Design, design_from_dict
     from betahat.data.formula import FormulaDesign
     from betahat.data.groups import group_codes
     from betahat.data.inputs import read_formula, read_inputs
+    from betahat.data.labels import read_labels
+    from betahat.data.offset import Offset
     from betahat.data.predict import iter_design_blocks, write_predictions
-    from betahat.data.queries import QuerySource, query
+    from betahat.data.queries import query
+    from betahat.data.query_source import QuerySource
     from betahat.data.source import ArraySource, Block, Source
     from betahat.data.table import TableDesign, learn_table
 
@@ -24,6 +28,7 @@ __all__ = [
     "Column",
     "Design",
     "FormulaDesign",
+    "Offset",
     "QuerySource",
     "Source",
     "TableDesign",
@@ -34,6 +39,8 @@ __all__ = [
     "query",
     "read_formula",
     "read_inputs",
+    "read_labels",
+    "read_offset",
     "write_predictions",
 ]
 
@@ -42,10 +49,14 @@ _WHERE = {
     **dict.fromkeys(("Column", "Design", "design_from_dict"), "design"),
     **dict.fromkeys(("TableDesign", "learn_table"), "table"),
     **dict.fromkeys(("read_inputs", "read_formula"), "inputs"),
-    **dict.fromkeys(("QuerySource", "query"), "queries"),
+    "query": "queries",
+    "QuerySource": "query_source",
     **dict.fromkeys(("iter_design_blocks", "write_predictions"), "predict"),
     "FormulaDesign": "formula",
+    "Offset": "offset",
     "group_codes": "groups",
+    "read_labels": "labels",
+    "read_offset": "beside",
 }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
 from betahat.data.missing import Missing, all_complete, check_policy, fill_means, refuse_missing
+from betahat.data.offset import Offset, added
 from betahat.errors import StorageError
 
 
@@ -58,6 +60,8 @@ class Design(ABC):
     has_intercept: bool
     missing: Missing
     """What was done about missing values in training; only "mean" has an answer for new rows."""
+    offset_names: Offset
+    """Columns beside X that were named in training and are added to the linear predictor."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -91,6 +95,57 @@ class Design(ABC):
         frame = open_frame(table, "table")
         return self.assemble(self.complete(read_columns(frame, self.columns)), len(frame))
 
+    @property
+    def offset_columns(self) -> tuple[Column, ...]:
+        """The columns of the input table that the offset of a row is made of."""
+        return tuple(map(Column, self.offset_names.names))
+
+    def with_offset(self, offset: Offset) -> Self:
+        """The same design for tables whose offset or exposure is in other columns; None keeps the one there is."""
+        changed = copy(self)
+        changed.offset_names = Offset(
+            offset.column or self.offset_names.column, offset.exposure or self.offset_names.exposure
+        )
+        return changed
+
+    def assemble_offset(self, values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
+        """The offset (rows,) of complete columns, or None where rows have none."""
+        return self.offset_names.of(values)
+
+    def complete_offset(self, values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
+        """The offset (rows,) of new rows; a MissingValueError or DataError where a value cannot be used."""
+        needed = {column.name: values[column.name] for column in self.offset_columns}
+        refuse_missing(needed, self.missing, OFFSET_ADVICE)
+        return self.assemble_offset(needed, rows)
+
+    def offset(self, table: Any, offset: Any = None, exposure: Any = None) -> np.ndarray | None:
+        """The offset of new rows: (n,) float64, or None where there is none.
+
+        It is offset + log(exposure), from the columns that were named in training, and what `offset(...)` in a formula
+        adds.
+
+        table : as for :meth:`matrix`. offset, exposure : in place of the columns named in training: the name of another
+        column, numbers for each row, or one number for all.
+
+        Raises DataError for a missing column, an infinite value or an exposure that is not positive, MissingValueError,
+        TypeError for columns that are not numbers.
+        """
+        if not self.offset_columns and offset is None and exposure is None:
+            return None
+        from betahat.data.beside import read_offset
+        from betahat.data.frame import open_frame, read_columns
+
+        frame = open_frame(table, "table")
+        design, n = copy(self), len(frame)
+        names = [self.offset_names.column, self.offset_names.exposure]
+        given: list[Any] = [offset, exposure]
+        for place, value in enumerate(given):
+            if value is not None:
+                names[place], given[place] = (value, None) if isinstance(value, str) else (None, value)
+        design.offset_names = Offset(*names)
+        own = design.complete_offset(read_columns(frame, design.offset_columns), n)
+        return added(own, read_offset(given[0], given[1], n))
+
     def complete(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The columns with means filled in; a MissingValueError where something is still missing."""
         if all_complete(values):
@@ -100,7 +155,12 @@ class Design(ABC):
         return values
 
     def _common(self) -> dict[str, Any]:
-        return {"kind": self.kind, "missing": self.missing, "columns": [c.to_dict() for c in self.columns]}
+        return {
+            "kind": self.kind,
+            "missing": self.missing,
+            "columns": [c.to_dict() for c in self.columns],
+            "offset": self.offset_names.to_dict(),
+        }
 
     @staticmethod
     def _read_common(stored: Mapping[str, Any]) -> tuple[tuple[Column, ...], Missing]:
@@ -114,6 +174,9 @@ class Design(ABC):
             return read, check_policy(stored.get("missing"))
         except ValueError as error:
             raise StorageError(f"a stored design is damaged: {error}") from None
+
+
+OFFSET_ADVICE = "Every row needs its own: neither an offset nor an exposure is invented."
 
 
 def design_from_dict(stored: Mapping[str, Any]) -> Design:

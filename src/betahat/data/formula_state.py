@@ -13,7 +13,7 @@ from typing import Any, cast, final
 import numpy as np
 
 from betahat.data.design import Column
-from betahat.data.formula_syntax import ELEMENTWISE, alias, unalias
+from betahat.data.formula_syntax import ELEMENTWISE, OFFSET, alias, unalias
 from betahat.data.levels import refuse_identifier, refuse_unseen
 from betahat.data.missing import all_finite
 from betahat.errors import DataError, FormulaError, StorageError
@@ -99,7 +99,8 @@ def materialise(
 def _functions() -> dict[str, Any]:
     """What the expressions can see besides columns; formulaic adds its own transforms."""
     elementwise = {name: getattr(np, name) for name in ELEMENTWISE}
-    return {**elementwise, "np": SimpleNamespace(**elementwise, pi=math.pi, e=math.e), "C": _categorical}
+    numpy = SimpleNamespace(**elementwise, pi=math.pi, e=math.e)
+    return {**elementwise, "np": numpy, "C": _categorical, OFFSET: lambda values: values}
 
 
 def _categorical(

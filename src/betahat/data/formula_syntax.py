@@ -12,6 +12,7 @@ import keyword
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, final
 from unicodedata import normalize
 
@@ -33,7 +34,9 @@ STATEFUL = ("center", "scale", "standardize", "poly", "bs", "cr", "cs", "cc")
 """Functions that learn something from the training rows and must use it again in prediction."""
 CONTRASTS = ("treatment", "sum", "helmert", "diff", "poly", "sas")
 CONTRASTS_BY_NAME = ("Treatment", "Sum", "Helmert", "Diff", "Poly")
-FUNCTIONS = (*ELEMENTWISE, *STATEFUL, *CONTRASTS_BY_NAME, "C", "I")
+OFFSET = "offset"
+"""`offset(...)` stands on the right side by itself: what is in it is added to the linear predictor as it is."""
+FUNCTIONS = (*ELEMENTWISE, *STATEFUL, *CONTRASTS_BY_NAME, "C", "I", OFFSET)
 _KEYWORDS = (
     *("contrasts", "levels", "spans_intercept", "base", "reference", "scores"),
     *("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation"),
@@ -56,7 +59,8 @@ class Parsed:
     """A formula that was read and found harmless.
 
     left, right : formulaic's terms of either side; the right side holds "1" where there is an intercept.
-    left_inputs, right_inputs : the columns of the table each side needs, in order of appearance.
+    offset : the terms `offset(...)` of the right side, which are not in `right`.
+    left_inputs, right_inputs, offset_inputs : the columns of the table each needs, in order of appearance.
     coded : columns that are categories because they stand in `C(column)`.
     stateful : functions used that learn from the rows.
     coded_expressions : what else than a column stands in `C(...)`.
@@ -64,8 +68,10 @@ class Parsed:
 
     left: tuple[Any, ...]
     right: tuple[Any, ...]
+    offset: tuple[Any, ...]
     left_inputs: tuple[str, ...]
     right_inputs: tuple[str, ...]
+    offset_inputs: tuple[str, ...]
     coded: frozenset[str]
     coded_expressions: tuple[str, ...]
     stateful: tuple[str, ...]
@@ -74,6 +80,11 @@ class Parsed:
     @property
     def has_intercept(self) -> bool:
         return any(not term.degree for term in self.right)
+
+    @property
+    def plain_target(self) -> bool:
+        """Whether the left side is one column as it is."""
+        return [unalias(str(term)) for term in self.left] == list(self.left_inputs[:1])
 
 
 def alias(name: str) -> str:
@@ -138,10 +149,19 @@ def _examine(
     formula: str, left: tuple[Any, ...], right: tuple[Any, ...], known: list[str], dot: bool
 ) -> Parsed:
     """The checks that need whole terms, and what the terms use."""
-    if not right:
+    offset = tuple(term for term in right if _is_offset(term))
+    terms = tuple(term for term in right if term not in offset)
+    if not terms:
         raise FormulaError(f"the formula {formula!r} has nothing on its right side; 'y ~ 1' fits a mean")
     try:
-        left_inputs, right_inputs = (_inputs(terms, known) for terms in (left, right))
+        for term in (*left, *terms):
+            _refuse_offset(term)
+        left_inputs, right_inputs, offset_inputs = (_inputs(part, known) for part in (left, terms, offset))
+        for term in offset:
+            if not _inputs((term,), known):
+                raise FormulaError(
+                    f"`{unalias(str(term))}` has no column; a number for all is the intercept's"
+                )
     except FormulaError as error:
         raise FormulaError(f"the formula {formula!r}: {error}") from None
     if not left_inputs:
@@ -152,9 +172,11 @@ def _examine(
     coded = [call.args[0] for call in calls if _function(call) == "C" and call.args]
     return Parsed(
         left,
-        right,
+        terms,
+        offset,
         left_inputs,
         right_inputs,
+        offset_inputs,
         frozenset(unalias(node.id) for node in coded if isinstance(node, ast.Name)),
         tuple(unalias(ast.unparse(node)) for node in coded if not isinstance(node, ast.Name)),
         tuple(dict.fromkeys(name for call in calls if (name := _function(call)) in STATEFUL)),
@@ -182,6 +204,10 @@ def _check_tokens(tokens: list[Any]) -> None:
     for place, token in enumerate(tokens):
         if token.kind.value == "python":
             check_expression(token.token)
+            if place and tokens[place - 1].token == "-" and token.token.startswith(f"{OFFSET}("):
+                raise FormulaError(
+                    f"`- {unalias(token.token)}` would take nothing away; write offset(-(...))"
+                )
         if token.token in ("**", "^") and place + 1 < len(tokens):
             power = tokens[place + 1].token
             if not power.isdigit() or int(power) > _HIGHEST_POWER:
@@ -212,6 +238,23 @@ def _inputs(terms: tuple[Any, ...], known: list[str]) -> tuple[str, ...]:
         if name not in known:
             raise FormulaError(f"there is no column {name!r}; {near(name, known)}")
     return tuple(used)
+
+
+def _is_offset(term: Any) -> bool:
+    factors = tuple(term.factors)
+    if len(factors) != 1 or factors[0].eval_method.value != "python":
+        return False
+    body = _tree(factors[0].expr).body
+    return isinstance(body, ast.Call) and _function(body) == OFFSET
+
+
+def _refuse_offset(term: Any) -> None:
+    """A FormulaError for an offset on the left side or in an interaction."""
+    if any(_is_offset(SimpleNamespace(factors=[factor])) for factor in term.factors):
+        raise FormulaError(
+            f"`{unalias(str(term))}`: offset(...) is added to the predictor as it is, and stands on the right side "
+            "by itself: y ~ x + offset(log(n))"
+        )
 
 
 def _tree(expr: str) -> ast.Expression:
@@ -261,6 +304,8 @@ def _check(node: ast.AST, names: list[str], depth: int, inside_c: bool = False) 
             parts = list(parts_)
         case ast.Call(func=func, args=args, keywords=keywords):
             _check_call(node, func, args, keywords, inside_c)
+            if isinstance(func, ast.Name) and func.id == OFFSET and (depth or len(args) != 1 or keywords):
+                raise FormulaError(f"`{_show(node)}`: offset(...) stands by itself and takes one expression")
             inside_c = isinstance(func, ast.Name) and func.id == "C"
             parts = [*args, *(word.value for word in keywords)]
         case _:

@@ -33,17 +33,17 @@ def settle(
         columns = [replace(column, mean=means.get(column.name)) for column in columns]
     if missing != "drop":
         refuse_missing(
-            _together(values, beside), missing, TRAINING_ADVICE if missing == "error" else _MEAN_ADVICE
+            together(values, beside), missing, TRAINING_ADVICE if missing == "error" else _MEAN_ADVICE
         )
         return columns, values, None
-    keep = rows_to_keep(_together(values, beside))
+    keep = rows_to_keep(together(values, beside))
     if keep is not None:
         values = {name: column[keep] for name, column in values.items()}
         for place, column in enumerate(columns):
             if column.levels is not None:
                 levels, values[column.name] = prune_levels(column.levels, values[column.name])
                 columns[place] = replace(column, levels=levels)
-    refuse_infinite(_together(values, beside))
+    refuse_infinite(together(values, beside))
     return columns, values, keep
 
 
@@ -52,12 +52,15 @@ def kept_rows(keep: np.ndarray | None, rows: int) -> int:
     return rows if keep is None else int(np.count_nonzero(keep))
 
 
-def _together(values: Mapping[str, np.ndarray], beside: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Both by name; a column of X and one beside it may have the same."""
-    return {**values, **{f"{k} (beside X)" if k in values else k: v for k, v in beside.items()}}
+def together(values: Mapping[str, np.ndarray], beside: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Both by name; a column of X and another beside it may have the same."""
+    return {
+        **values,
+        **{f"{k} (beside X)" if k in values and values[k] is not v else k: v for k, v in beside.items()},
+    }
 
 
 _MEAN_ADVICE = (
     "`missing` is 'mean', which fills numbers of X only: a category has no mean, and neither a target nor a "
-    "weight is invented. 'drop' leaves those rows out."
+    "weight or offset is invented. 'drop' leaves those rows out."
 )

@@ -97,6 +97,8 @@ class Source(ABC):
     """How many rows there are, None until a first reading tells."""
     has_offset: bool = False
     """Whether its blocks have offsets."""
+    classes: np.ndarray | None = None
+    """The labels (K,) behind a target of codes 0 … K−1, in the order of numpy.unique; None for numbers."""
 
     @property
     @abstractmethod
@@ -175,11 +177,12 @@ class ArraySource(Source):
         target_names: tuple[str, ...] | None = None,
         X_low: np.ndarray | None = None,
         offset: np.ndarray | None = None,
+        classes: np.ndarray | None = None,
     ) -> None:
         y = y.reshape(-1, 1) if y.ndim == 1 else y
         self._block = Block(X, y, weight, frequency, groups, X_low, offset=offset)
         self.n_rows, self._columns = X.shape
-        self._targets, self.has_offset = y.shape[1], offset is not None
+        self._targets, self.has_offset, self.classes = y.shape[1], offset is not None, classes
         self._names, self._target_names = names, target_names
         self.readings = 0
 
@@ -202,7 +205,8 @@ class DerivedSource(Source):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.in_memory, self.n_rows, self.has_offset = source.in_memory, source.n_rows, source.has_offset
+        self.in_memory, self.n_rows = source.in_memory, source.n_rows
+        self.has_offset, self.classes = source.has_offset, source.classes
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from betahat.data.design import Column, Design
 from betahat.data.frame import learn_columns, open_frame, pick, read_columns
 from betahat.data.levels import warn_single_level
 from betahat.data.missing import Missing, all_finite, check_policy
+from betahat.data.offset import NO_OFFSET, Offset
 from betahat.data.settle import kept_rows, settle
 from betahat.errors import DataError
 
@@ -35,8 +36,10 @@ class TableDesign(Design):
     kind: ClassVar[str] = "columns"
     has_intercept = True
 
-    def __init__(self, columns: tuple[Column, ...], missing: Missing = "error") -> None:
-        self.columns, self.missing = columns, missing
+    def __init__(
+        self, columns: tuple[Column, ...], missing: Missing = "error", offset: Offset = NO_OFFSET
+    ) -> None:
+        self.columns, self.missing, self.offset_names = columns, missing, offset
         self.names = tuple(name for column in columns for name in _names(column))
         if len(set(self.names)) < len(self.names):
             repeated = sorted({name for name in self.names if self.names.count(name) > 1})
@@ -78,7 +81,7 @@ class TableDesign(Design):
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> TableDesign:
-        return cls(*cls._read_common(stored))
+        return cls(*cls._read_common(stored), Offset.from_dict(stored.get("offset")))
 
 
 def learn_table(
