@@ -12,10 +12,14 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "LinearRegression": "estimators.linear_regression",
+    "GammaRegressor": "estimators.gamma_regressor",
+    "GeneralizedLinearModel": "estimators.generalized_linear_model",
     "LogisticRegression": "estimators.logistic_regression",
     "NonlinearRegression": "estimators.nonlinear_regression",
+    "PoissonRegressor": "estimators.poisson_regressor",
     "PolynomialRegression": "estimators.polynomial_regression",
     "Ridge": "estimators.ridge",
+    "TweedieRegressor": "estimators.tweedie_regressor",
     "fit": "estimators.formula",
     "load": "estimators.storing",
     "least_squares": "solvers.residuals",

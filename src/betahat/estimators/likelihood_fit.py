@@ -134,11 +134,9 @@ def _statistics(
     deviance = max(2 * (at_end.value - sums.saturated), 0.0)
     df = sums.counts.observations - rank
     dispersion = 1.0 if family.dispersion_known else at_end.pearson / df if df > 0 else np.nan
-    constant = (
-        likelihood_constant(source, family, sums, dispersion)
-        if family.dispersion_known or dispersion > 0
-        else np.nan
-    )
+    phi = deviance / sums.counts.observations if family.name == "gaussian" else dispersion
+    phi = phi if phi > 0 else np.nan
+    constant = likelihood_constant(source, family, sums, phi) if phi > 0 else np.nan
     refusal, inverse, observed, meat, options = None, None, None, None, {}
     kind = check_cov_type(settings.cov_type)
     if free and not certificate.converged:
@@ -169,7 +167,7 @@ def _statistics(
         infinite=np.zeros((1, m), bool), null_space=null, rank=rank, n_obs=sums.counts.observations,
         weight=sums.counts.weight, family=family.name, link=family.link, deviance=deviance,
         null_deviance=null_deviance, pearson=at_end.pearson,
-        log_likelihood=constant - at_end.value / dispersion, null_log_likelihood=constant - null_sum / dispersion,
+        log_likelihood=constant - at_end.value / phi, null_log_likelihood=constant - null_sum / phi,
         dispersion=dispersion, dispersion_known=family.dispersion_known, has_intercept=bool(first),
         condition_number=certificate.condition_number, certificate_line=certificate.line(), method=found.solver,
         penalised=not free, fingerprint=sums.fingerprint, meat=None if meat is None else meat[0],

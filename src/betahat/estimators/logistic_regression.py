@@ -87,13 +87,13 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
     >>> X = np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
     >>> m = bh.LogisticRegression().fit(X, ["no", "no", "yes", "no", "yes", "yes"])
     >>> m.coef_.round(6), m.intercept_.round(6)
-    (array([[1.169664]]), array([-4.093824]))
+    (array([[1.214028]]), array([-4.249097]))
     >>> m.certificate_.status
     'global minimum'
     >>> m.predict([[2.5], [5.5]]), m.predict_proba([[3.5]]).round(6)
     (array(['no', 'yes'], dtype='<U3'), array([[0.5, 0.5]]))
     >>> m.inference_.std_err.round(4)
-    array([2.9944, 0.8118])
+    array([3.3879, 0.9126])
     """
 
     def __init__(

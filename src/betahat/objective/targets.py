@@ -16,7 +16,8 @@ from betahat.models.linear import Counts
 class TargetSums(Statistic):
     """Sums over the targets y (n,) of rows that count; X is not looked at.
 
-    counts; total Σ w y, squares Σ w y²; smallest, largest; saturated Σ w min L(y, ·); constant Σ f (log p(y | μ, 1/w) +
+    counts; total Σ w y, squares Σ w y²; smallest, largest; value Σ w L(y, `at`) at one predictor; saturated
+    Σ w min L(y, ·); constant Σ f (log p(y | μ, 1/w) +
     w L(y, η)), which no η changes; has_offset : whether any row has one that is not 0; finite : whether y and offsets
     are.
     """
@@ -25,9 +26,9 @@ class TargetSums(Statistic):
         self._family = family
         self.counts = Counts()
         self.total, self.squares, self.smallest, self.largest = 0.0, 0.0, np.inf, -np.inf
-        self.saturated, self.constant = 0.0, 0.0
+        self.value, self.saturated, self.constant = 0.0, 0.0, 0.0
         self.has_offset, self.finite = False, True
-        self._at: float | None = None
+        self.at: float | None = None
 
     def update(self, block: Block) -> None:
         y, w, f, offset = counting(block)
@@ -43,10 +44,11 @@ class TargetSums(Statistic):
         self.squares += float(w @ (y * y))
         self.smallest, self.largest = min(self.smallest, float(y.min())), max(self.largest, float(y.max()))
         self.has_offset |= offset is not None and bool(offset.any())
-        if self._at is None:
-            self._at = level_of(family, float(w @ y) / float(w.sum()), float(w.sum()))
-        eta = np.full(len(y), self._at)
+        if self.at is None:
+            self.at = level_of(family, float(w @ y) / float(w.sum()), float(w.sum()))
+        eta = np.full(len(y), self.at)
         value = family.value(y, eta)
+        self.value += float(w @ value)
         self.saturated += float(w @ (value - 0.5 * family.deviance(y, eta)))
         if family.dispersion_known:
             importance = None if block.weight is None else w / f
@@ -54,7 +56,7 @@ class TargetSums(Statistic):
 
     def merge(self, other: TargetSums) -> None:
         self.counts.merge(other.counts)
-        for name in ("total", "squares", "saturated", "constant"):
+        for name in ("total", "squares", "value", "saturated", "constant"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.smallest, self.largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
         self.has_offset, self.finite = self.has_offset | other.has_offset, self.finite & other.finite
@@ -133,9 +135,11 @@ def _derivatives(source: Source, family: Family, level: float) -> tuple[float, f
 
 
 def null_value(source: Source, family: Family, sums: TargetSums, level: float) -> float:
-    """Σ w L(y, level + offset); L is linear in y, so that without offsets the mean tells it."""
+    """Σ w L(y, level + offset). L(y, η) − L(y, η') is linear in y, so that without offsets the mean tells it."""
     if not sums.has_offset:
-        return sums.counts.weight * float(family.value(np.array([sums.mean]), np.array([level]))[0])
+        assert sums.at is not None
+        there, here = family.value(np.full(2, sums.mean), np.array([level, sums.at]))
+        return sums.value + (sums.counts.weight * float(there - here) if level != sums.at else 0.0)
     total = 0.0
     for block in source.blocks():
         y, w, _, offset = counting(block)

@@ -1,0 +1,131 @@
+"""What regressions with a likelihood share: means, intervals of them, and the share of deviance explained."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from betahat.data.source import Source
+from betahat.errors import DataError, InferenceError
+from betahat.estimators.checks import check_choice
+from betahat.estimators.inputs import check_weight
+from betahat.estimators.likelihood_base import BaseLikelihood
+from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
+from betahat.losses.family import Family
+from betahat.penalties import L2, NoPenalty, Penalty
+
+_INFORMATION = ("expected", "observed")
+
+
+class LikelihoodRegressor(RegressorMixin, BaseLikelihood):
+    """Abstract: E(y) = h(offset + β₀ + Xβ) for a family of distributions. Subclasses name it."""
+
+    information: str
+
+    @abstractmethod
+    def _family(self) -> Family:
+        """The distribution with its link."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        try:
+            self._family().check_target(np.array([-1.0]))
+        except (ValueError, TypeError):  # of the family, or of parameters that fit will refuse
+            tags.target_tags.positive_only = True
+        return tags
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, frequency_weight: Any = None, groups: Any = None,
+        offset: Any = None, exposure: Any = None,
+    ) -> Self:  # fmt: skip
+        """Fit to rows.
+
+        X : (n, p) array, list, scipy.sparse matrix, pandas/polars/pyarrow table (text and categories are treatment
+            coded), or a source that holds its own target (see :func:`betahat.data.query`).
+        y : (n,) numbers that the family can give; None with a source.
+        sample_weight : (n,) importance weights w ≥ 0: the variance of y is φ V(μ)/w. For proportions of a binomial, the
+            number of trials.
+        frequency_weight : (n,) whole numbers; a row stands for so many equal rows.
+        groups : (n,) or (n, 2) labels of clusters, for ``cov_type="cluster"``.
+        offset : (n,) known numbers that are added to the linear predictor.
+        exposure : (n,) numbers > 0 whose logarithms are added to it, for links that are logarithms: the time or the
+            population at risk.
+
+        Raises MissingValueError, DataError, TypeError or ValueError where the inputs cannot be fitted, each naming the
+        argument, and CollinearityError if ``collinear="error"``.
+        """
+        if exposure is not None and self._family().link != "log":
+            raise ValueError(
+                f"exposure multiplies the mean where the link is the logarithm; the link here is "
+                f"{self._family().link!r}: give offset"
+            )
+        return self._fit_rows(X, y, {
+            "sample_weight": sample_weight, "frequency_weight": frequency_weight, "groups": groups, "offset": offset,
+            "exposure": exposure,
+        })  # fmt: skip
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("information", self.information, _INFORMATION)
+        self._family()
+
+    def _penalty(self, weight: float) -> Penalty:
+        return L2(float(self.alpha)) if self.alpha else NoPenalty()
+
+    def _fit_result(self, source: Source, has_intercept: bool) -> LikelihoodResult:
+        self.n_columns_ = len(source.names)
+        before = self._warm()
+        warm = None if before is None else (before[0][0], float(before[1][0]))
+        return fit_likelihood(source, self._family(), self._penalty, self._settings(has_intercept), warm)
+
+    # --- prediction ---------------------------------------------------------------------------------------------
+
+    def linear_predictor(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:
+        """η = offset + log(exposure) + β₀ + Xβ of new rows, (n,)."""
+        return self._predictors(X, offset, exposure)[:, 0]
+
+    def predict(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:
+        """The mean μ = h(η) of new rows, (n,)."""
+        return self._family().mean(self.linear_predictor(X, offset, exposure))
+
+    def prediction_interval(
+        self, X: Any, level: float = 0.95, kind: str = "confidence", offset: Any = None, exposure: Any = None
+    ) -> np.ndarray:
+        """Confidence intervals (n, 2) of the means: h at the ends of those of η, η ± z √(x₀ᵀVx₀)."""
+        if kind != "confidence":
+            raise InferenceError(
+                f'kind (={kind!r}) must be "confidence": the interval of the mean. How single observations scatter '
+                "about it the family's distribution says, not an interval of this kind"
+            )
+        check_is_fitted(self, "_result")
+        matrix = self._matrix(X)
+        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        eta = self._interval(matrix, level)
+        shift = self.linear_predictor(X, offset, exposure) - eta.mean(axis=1)
+        return np.sort(self._family().mean(eta + shift[:, None]), axis=1)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """D², the share of deviance explained: 1 − D(y, μ̂)/D(y, ȳ), as in scikit-learn."""
+        family = self._family()
+        y = np.asarray(y, np.float64)
+        eta = self.linear_predictor(X)
+        if y.shape != eta.shape:
+            raise DataError(f"y has shape {y.shape}, expected {eta.shape}: one number for each row of X")
+        w = check_weight("sample_weight", sample_weight, len(y))
+        w = np.ones(len(y)) if w is None else w
+        family.check_target(y)
+        mean = np.average(y, weights=w)
+        null = family.deviance(y, family.predictor(np.full(len(y), mean)))
+        whole = float(w @ null)
+        return 1.0 - float(w @ family.deviance(y, eta)) / whole if whole > 0 else np.nan
+
+    def explain(self) -> str:
+        """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
+        from betahat.report.explain_likelihood import explain_likelihood
+
+        check_is_fitted(self, "_result")
+        return explain_likelihood(self._result)
