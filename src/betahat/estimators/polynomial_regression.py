@@ -121,7 +121,7 @@ class PolynomialRegression(BaseLinear):
         high, low = basis.evaluate_twice(X) if twice else (basis.evaluate(X), None)
         inner = ArraySource(
             high, block.y, block.weight, block.frequency, block.groups,  # pyright: ignore[reportArgumentType]
-            self.term_names_, source.target_names, low,
+            self.term_names_, source.target_names, low, block.offset,
         )  # fmt: skip
         super()._fit_source(inner)
 

@@ -33,7 +33,7 @@ class LinearObjective:
     ) -> None:
         if source.has_offset:
             raise ValueError(
-                "least squares takes no offset: subtract it from the target, which is the same model (y - offset ~ x)"
+                "least squares takes no offset: subtract it from the target, which is the same model, such as I(y - offset) ~ x"
             )
         self.source, self.loss, self.fit_intercept = source, loss, fit_intercept
         self._make_penalty = penalty
