@@ -6,7 +6,7 @@ Nothing here sees an estimator, and nothing keeps rows of the training data."""
 from __future__ import annotations
 
 from betahat.inference.covariance import COV_TYPES, check_cov_type, check_maxlags
-from betahat.inference.likelihood import LikelihoodInference, LikelihoodStatistics
+from betahat.inference.likelihood import LikelihoodInference, LikelihoodStatistics, LikelihoodSummary
 from betahat.inference.meat import ClusterMeat, HACMeat, HCMeat, Meat, leverage, meat_for
 from betahat.inference.results import Inference
 from betahat.inference.statistics import LinearStatistics
@@ -21,6 +21,7 @@ __all__ = [
     "Inference",
     "LikelihoodInference",
     "LikelihoodStatistics",
+    "LikelihoodSummary",
     "LinearStatistics",
     "Meat",
     "Summary",

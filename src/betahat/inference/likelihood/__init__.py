@@ -6,5 +6,6 @@ from __future__ import annotations
 
 from betahat.inference.likelihood.results import LikelihoodInference
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
+from betahat.inference.likelihood.summary import LikelihoodSummary
 
-__all__ = ["LikelihoodInference", "LikelihoodStatistics"]
+__all__ = ["LikelihoodInference", "LikelihoodStatistics", "LikelihoodSummary"]

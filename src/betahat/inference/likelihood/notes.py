@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from betahat.inference.base import penalised_reason, some_names, undetermined_note, whole
+from betahat.inference.coefficients import infinity
 from betahat.inference.distributions import f_tail
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
 
@@ -59,12 +60,3 @@ def _overdispersed(s: LikelihoodStatistics) -> bool:
     if s.family.lower() != "poisson" or not s.df_resid > 0 or not s.pearson / s.df_resid > _OVERDISPERSED:
         return False
     return bool(f_tail(s.pearson / s.df_resid, s.df_resid, np.inf) < _SURE)
-
-
-def infinity(estimate: float) -> str:
-    """How an infinite estimate is shown, with its sign.
-
-    >>> infinity(-31.5)
-    '−∞'
-    """
-    return "−∞" if estimate < 0 else "∞"
