@@ -20,10 +20,15 @@ class _Stored(NamedTuple):
 
 
 _STORED = {
+    "GammaRegressor": _Stored("gamma_regressor", "storing_likelihood"),
+    "GeneralizedLinearModel": _Stored("generalized_linear_model", "storing_likelihood"),
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
+    "LogisticRegression": _Stored("logistic_regression", "storing_likelihood"),
     "NonlinearRegression": _Stored("nonlinear_regression", "storing_nonlinear"),
+    "PoissonRegressor": _Stored("poisson_regressor", "storing_likelihood"),
     "PolynomialRegression": _Stored("polynomial_regression", "storing_polynomial"),
     "Ridge": _Stored("ridge", "storing_linear"),
+    "TweedieRegressor": _Stored("tweedie_regressor", "storing_likelihood"),
 }
 """Every class that a file may name; nothing else is ever looked up.
 
