@@ -68,6 +68,11 @@ def fit_linear(
     maxlags: int | None, extended: bool = False, method: Method | None = None,
 ) -> LinearResult:  # fmt: skip
     """Solve, certify, and sum what the covariance needs. `penalty` is called with Σw once that is known."""
+    if source.has_offset:
+        raise ValueError(
+            "least squares takes no offset: subtract it from the target, which is the same model, such as "
+            "I(y - offset) ~ x"
+        )
     with blas_for(source):
         return _fit(source, penalty, fit_intercept, collinear, cov_type, maxlags, extended, method)
 

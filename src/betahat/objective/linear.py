@@ -31,10 +31,6 @@ class LinearObjective:
     def __init__(
         self, source: Source, loss: Loss, penalty: Callable[[float], Penalty], fit_intercept: bool
     ) -> None:
-        if source.has_offset:
-            raise ValueError(
-                "least squares takes no offset: subtract it from the target, which is the same model, such as I(y - offset) ~ x"
-            )
         self.source, self.loss, self.fit_intercept = source, loss, fit_intercept
         self._make_penalty = penalty
         self.penalty: Penalty = NoPenalty()
