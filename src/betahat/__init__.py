@@ -20,6 +20,7 @@ _WHERE = {
     "PolynomialRegression": "estimators.polynomial_regression",
     "Ridge": "estimators.ridge",
     "TweedieRegressor": "estimators.tweedie_regressor",
+    "compare": "inference.compare",
     "fit": "estimators.formula",
     "load": "estimators.storing",
     "least_squares": "solvers.residuals",

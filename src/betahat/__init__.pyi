@@ -33,6 +33,7 @@ from betahat.estimators.nonlinear_regression import NonlinearRegression as Nonli
 from betahat.estimators.polynomial_regression import PolynomialRegression as PolynomialRegression
 from betahat.estimators.ridge import Ridge as Ridge
 from betahat.estimators.storing import load as load
+from betahat.inference.compare import compare as compare
 from betahat.report.versions import show_versions as show_versions
 from betahat.solvers.minimize import minimize as minimize
 from betahat.solvers.residuals import least_squares as least_squares
