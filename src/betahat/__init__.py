@@ -38,6 +38,8 @@ _WHERE = {
     "InferenceError": "errors",
     "MissingRowsWarning": "errors",
     "MissingValueError": "errors",
+    "SeparationError": "errors",
+    "SeparationWarning": "errors",
     "StorageError": "errors",
     "UnseenLevelError": "errors",
 }

@@ -25,6 +25,8 @@ from betahat.errors import FormulaError as FormulaError
 from betahat.errors import InferenceError as InferenceError
 from betahat.errors import MissingRowsWarning as MissingRowsWarning
 from betahat.errors import MissingValueError as MissingValueError
+from betahat.errors import SeparationError as SeparationError
+from betahat.errors import SeparationWarning as SeparationWarning
 from betahat.errors import StorageError as StorageError
 from betahat.errors import UnseenLevelError as UnseenLevelError
 from betahat.estimators.formula import fit as fit

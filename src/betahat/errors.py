@@ -26,6 +26,10 @@ class CollinearityError(ValueError):
     """Columns are linear combinations of one another and the caller asked to be stopped."""
 
 
+class SeparationError(ValueError):
+    """Columns separate the classes, so that the likelihood has no maximum, and the caller asked to be stopped."""
+
+
 class InferenceError(ValueError):
     """A standard error, interval or test was asked for where none is defined; the message says why."""
 
@@ -44,6 +48,10 @@ class CollinearityWarning(UserWarning):
 
 class CertificateWarning(UserWarning):
     """A fit was expected to be certified as a minimum and was not; the message says what is missing."""
+
+
+class SeparationWarning(UserWarning):
+    """Columns separate the classes, so that the likelihood has no maximum; the message says which and what helps."""
 
 
 class MissingRowsWarning(UserWarning):

@@ -31,7 +31,7 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         "power(k)". None: identity for Gaussian, logit for binomial, log for all others.
     alpha : float ≥ 0
         Weight of the ridge penalty on the *mean* loss. With alpha > 0 there are no standard errors.
-    fit_intercept, cov_type, maxlags, collinear, missing, solver, max_iter, tol, warm_start
+    fit_intercept, cov_type, maxlags, collinear, separation, missing, solver, max_iter, tol, warm_start
         As in `LogisticRegression`.
     information : {"expected", "observed"}
         What standard errors are made of: E L'' (as R's glm and statsmodels' GLM have it) or L'' itself.
@@ -70,6 +70,7 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         maxlags: int | None = None,
         information: str = "expected",
         collinear: str = "minimum_norm",
+        separation: str = "warn",
         missing: str = "error",
         solver: Any = None,
         max_iter: int | None = None,
@@ -84,6 +85,7 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         self.maxlags = maxlags
         self.information = information
         self.collinear = collinear
+        self.separation = separation
         self.missing = missing
         self.solver = solver
         self.max_iter = max_iter

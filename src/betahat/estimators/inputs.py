@@ -111,44 +111,14 @@ def array_source(
         codes,
         names,
         target_names,
-        offset=offsets_of(offset, exposure, n),
+        offset=None if offset is None and exposure is None else _offset(offset, exposure, n),
     )
 
 
-def offsets_of(offset: Any, exposure: Any, n: int) -> np.ndarray | None:
-    """offset + log(exposure) as (n,) float64, or None where neither is given.
+def _offset(offset: Any, exposure: Any, n: int) -> np.ndarray | None:
+    from betahat.data.beside import read_offset
 
-    Raises DataError where shapes differ from (n,), values are not finite, or an exposure is not positive; TypeError for
-    what holds no numbers.
-    """
-    parts = []
-    for name, given in (("offset", offset), ("exposure", exposure)):
-        if given is None:
-            continue
-        if np.isscalar(given) and not isinstance(given, (str, bytes)):
-            given = np.full(n, given, np.float64)
-        try:
-            values = np.asarray(unmasked(given))
-            if values.dtype.kind not in "fiubO":
-                raise TypeError(f"an array of {values.dtype} holds no numbers")
-            values = values.astype(np.float64, copy=False)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name} must hold numbers, one for each row; {error}") from error
-        if values.shape != (n,):
-            raise DataError(f"{name} has shape {values.shape}, expected ({n},): one number for each row of X")
-        if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values)))
-            raise DataError(f"{name} is {values[row]} in row {row}; expected finite numbers")
-        if name == "exposure":
-            if n and values.min() <= 0:
-                row = int(np.argmin(values))
-                raise DataError(
-                    f"exposure is {values[row]:g} in row {row}; expected numbers > 0, the time or population at risk "
-                    "(its logarithm is added to the linear predictor)"
-                )
-            values = np.log(values)
-        parts.append(values)
-    return sum(parts[1:], parts[0]) if parts else None
+    return read_offset(offset, exposure, n)
 
 
 def refuse_no_weight(block: Block) -> None:

@@ -11,10 +11,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
 from betahat.data.source import ArraySource, Source
-from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
+from betahat.errors import (
+    CertificateWarning,
+    CollinearityWarning,
+    InferenceError,
+    SeparationError,
+    SeparationWarning,
+    users_line,
+)
 from betahat.estimators.checks import MISSING, check_choice, check_number
 from betahat.estimators.choices import check_budget, check_solver, check_tolerance
-from betahat.estimators.inputs import offsets_of, refuse_no_weight
+from betahat.estimators.inputs import is_frame, refuse_no_weight
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
 from betahat.estimators.rows import RowEstimator
 from betahat.inference import check_cov_type
@@ -26,6 +33,7 @@ from betahat.solvers.trace import Trace
 if TYPE_CHECKING:
     from betahat.inference.likelihood import LikelihoodInference, LikelihoodSummary
 
+_SEPARATION = ("warn", "error")
 _STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
 
 
@@ -37,6 +45,7 @@ class BaseLikelihood(RowEstimator):
     cov_type: str
     maxlags: int | None
     collinear: str
+    separation: str
     solver: Any
     max_iter: int | None
     tol: float | None
@@ -67,6 +76,7 @@ class BaseLikelihood(RowEstimator):
         check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
         check_choice("collinear", self.collinear, COLLINEAR)
         check_choice("missing", self.missing, MISSING)
+        check_choice("separation", self.separation, _SEPARATION)
         for name in ("fit_intercept", "warm_start"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name} (={getattr(self, name)!r}) must be True or False")
@@ -104,6 +114,8 @@ class BaseLikelihood(RowEstimator):
         if self.design_ is not None and self.design_.kind == "formula":
             has_intercept = self.design_.has_intercept
         result = self._fit_result(source, has_intercept)
+        if result.separation is not None and self.separation == "error":
+            raise SeparationError(result.separation)
         self._show(result)
         self._warn(result)
 
@@ -142,7 +154,9 @@ class BaseLikelihood(RowEstimator):
                 else "these columns were dropped (their coefficients are 0)"
             )
             warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=users_line())
-        if not result.certificate.converged and result.separation is None:
+        if result.separation is not None:
+            warnings.warn(result.separation, SeparationWarning, stacklevel=users_line())
+        elif not result.certificate.converged:
             warnings.warn(
                 f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line()
             )
@@ -153,19 +167,26 @@ class BaseLikelihood(RowEstimator):
         """η (n, t) of new rows."""
         check_is_fitted(self, "_result")
         matrix = self._matrix(X)
-        own = self._offset_of(X)
         matrix = matrix if hasattr(matrix, "tocsr") else np.asarray(matrix, np.float64)
         eta = predict(matrix, self._result.coef, self._result.intercept)
-        added = offsets_of(offset, exposure, eta.shape[0])
-        for each in (own, added):
-            if each is not None:
-                eta = eta + each[:, None]
-        return eta
+        added = self._offset_of(X, offset, exposure, len(eta))
+        return eta if added is None else eta + added[:, None]
 
-    def _offset_of(self, X: Any) -> np.ndarray | None:
-        """The offset that the model's own table or formula names, read from new rows."""
-        read = getattr(self.design_, "offset", None)
-        return read(X) if callable(read) else None  # pyright: ignore[reportReturnType]
+    def _offset_of(self, X: Any, offset: Any, exposure: Any, n: int) -> np.ndarray | None:
+        """What is added to the predictors of new rows: given, or in the columns that were named in training."""
+        if self.design_ is not None and is_frame(X):
+            return self.design_.offset(X, offset, exposure)
+        if self.design_ is not None and self.design_.offset_columns and offset is None and exposure is None:
+            names = [column.name for column in self.design_.offset_columns]
+            raise TypeError(
+                f"this {type(self).__name__} was fitted with an offset from the columns {names}; predict needs a table "
+                f"with these columns, or offset=, not {type(X).__name__} alone"
+            )
+        if offset is None and exposure is None:
+            return None
+        from betahat.data.beside import read_offset
+
+        return read_offset(offset, exposure, n)
 
     # --- results ------------------------------------------------------------------------------------------------
 

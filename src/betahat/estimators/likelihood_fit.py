@@ -12,6 +12,7 @@ from betahat.certificate import RELATIVE_TOLERANCE, Certificate
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.linear_fit import blas_for, open_directions, refuse_unrepresentable, sum_meat
+from betahat.estimators.separated import Detector, kind_of, limit_inverse, without_maximum, words
 from betahat.estimators.smooth_fit import certify_fit, refuse_leverages, smallest_norm
 from betahat.inference import check_cov_type
 from betahat.inference.likelihood import LikelihoodStatistics
@@ -28,6 +29,7 @@ from betahat.objective.targets import (
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.likelihood.solve import LikelihoodFit, refuse_not_finite, solve_likelihood
 from betahat.solvers.linear_descent import Method
+from betahat.solvers.separation import Separation
 from betahat.solvers.trace import Trace
 
 
@@ -98,29 +100,39 @@ def _fit(
         refuse_not_finite(source, family.name)
     R = penalty(sums.counts.weight)
     level = null_level(source, family, sums, settings.fit_intercept)
-    fit = solve_likelihood(
-        source, family, R, settings.fit_intercept, settings.collinear, level, settings.method, warm=warm
+    free, kind = isinstance(R, NoPenalty), kind_of(family)
+    detector = (
+        Detector(source, kind, settings.fit_intercept, settings.classes or None) if free and kind else None
     )
+    fit = solve_likelihood(
+        source, family, R, settings.fit_intercept, settings.collinear, level, settings.method,
+        None if detector is None else detector.look, warm,
+    )  # fmt: skip
     found, at = fit.found, fit.found.objective.at
     coef, intercept = at.raw(found.theta)
     if fit.start is not None and isinstance(R, NoPenalty):
         coef, intercept = smallest_norm(at, found.theta, fit.start, settings.collinear)
     asked = None if settings.method is None else settings.method.tolerance
     certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
+    separation = None
+    if detector is not None and certificate.error_bound_kind != "bound":
+        separation = detector.at(coef, intercept)  # only a bound proves that a maximum exists
+    if separation is not None:
+        certificate = without_maximum(certificate, separation, separation.infinite)
     statistics, refusal = _statistics(
-        source, family, R, settings, sums, level, fit, certificate, coef, intercept
+        source, family, R, settings, sums, level, fit, certificate, coef, intercept, separation
     )
     return LikelihoodResult(
         coef[None, :], np.array([intercept]), certificate, found.trace,
         "converged" if certificate.converged else found.stop_reason, found.solver, found.why, found.iterations,
         fit.start.remarks if fit.start is not None and isinstance(R, NoPenalty) else [], statistics, settings.alpha,
-        refusal,
+        refusal, None if separation is None else words(separation, family.name),
     )  # fmt: skip
 
 
 def _statistics(
     source: Source, family: Family, penalty: Penalty, settings: Settings, sums: TargetSums, level: float,
-    fit: LikelihoodFit, certificate: Certificate, coef: np.ndarray, intercept: float,
+    fit: LikelihoodFit, certificate: Certificate, coef: np.ndarray, intercept: float, separation: Separation | None,
 ) -> tuple[LikelihoodStatistics, str | None]:  # fmt: skip
     found, first = fit.found, int(settings.fit_intercept)
     at, at_end, free = found.objective.at, found.sums, isinstance(penalty, NoPenalty)
@@ -138,8 +150,17 @@ def _statistics(
     phi = phi if phi > 0 else np.nan
     constant = likelihood_constant(source, family, sums, phi) if phi > 0 else np.nan
     refusal, inverse, observed, meat, options = None, None, None, None, {}
-    kind = check_cov_type(settings.cov_type)
-    if free and not certificate.converged:
+    kind, centre, infinite = check_cov_type(settings.cov_type), at.mean, np.zeros(m, bool)
+    if separation is not None:
+        infinite = separation.infinite
+        inverse, centre = limit_inverse(fit, at_end.hessian, at, separation.span, null)
+        observed = inverse
+        if not family.canonical:
+            inverse, _ = limit_inverse(
+                fit, found.objective.information(found.theta), at, separation.span, null
+            )
+        kind = "nonrobust"
+    elif free and not certificate.converged:
         refusal = f"the fit is not a minimum, so that there are no standard errors: {certificate.message}"
     elif free:
         try:
@@ -164,14 +185,14 @@ def _statistics(
         names=("Intercept", *source.names) if first else tuple(source.names),
         target_names=(source.target_names[0],), response=source.target_names[0], classes=settings.classes,
         estimate=estimate[None, :], inverse=inverse, estimable=estimable[None, :],
-        infinite=np.zeros((1, m), bool), null_space=null, rank=rank, n_obs=sums.counts.observations,
+        infinite=infinite[None, :], null_space=null, rank=rank, n_obs=sums.counts.observations,
         weight=sums.counts.weight, family=family.name, link=family.link, deviance=deviance,
         null_deviance=null_deviance, pearson=at_end.pearson,
         log_likelihood=constant - at_end.value / phi, null_log_likelihood=constant - null_sum / phi,
         dispersion=dispersion, dispersion_known=family.dispersion_known, has_intercept=bool(first),
         condition_number=certificate.condition_number, certificate_line=certificate.line(), method=found.solver,
         penalised=not free, fingerprint=sums.fingerprint, meat=None if meat is None else meat[0],
-        centre=at.mean if first else None, cov_type=kind, cov_options=options,
+        centre=centre if first else None, cov_type=kind, cov_options=options,
         observed_inverse=observed, information=settings.information,
     ), refusal  # fmt: skip
 

@@ -13,15 +13,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
-from betahat.estimators.checks import check_choice
 from betahat.estimators.class_weights import check_class_weight, weighted_by_class
 from betahat.estimators.likelihood_base import BaseLikelihood
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
 from betahat.losses.bernoulli import Bernoulli
 from betahat.penalties import L2, NoPenalty, Penalty
-
-_SEPARATION = ("warn", "error")
 
 
 @final
@@ -152,7 +149,6 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_choice("separation", self.separation, _SEPARATION)
         check_class_weight(self.class_weight)
         if self.C is None:
             return

@@ -12,6 +12,7 @@ from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings, inverse_information
 from betahat.estimators.linear_fit import blas_for, open_directions
+from betahat.estimators.separated import Detector, limit_inverse, without_maximum, words
 from betahat.estimators.smooth_fit import certify_fit
 from betahat.inference import check_cov_type
 from betahat.inference.likelihood import LikelihoodStatistics
@@ -19,6 +20,7 @@ from betahat.models.linear import Counts
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.likelihood.softmax import solve_softmax
 from betahat.solvers.likelihood.solve import LikelihoodFit
+from betahat.solvers.separation import Separation
 
 
 class _ClassSums(Statistic):
@@ -63,24 +65,39 @@ def _fit(
     weight = float(sums.weights.sum())
     R = penalty(weight)
     levels = np.log(sums.weights / weight)
+    free = isinstance(R, NoPenalty)
+    detector = Detector(source, "multinomial", settings.fit_intercept, settings.classes) if free else None
     fit = solve_softmax(
-        source, K, R, settings.fit_intercept, settings.collinear, levels, settings.method, warm=warm
-    )
-    found, free = fit.found, isinstance(R, NoPenalty)
+        source, K, R, settings.fit_intercept, settings.collinear, levels, settings.method,
+        None if detector is None else detector.look, warm,
+    )  # fmt: skip
+    found = fit.found
     beta, level = found.objective.raw(found.theta)
     if free and fit.start is not None:
         beta, level = _smallest_norms(fit, settings.collinear)
     asked = None if settings.method is None else settings.method.tolerance
     certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
+    separation = None
+    if detector is not None and certificate.error_bound_kind != "bound":
+        separation = detector.at(beta, level)  # only a bound proves that a maximum exists
+    if separation is not None:
+        certificate = without_maximum(certificate, separation, _against_first(separation.span).any(axis=0))
     if free:  # the reference's coefficients are zero; shown are those of smallest norm, which sum to zero
         beta = np.concatenate([np.zeros((1, beta.shape[1])), beta])
         level = np.append(0.0, level)
-    statistics, refusal = _statistics(source, settings, sums, fit, certificate, beta, level, free)
+    statistics, refusal = _statistics(source, settings, sums, fit, certificate, beta, level, free, separation)
     return LikelihoodResult(
         beta - beta.mean(axis=0), level - level.mean(), certificate, found.trace,
         "converged" if certificate.converged else found.stop_reason, found.solver, found.why, found.iterations,
         fit.start.remarks if fit.start is not None and free else [], statistics, settings.alpha, refusal,
+        None if separation is None else words(separation, "multinomial"),
     )  # fmt: skip
+
+
+def _against_first(span: np.ndarray) -> np.ndarray:
+    """Directions (s, K, m) of all classes as those (s, K − 1, m) of differences to the first; rounding is zero."""
+    difference = span[:, 1:] - span[:, :1]
+    return np.where(np.abs(difference) > 1e-9 * np.abs(span).max(axis=(1, 2), keepdims=True), difference, 0.0)
 
 
 def _smallest_norms(fit: LikelihoodFit, collinear: str) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +113,7 @@ def _smallest_norms(fit: LikelihoodFit, collinear: str) -> tuple[np.ndarray, np.
 
 def _statistics(
     source: Source, settings: Settings, sums: _ClassSums, fit: LikelihoodFit, certificate: Certificate,
-    beta: np.ndarray, level: np.ndarray, free: bool,
+    beta: np.ndarray, level: np.ndarray, free: bool, separation: Separation | None,
 ) -> tuple[LikelihoodStatistics, str | None]:  # fmt: skip
     """In terms of the classes but the first, which is the reference."""
     found, first, K = fit.found, int(settings.fit_intercept), len(settings.classes)
@@ -108,7 +125,13 @@ def _statistics(
     rank = m - null.shape[1]
     n = sums.counts.observations
     kind, refusal, inverse = check_cov_type(settings.cov_type), None, None
-    if free and not certificate.converged:
+    centre, infinite = at.mean, np.zeros((t, m), bool)
+    if separation is not None and found.sums.hessian.size:
+        span = _against_first(separation.span)
+        infinite = span.any(axis=0)
+        inverse, centre = limit_inverse(fit, found.sums.hessian, at, span.reshape(len(span), -1), null, t)
+        kind = "nonrobust"
+    elif free and not certificate.converged:
         refusal = f"the fit is not a minimum, so that there are no standard errors: {certificate.message}"
     elif free:
         try:
@@ -131,11 +154,11 @@ def _statistics(
         names=("Intercept", *source.names) if first else tuple(source.names),
         target_names=settings.classes[1:], response=source.target_names[0], classes=settings.classes,
         estimate=estimate[1:] - estimate[:1], inverse=inverse, estimable=np.tile(estimable, (t, 1)),
-        infinite=np.zeros((t, m), bool), null_space=null, rank=rank, n_obs=n, weight=weight, family="multinomial",
+        infinite=infinite, null_space=null, rank=rank, n_obs=n, weight=weight, family="multinomial",
         link="softmax", deviance=2 * found.sums.value, null_deviance=-2 * null_log, pearson=np.nan,
         log_likelihood=-found.sums.value, null_log_likelihood=null_log, dispersion=1.0, dispersion_known=True,
         has_intercept=bool(first), condition_number=certificate.condition_number,
         certificate_line=certificate.line(), method=found.solver, penalised=not free,
         fingerprint={"n": n, "w": weight, **{f"w{k}": float(w) for k, w in enumerate(sums.weights)}},
-        centre=at.mean if first else None, cov_type=kind, observed_inverse=inverse,
+        centre=centre if first else None, cov_type=kind, observed_inverse=inverse,
     ), refusal  # fmt: skip

@@ -35,6 +35,7 @@ class PoissonRegressor(LikelihoodRegressor):
         maxlags: int | None = None,
         information: str = "expected",
         collinear: str = "minimum_norm",
+        separation: str = "warn",
         missing: str = "error",
         solver: Any = None,
         max_iter: int | None = None,
@@ -47,6 +48,7 @@ class PoissonRegressor(LikelihoodRegressor):
         self.maxlags = maxlags
         self.information = information
         self.collinear = collinear
+        self.separation = separation
         self.missing = missing
         self.solver = solver
         self.max_iter = max_iter

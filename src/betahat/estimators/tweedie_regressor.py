@@ -40,6 +40,7 @@ class TweedieRegressor(LikelihoodRegressor):
         maxlags: int | None = None,
         information: str = "expected",
         collinear: str = "minimum_norm",
+        separation: str = "warn",
         missing: str = "error",
         solver: Any = None,
         max_iter: int | None = None,
@@ -54,6 +55,7 @@ class TweedieRegressor(LikelihoodRegressor):
         self.maxlags = maxlags
         self.information = information
         self.collinear = collinear
+        self.separation = separation
         self.missing = missing
         self.solver = solver
         self.max_iter = max_iter

@@ -10,14 +10,15 @@ import numpy as np
 
 from betahat.data.passes import Statistic, combined_weight, fold
 from betahat.data.source import Block, Source
+from betahat.kernels.gram import COMPILED_FROM
+from betahat.kernels.irls import irls
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, VALUE
 from betahat.losses.base import Loss
 from betahat.losses.family import Family
 from betahat.penalties.base import Penalty
 
 _CHUNK = 1 << 19  # numbers of X that are centred and scaled at once
 _EPS = float(np.finfo(np.float64).eps)
-VALUE, GRADIENT, HESSIAN, EVERYTHING = range(4)
-"""How much a reading sums: each includes those before; the last also what a certificate needs."""
 
 
 @final
@@ -96,6 +97,9 @@ class SmoothSums(Statistic):
     def update(self, block: Block) -> None:
         assert block.y is not None
         weight = combined_weight(block)
+        if self._is_fused(block):
+            self._take(block, weight)
+            return
         for part in self._parts(block):
             w = np.ones(part.stop - part.start) if weight is None else weight[part]
             y, X = block.y[part, 0], block.X[part]
@@ -106,6 +110,34 @@ class SmoothSums(Statistic):
                 offset = None if offset is None else offset[keep]
             if len(y):
                 self._add(X, y, w, offset)
+
+    def _is_fused(self, block: Block) -> bool:
+        """Whether a compiled kernel makes all sums of one reading: only families need no squared residuals."""
+        n, p = block.X.shape
+        known = self._loss.code is not None and (isinstance(self._loss, Family) or self._much < EVERYTHING)
+        return known and n * p >= COMPILED_FROM and not hasattr(block.X, "tocsr") and p > 0
+
+    def _take(self, block: Block, weight: np.ndarray | None) -> None:
+        assert block.y is not None
+        assert self._loss.code is not None
+        at, first = self._at, int(self._at.intercept)
+        y = block.y[:, 0]
+        found = irls(
+            block.X, y, weight, block.offset, at.mean, self._beta, self._level, self._loss.code, self._loss.power,
+            self._much, 1 / at.scale,
+        )  # fmt: skip
+        unit = np.append(1.0, at.scale)[1 - first :]
+        self.value += found.value
+        self.weight += found.weight
+        if self._much >= GRADIENT:
+            self.gradient += found.gradient[1 - first :] / unit
+        if self._much >= HESSIAN:
+            self.hessian += found.hessian[1 - first :, 1 - first :] / unit[:, None] / unit
+        if self._much >= EVERYTHING:
+            self.magnitude += found.magnitude[1 - first :] / unit
+            self.rounding += found.rounding[1 - first :] / unit
+            self.radius = max(self.radius, first + found.radius)
+            self.pearson += found.pearson
 
     def _parts(self, block: Block) -> Iterator[slice]:
         n, p = block.X.shape
@@ -231,6 +263,10 @@ class SmoothObjective:
     def sums(self, theta: np.ndarray, much: int) -> SmoothSums:
         """What one reading of the rows sums at θ."""
         return fold(self.source, SmoothSums(self.loss, self.at, theta, much))
+
+    def raw(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        """Slopes (p,) and the intercept, in units of the data."""
+        return self.at.raw(theta)
 
     def value(self, theta: np.ndarray) -> float:
         """J(θ)."""
