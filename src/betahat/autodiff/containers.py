@@ -32,6 +32,8 @@ def rebuild(tree: Any, values: list[Any]) -> Any:
     >>> rebuild({"w": [1.0, 2.0], "b": 3.0}, [10, 20, 30])
     {'w': [10, 20], 'b': 30}
     """
+    if not isinstance(tree, (dict, list, tuple)):
+        return values[0]
     rest = iter(values)
 
     def again(part: Any) -> Any:

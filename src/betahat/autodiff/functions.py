@@ -42,7 +42,9 @@ def value_and_grad(f: Function, argument: int | str = 0) -> Function:
                 f"{_name(f)} gives {_described(value)}, and a gradient needs one number: sum it (np.sum), or ask for "
                 "betahat.jacobian"
             )
-        seed = np.ones(np.shape(plain), np.result_type(plain))
+        seed = (
+            np.float64(1.0) if type(plain) is np.float64 else np.ones(np.shape(plain), np.result_type(plain))
+        )
         return _own(tape, value), _pulled(tape, value, seed, x, points)
 
     return both
@@ -261,7 +263,7 @@ def _like(g: Any, point: Any) -> Any:
     if type(_real(g)) is Variable:
         return g
     plain = untraced(point)
-    return np.array(np.zeros(np.shape(plain)) if g is None else g, np.result_type(plain))[()]
+    return np.array(np.zeros(plain.shape) if g is None else g, plain.dtype)[()]
 
 
 def _unit(shape: tuple[int, ...], k: int) -> np.ndarray:

@@ -33,7 +33,7 @@ elementwise(np.copysign, lambda g, y, a, b: g * np.sign(a) * np.sign(y), lambda 
 def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     """b aᵇ⁻¹, and 0 where b = 0, at a = 0 too."""
     if isinstance(b, (int, float)):
-        return g * b * a ** (b - 1 if b else 1)
+        return g * b * (a if b == 2 else a ** (b - 1 if b else 1))
     return g * b * a ** np.where(b == 0, 1.0, b - 1)
 
 

@@ -15,7 +15,7 @@ def put_items(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """The transpose of x[index]: zeros of `shape` to which g is added at `index`."""
     if type(g) is Variable:
         return call(put_items, (g, index, shape), {})
-    whole = np.zeros(shape, np.result_type(g))
+    whole = np.zeros(shape, getattr(g, "dtype", np.float64))
     if _simple(index):
         whole[index] = g
     else:

@@ -12,7 +12,13 @@ from betahat.autodiff.table import METHODS, composed, general, linear, shape_of
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: Any) -> Any:
     """g of a reduction back over the axes that it removed."""
-    return g if shape_of(g) == shape else np.broadcast_to(kept(g, axis, keepdims), shape)
+    if shape_of(g) == shape:
+        return g
+    if type(g) is np.float64:  # the same everywhere
+        whole = np.empty(shape)
+        whole.fill(g)
+        return whole
+    return np.broadcast_to(kept(g, axis, keepdims), shape)
 
 
 def kept(g: Any, axis: Any, keepdims: Any) -> Any:
