@@ -39,10 +39,10 @@ def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False
     if np.isfinite(value) and problem.n <= _ASSESSED_UP_TO and not hurried:
         H = problem.hessian(x)
         H = H if np.isfinite(H).all() else None
-    rounding, least, fall = np.zeros(problem.n), np.nan, np.nan
+    rounding, least, fall, bend = np.zeros(problem.n), np.nan, np.nan, None
     if H is not None:
         rounding = np.minimum(4 * EPS * (np.abs(H) @ np.abs(x)), 1e300)
-        bend = curvature(H[np.ix_(~held, ~held)])
+        bend = curvature(H[np.ix_(~held, ~held)] if held.any() else H)
         least = float(bend.values[0]) if len(bend.values) else np.nan
         if bend.status == "local minimum":
             fall = 0.5 * float(g[~held] @ bend.solve(g[~held]))
@@ -51,6 +51,7 @@ def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False
     certificate = certify_smooth(
         loss=value, gradient=gradient, magnitude=scale / np.maximum(np.abs(x), 1.0), rounding=rounding, hessian=H,
         convex=False, readings=1, tolerance=limits.tolerance, held=None if problem.box is None else held,
+        bend=bend,
     )  # fmt: skip
     if not np.isfinite(value) or state.stop_reason == "diverged":
         message = "there is no value here" if not np.isfinite(value) else "this is no minimum"

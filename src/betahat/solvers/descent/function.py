@@ -73,7 +73,9 @@ class FunctionProblem(Problem):
         else:
             number = self._number(self._function(self.form(x.copy())))
             gradient = self._slope(x)
-        if not (math.isfinite(number) and (math.isfinite(gradient.sum()) or np.isfinite(gradient).all())):
+        if not (
+            math.isfinite(number) and (math.isfinite(gradient.dot(gradient)) or np.isfinite(gradient).all())
+        ):
             number = np.inf
             self.undefined += 1
         here = x.copy()

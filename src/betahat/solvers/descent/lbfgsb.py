@@ -60,7 +60,7 @@ class _Model:
 
     def __init__(self, pairs: Pairs) -> None:
         S, Y, k = pairs.S, pairs.Y, len(pairs)
-        self.theta = theta = float(pairs.YY[k - 1, k - 1]) if k else 1.0
+        self.theta = theta = pairs.curvature
         L = np.tril(S @ Y.T, -1)
         self.W = np.concatenate([Y, theta * S])
         self.M = np.linalg.inv(np.block([[-np.eye(k), L.T], [L, theta * (S @ S.T)]]))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
 import numpy as np
-from scipy.linalg import lapack as _lapack
 
-lapack: Any = _lapack  # its routines are made at import, where type checkers do not see them
 _STRAIGHT = 1e-14  # sᵀy / |s||y| below which no curvature was seen
 
 
@@ -16,26 +14,31 @@ _STRAIGHT = 1e-14  # sᵀy / |s||y| below which no curvature was seen
 class Pairs:
     """Up to `memory` pairs s, y with sᵀy = 1 (the update does not depend on their length), the latest last.
 
-    S, Y : (k, n) views, a pair a row. Their products are kept, so that a direction costs four products with S and Y and
-    some with (k, k) matrices.
+    S, Y : (k, n) views, a pair a row; they alternate in memory, so that one product with W = [s₁; y₁; s₂; y₂; …] is a
+    product with both. What is known of SYᵀ and YYᵀ is kept, so that a direction costs two products with W.
     """
 
     def __init__(self, memory: int, n: int) -> None:
         self._memory, self._from, self._to = memory, 0, 0
-        self._steps, self._changes = np.empty((2 * memory, n)), np.empty((2 * memory, n))
-        self.SY = np.zeros((memory, memory), order="F")  # sᵢᵀyⱼ for i ≤ j, else 0
-        self.YY = np.zeros((memory, memory), order="F")
+        self._rows = np.empty((4 * memory, n))
+        self._inverse = np.zeros((2 * memory, 2 * memory))  # of the upper triangle of SYᵀ
+        self._squares = np.zeros((2 * memory, 2 * memory))  # YYᵀ
 
     def __len__(self) -> int:
         return self._to - self._from
 
     @property
     def S(self) -> np.ndarray:  # noqa: N802
-        return self._steps[self._from : self._to]
+        return self._rows[2 * self._from : 2 * self._to : 2]
 
     @property
     def Y(self) -> np.ndarray:  # noqa: N802
-        return self._changes[self._from : self._to]
+        return self._rows[2 * self._from + 1 : 2 * self._to : 2]
+
+    @property
+    def curvature(self) -> float:
+        """yᵀy of the latest pair, about the largest curvature along it; 1 where there is none."""
+        return float(self._squares[self._to - 1, self._to - 1]) if len(self) else 1.0
 
     def clear(self) -> None:
         """Forget all."""
@@ -43,35 +46,47 @@ class Pairs:
 
     def take(self, step: np.ndarray, change: np.ndarray) -> None:
         """Add a pair, if it shows curvature; the oldest goes where there is no room."""
-        along = float(step @ change)
-        if not along > _STRAIGHT * math.sqrt(float(step @ step) * float(change @ change)):
+        along = float(step.dot(change))
+        if not along > _STRAIGHT * math.sqrt(float(step.dot(step)) * float(change.dot(change))):
             return
-        m = self._memory
-        if len(self) == m:
+        if len(self) == self._memory:
             self._from += 1
-            self.SY[:-1, :-1], self.YY[:-1, :-1] = self.SY[1:, 1:].copy(), self.YY[1:, 1:].copy()
-        if self._to == 2 * m:
-            kept = slice(self._from, self._to)
-            for rows in (self._steps, self._changes):
-                rows[: len(self)] = rows[kept]
-            self._from, self._to = 0, len(self)
-        unit = 1 / math.sqrt(along)
-        np.multiply(step, unit, out=self._steps[self._to])
-        y = np.multiply(change, unit, out=self._changes[self._to])
+        if self._to == 2 * self._memory:
+            self._move_to_front()
+        first, new = self._from, self._to
         self._to += 1
-        k = len(self)
-        self.SY[:k, k - 1] = self.S @ y
-        self.SY[k - 1, k - 1] = 1.0
-        self.YY[:k, k - 1] = self.YY[k - 1, :k] = self.Y @ y
+        unit = 1 / math.sqrt(along)
+        np.multiply(step, unit, out=self._rows[2 * new])
+        y = np.multiply(change, unit, out=self._rows[2 * new + 1])
+        seen = self._rows[2 * first : 2 * new + 2].dot(y)
+        # the triangle grows by the column Sy, its inverse R⁻¹ by −R⁻¹Sy and 1
+        self._inverse[first:new, new] = -self._inverse[first:new, first:new].dot(seen[:-2:2])
+        self._inverse[new, new] = 1.0
+        self._squares[first : new + 1, new] = self._squares[new, first : new + 1] = seen[1::2]
+
+    def _move_to_front(self) -> None:
+        first, last, k = self._from, self._to, len(self)
+        self._rows[: 2 * k] = self._rows[2 * first : 2 * last]
+        for matrix in (self._inverse, self._squares):
+            matrix[:k, :k] = matrix[first:last, first:last]
+        self._from, self._to = 0, k
 
     def direction(self, gradient: np.ndarray) -> np.ndarray:
         """−Hg with the inverse Hessian H = γI + … that the pairs describe, γ = 1/yᵀy of the latest (Byrd, Nocedal &
         Schnabel 1994, theorem 2.2)."""
-        k = len(self)
-        if not k:
+        if not len(self):
             return -gradient
-        S, Y, R = self.S, self.Y, self.SY[:k, :k]
-        gamma = 1 / float(self.YY[k - 1, k - 1])
-        u = lapack.dtrtrs(R, S @ gradient, unitdiag=1)[0]
-        w = lapack.dtrtrs(R, u + gamma * (self.YY[:k, :k] @ u - Y @ gradient), trans=1, unitdiag=1)[0]
-        return (gamma * u) @ Y - w @ S - gamma * gradient
+        now = slice(self._from, self._to)
+        W, inverse, squares = (
+            self._rows[2 * now.start : 2 * now.stop],
+            self._inverse[now, now],
+            self._squares[now, now],
+        )
+        gamma = 1 / self.curvature
+        seen = W.dot(gradient)
+        u = inverse.dot(seen[::2])
+        seen[::2] = (gamma * (seen[1::2] - squares.dot(u)) - u).dot(inverse)
+        seen[1::2] = gamma * u
+        d = seen.dot(W)
+        d -= gamma * gradient
+        return d
