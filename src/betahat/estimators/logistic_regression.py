@@ -7,12 +7,11 @@ from typing import Any, Self, final
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
+from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight, weighted_by_class
 from betahat.estimators.likelihood_base import BaseLikelihood
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
@@ -164,15 +163,8 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
             )
 
     def _target(self, y: Any) -> np.ndarray:
-        y = unmasked(y)
-        check_classification_targets(y)
-        labels = column_or_1d(_plain(y), warn=True)
-        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-            raise DataError("Input y contains NaN or infinity; every row needs a class")
-        if labels.dtype.kind == "O" and any(each is None or each != each for each in labels):
-            raise DataError("Input y contains missing values (None or NaN); every row needs a class")
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        return codes.astype(np.float64)
+        self.classes_, codes = class_codes(y)
+        return codes
 
     def _describe(self, source: Source, design: Any) -> None:
         super()._describe(source, design)
@@ -252,11 +244,3 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
 
         check_is_fitted(self, "_result")
         return explain_likelihood(self._result)
-
-
-def _plain(y: Any) -> Any:
-    """Labels as an array: tables and series by their values."""
-    import narwhals.stable.v2 as nw
-
-    native = nw.from_native(y, pass_through=True, allow_series=True)
-    return native.to_numpy() if isinstance(native, (nw.Series, nw.DataFrame)) else y

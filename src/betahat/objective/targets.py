@@ -6,10 +6,13 @@ from typing import final
 
 import numpy as np
 
+from betahat.data.missing import all_finite
 from betahat.data.passes import Statistic, combined_weight
 from betahat.data.source import Block, Source
 from betahat.losses.family import Family
 from betahat.models.linear import Counts
+
+_WORTH, _COUNTS = 1000, 4096  # rows from which, and values up to which, equal targets are counted
 
 
 @final
@@ -35,24 +38,34 @@ class TargetSums(Statistic):
         self.counts.update(block)
         if not len(y):
             return
-        self.finite &= bool(np.isfinite(y).all() and (offset is None or np.isfinite(offset).all()))
+        self.finite &= all_finite(y) and (offset is None or all_finite(offset))
         if not self.finite:
             return
         family = self._family
-        family.check_target(y)
-        self.total += float(w @ y)
-        self.squares += float(w @ (y * y))
-        self.smallest, self.largest = min(self.smallest, float(y.min())), max(self.largest, float(y.max()))
+        some, its_weight = distinct(y, w)
+        family.check_target(some)
+        self.total += float(its_weight @ some)
+        self.squares += float(its_weight @ (some * some))
+        self.smallest, self.largest = (
+            min(self.smallest, float(some.min())),
+            max(self.largest, float(some.max())),
+        )
         self.has_offset |= offset is not None and bool(offset.any())
         if self.at is None:
-            self.at = level_of(family, float(w @ y) / float(w.sum()), float(w.sum()))
-        eta = np.full(len(y), self.at)
-        value = family.value(y, eta)
-        self.value += float(w @ value)
-        self.saturated += float(w @ (value - 0.5 * family.deviance(y, eta)))
-        if family.dispersion_known:
-            importance = None if block.weight is None else w / f
-            self.constant += float(f @ family.log_density(y, eta, 1.0, importance) + w @ value)
+            self.at = level_of(
+                family, float(its_weight @ some) / float(its_weight.sum()), float(its_weight.sum())
+            )
+        eta = np.full(len(some), self.at)
+        value = family.value(some, eta)
+        self.value += float(its_weight @ value)
+        self.saturated += float(its_weight @ (value - 0.5 * family.deviance(some, eta)))
+        if not family.dispersion_known:
+            return
+        if block.weight is None:
+            self.constant += float(its_weight @ (family.log_density(some, eta, 1.0) + value))
+        else:
+            eta = np.full(len(y), self.at)
+            self.constant += float(f @ family.log_density(y, eta, 1.0, w / f) + w @ family.value(y, eta))
 
     def merge(self, other: TargetSums) -> None:
         self.counts.merge(other.counts)
@@ -85,6 +98,21 @@ def counting(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
         return y, w, f, block.offset
     keep = w > 0
     return y[keep], w[keep], f[keep], None if block.offset is None else block.offset[keep]
+
+
+def distinct(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values of y and their weights, where they are few counts; else y and w themselves."""
+    if len(y) < _WORTH:
+        return y, w
+    low, high = float(y.min()), float(y.max())
+    if not (low >= 0 and high < _COUNTS):
+        return y, w
+    whole = y.astype(np.int32)
+    if not np.array_equal(whole, y):
+        return y, w
+    weights = np.bincount(whole, w)
+    there = np.flatnonzero(weights)
+    return there.astype(np.float64), weights[there]
 
 
 def level_of(family: Family, mean: float, weight: float) -> float:

@@ -32,7 +32,7 @@ _PRODUCTS_UP_TO = 5000
 _LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
 _LIMIT_STEPS = 30  # steps towards a maximum at infinity
 _OF_FILE = 100_000
-_PILOT_SHARE, _PILOT_ROWS, _PILOT_STEPS = 16, 60, 12  # a sample of n/16 rows, 60 for each column at least
+_PILOT_SHARE, _PILOT_ROWS, _PILOT_STEPS = 32, 60, 12  # a sample of n/32 rows, 60 for each column at least
 
 
 @final
