@@ -17,13 +17,15 @@ class Family(Loss):
 
     link : name of g with η = g(μ); canonical : whether L' = μ − y, so that observed and expected information agree;
     dispersion_known : whether φ = 1 (binomial, Poisson) or is estimated (Gamma, ...); self_concordance : M with
-    |L'''| ≤ M·L'' for all y and η (Bach 2010), which makes error bounds rigorous, or None.
+    |L'''| ≤ M·L'' for all y and η (Bach 2010), which makes error bounds rigorous, or None; domain : the open interval
+    of valid η. Outside it L is inf with derivatives 0, so that a line search steps back, and there is no mean (NaN).
     """
 
     link: str
     canonical: bool = False
     dispersion_known: bool = False
     self_concordance: float | None = None
+    domain: tuple[float, float] = (-np.inf, np.inf)
 
     @abstractmethod
     def mean(self, eta: np.ndarray) -> np.ndarray:

@@ -1,0 +1,52 @@
+"""Any distribution with any link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from betahat.losses.exponential import ExponentialFamily
+from betahat.losses.link import Link
+from betahat.losses.through import Through
+
+_CONVEX = {  # L'' ≥ 0 for all y and η of the domain
+    ("binomial", "log"),  # −y η − (1 − y) log(1 − eᶯ), and 1/(e⁻ᶯ − 1) grows with η
+    ("binomial", "identity"),  # −y log η − (1 − y) log(1 − η)
+    ("poisson", "identity"),  # η − y log η
+    ("poisson", "sqrt"),  # η² − 2 y log η
+    ("gamma", "inverse"),  # y η − log η, the canonical link
+    ("inverse_gaussian", "inverse_squared"),  # ½ y η − √η, the canonical link
+}
+
+
+@final
+@dataclass(frozen=True)
+class Composed(Through):
+    """The distribution of `base` with the link `link_function`; :func:`betahat.losses.as_family` makes it from names,
+    and prefers a family written for the pair where there is one.
+
+    >>> import numpy as np
+    >>> from betahat.losses import Poisson, Power
+    >>> Composed(Poisson(), Power(1)).value(np.array([2.0, 2.0]), np.array([2.0, -1.0])).round(6)
+    array([0.613706,      inf])
+    """
+
+    base: ExponentialFamily
+    link_function: Link
+
+    def __post_init__(self) -> None:
+        for argument, kind in (("base", ExponentialFamily), ("link_function", Link)):
+            given = getattr(self, argument)
+            if not isinstance(given, kind):
+                hint = f"; write {given.__name__}()" if isinstance(given, type) else ""
+                raise TypeError(
+                    f"{argument} (={given!r}) of Composed must be "
+                    f"{'a family such as Poisson()' if argument == 'base' else 'a link such as Log()'}{hint}"
+                )
+
+    def parts(self) -> tuple[ExponentialFamily, Link]:
+        return self.base, self.link_function
+
+    @property
+    def convex(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return (self.name, self.link) in _CONVEX
