@@ -4,7 +4,7 @@ What a solver believed on its way does not belong here.
 """
 
 from betahat.certificate.base import EPS, RELATIVE_TOLERANCE, STATUSES, Certificate
-from betahat.certificate.concordance import distance
+from betahat.certificate.concordance import Distance, distance
 from betahat.certificate.duality import Gap, duality_gap
 from betahat.certificate.linear import certify_linear
 from betahat.certificate.smooth import Curvature, certify_smooth, curvature, curvature_of_squares
@@ -16,6 +16,7 @@ __all__ = [
     "STATUSES",
     "Certificate",
     "Curvature",
+    "Distance",
     "Gap",
     "certify_linear",
     "certify_smooth",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
@@ -64,3 +66,32 @@ class SparsePenalty(Penalty):
         if (over[~bent] > 0).any():
             return np.inf
         return float((over[bent] ** 2 / (2 * b[bent])).sum())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SeparablePenalty(SparsePenalty):
+    """R(β) = Σⱼ (aⱼ |βⱼ| + ½ bⱼ βⱼ²) with strengths of each coefficient's own, such as the adaptive lasso's (Zou 2006).
+
+    a, b : (p,) ≥ 0; with `positive` only β ≥ 0 are allowed.
+
+    >>> import numpy as np
+    >>> R = SeparablePenalty(np.array([1.0, 0.0]), np.array([0.0, 2.0]))
+    >>> R.value(np.array([-3.0, 1.0])), R.distance(np.array([0.0, 1.0]), np.array([0.5, -2.0])).tolist()
+    (4.0, [0.0, 0.0])
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    positive: bool = False
+
+    def strengths(self, p: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.a, self.b
+
+    def of(self, columns: np.ndarray) -> SeparablePenalty:
+        """That of some of the coefficients."""
+        return SeparablePenalty(self.a[columns], self.b[columns], self.positive)
+
+    @property
+    def formula(self) -> str:
+        return "Σ (aⱼ |βⱼ| + ½ bⱼ βⱼ²)" + (", β ≥ 0" if self.positive else "")

@@ -1,0 +1,185 @@
+"""X in memory, looked at by columns: sums over all of them, and the few that are worked on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from typing import Any, final
+
+import numpy as np
+
+from betahat.kernels import team
+from betahat.kernels.coordinate import descend_columns
+
+_CHUNK = 1 << 17  # numbers of X that stay in cache between two uses
+_FEW = 1 << 16  # numbers of X below which a second thread does not pay
+
+
+class ColumnStore(ABC):
+    """The n × p matrix X; all sums are float64."""
+
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def moments(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Σᵢ sᵢ xᵢⱼ and Σᵢ sᵢ xᵢⱼ² of every column, for s (n,)."""
+
+    @abstractmethod
+    def products(self, v: np.ndarray) -> np.ndarray:
+        """Xᵀv (p,) for v (n,)."""
+
+    @abstractmethod
+    def take(self, columns: np.ndarray) -> Taken:
+        """Some columns to work on."""
+
+
+class Taken(ABC):
+    """Columns of X that are worked on: X_W (n, w)."""
+
+    columns: np.ndarray
+
+    @abstractmethod
+    def times(self, delta: np.ndarray) -> np.ndarray:
+        """X_W δ (n,)."""
+
+    @abstractmethod
+    def products(self, v: np.ndarray) -> np.ndarray:
+        """X_Wᵀv (w,)."""
+
+    @abstractmethod
+    def gram(self, h: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """X_Wᵀ diag(h) X_W for h (n,) ≥ 0, of all columns or `which` of them."""
+
+    @abstractmethod
+    def squares(self, h: np.ndarray) -> np.ndarray:
+        """Σᵢ hᵢ xᵢⱼ² (w,)."""
+
+    @abstractmethod
+    def descend(self, h: np.ndarray, mean: np.ndarray, bend: np.ndarray, q: np.ndarray, *rest: Any) -> float:
+        """`kernels.coordinate.descend_columns` on these columns."""
+
+
+@final
+class DenseColumns(ColumnStore):
+    """An array of any strides and number type."""
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.X, self.shape = X, X.shape
+
+    def moments(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        n, p = self.shape
+        first, second = np.zeros(p), np.zeros(p)
+
+        def part(a: int, b: int) -> None:
+            rows = max(1, _CHUNK // max(b - a, 1))
+            for start in range(0, n, rows):
+                X = np.asarray(self.X[start : start + rows, a:b], np.float64)
+                first[a:b] += share[start : start + rows] @ X
+                second[a:b] += share[start : start + rows] @ (X * X)
+
+        team.run(part, self._bands(64))
+        return first, second
+
+    def products(self, v: np.ndarray) -> np.ndarray:
+        out = np.zeros(self.shape[1])
+
+        def part(a: int, b: int) -> None:
+            rows = self.shape[0] if self.X.dtype == np.float64 else max(1, _CHUNK // max(b - a, 1))
+            for start in range(0, self.shape[0], rows):
+                out[a:b] += v[start : start + rows] @ np.asarray(
+                    self.X[start : start + rows, a:b], np.float64
+                )
+
+        team.run(part, self._bands(1))
+        return out
+
+    def _bands(self, least: int) -> list[tuple[int, int]]:
+        """Columns cut for threads, by shape alone."""
+        n, p = self.shape
+        count = max(1, min(8, n * p // _FEW, p // least))
+        edges = [p * k // count for k in range(count + 1)]
+        return list(pairwise(edges))
+
+    def take(self, columns: np.ndarray) -> Taken:
+        return TakenDense(np.asfortranarray(self.X[:, columns], np.float64), columns)
+
+
+@final
+class TakenDense(Taken):
+    """A Fortran-ordered copy of a few columns."""
+
+    def __init__(self, X: np.ndarray, columns: np.ndarray) -> None:
+        self.X, self.columns = X, columns
+
+    def times(self, delta: np.ndarray) -> np.ndarray:
+        return self.X @ delta
+
+    def products(self, v: np.ndarray) -> np.ndarray:
+        return v @ self.X
+
+    def gram(self, h: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        X = self.X if which is None else self.X[:, which]
+        rooted = X * np.sqrt(h)[:, None]
+        return rooted.T @ rooted
+
+    def squares(self, h: np.ndarray) -> np.ndarray:
+        return h @ (self.X * self.X)
+
+    def descend(self, h: np.ndarray, mean: np.ndarray, bend: np.ndarray, q: np.ndarray, *rest: Any) -> float:
+        return descend_columns(self.X, np.arange(len(self.columns)), h, mean, bend, q, *rest)
+
+
+@final
+class SparseColumns(ColumnStore):
+    """A scipy.sparse matrix, kept as CSC."""
+
+    def __init__(self, X: Any) -> None:
+        self.X = X.tocsc()
+        if self.X.dtype not in (np.float64, np.float32):
+            self.X = self.X.astype(np.float64)
+        self.X.sum_duplicates()
+        self.shape = X.shape
+
+    def moments(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        data = self.X.data.astype(np.float64, copy=False)
+        squared = type(self.X)((data * data, self.X.indices, self.X.indptr), shape=self.shape)
+        return np.asarray(self.X.T @ share), np.asarray(squared.T @ share)
+
+    def products(self, v: np.ndarray) -> np.ndarray:
+        return np.asarray(self.X.T @ v)
+
+    def take(self, columns: np.ndarray) -> Taken:
+        return TakenSparse(self.X[:, columns], columns)
+
+
+@final
+class TakenSparse(Taken):
+    """A few columns of a CSC matrix."""
+
+    def __init__(self, X: Any, columns: np.ndarray) -> None:
+        self.X, self.columns = X.astype(np.float64, copy=False), columns
+
+    def times(self, delta: np.ndarray) -> np.ndarray:
+        return np.asarray(self.X @ delta)
+
+    def products(self, v: np.ndarray) -> np.ndarray:
+        return np.asarray(self.X.T @ v)
+
+    def gram(self, h: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        X = self.X if which is None else self.X[:, which]
+        weighted = type(X)((X.data * h[X.indices], X.indices, X.indptr), shape=X.shape)
+        return np.asarray((X.T @ weighted).todense())
+
+    def squares(self, h: np.ndarray) -> np.ndarray:
+        squared = type(self.X)((self.X.data**2, self.X.indices, self.X.indptr), shape=self.X.shape)
+        return np.asarray(squared.T @ h)
+
+    def descend(self, h: np.ndarray, mean: np.ndarray, bend: np.ndarray, q: np.ndarray, *rest: Any) -> float:
+        return descend_columns(self.X, np.arange(len(self.columns)), h, mean, bend, q, *rest)
+
+
+def column_store(X: Any) -> ColumnStore:
+    """X by columns: an array, a scipy.sparse matrix, or Columns."""
+    if hasattr(X, "tocsr"):
+        return SparseColumns(X)
+    return DenseColumns(np.asarray(X))
