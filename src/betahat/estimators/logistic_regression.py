@@ -13,6 +13,7 @@ from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight, weighted_by_class
+from betahat.estimators.firth_fit import fit_firth
 from betahat.estimators.likelihood_base import BaseLikelihood
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
@@ -39,6 +40,9 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
         Whether there is a β₀, which is never penalised.
     class_weight : None, "balanced" or dict
         Weights of the classes, times those of the rows; "balanced" is n / (K · rows of the class).
+    firth : bool
+        Reduce the bias of the estimates by Jeffreys' prior, l + ½ log |I(β)| (Firth 1993), which keeps them finite
+        where the columns separate the classes; for two classes, without alpha.
     separation : {"warn", "error"}
         What is done where the columns separate the classes, so that the likelihood has no maximum: a SeparationWarning
         and no standard errors for the coefficients that are infinite, or a SeparationError.
@@ -99,6 +103,7 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
         C: float | None = None,
         fit_intercept: bool = True,
         class_weight: Any = None,
+        firth: bool = False,
         separation: str = "warn",
         cov_type: str = "nonrobust",
         maxlags: int | None = None,
@@ -113,6 +118,7 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
         self.C = C
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.firth = firth
         self.separation = separation
         self.cov_type = cov_type
         self.maxlags = maxlags
@@ -149,6 +155,14 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_class_weight(self.class_weight)
+        if not isinstance(self.firth, (bool, np.bool_)):
+            raise TypeError(f"firth (={self.firth!r}) must be True or False")
+        if self.firth and (self.alpha or self.C is not None):
+            raise ValueError("firth=True is a penalty of its own; leave alpha and C out")
+        if self.firth and self.solver not in (None, "newton"):
+            raise ValueError(
+                f"solver (={self.solver!r}) cannot be chosen with firth=True, which takes steps of Fisher scoring"
+            )
         if self.C is None:
             return
         if isinstance(self.C, (bool, np.bool_)) or not isinstance(self.C, Real):
@@ -187,6 +201,12 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
         if self.class_weight is not None:
             source = weighted_by_class(source, self.class_weight, self.classes_)
         settings = self._settings(has_intercept, tuple(map(str, self.classes_)))
+        if self.firth:
+            if K != 2:
+                raise ValueError(
+                    f"firth=True is for two classes, and y has {K}; fit pairs of classes, or give alpha"
+                )
+            return fit_firth(source, settings)
         before = self._warm()
         if K == 2:
             warm = None if before is None else (before[0][0], float(before[1][0]))
