@@ -39,7 +39,7 @@ class Rule(ABC):
 
     @abstractmethod
     def pull(self, place: int, g: Any, y: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """Reverse: the cotangent of argument `place` from that of the result, g·∂y/∂argument."""
+        """Reverse: the cotangent of argument `place` from that of the result, g·∂y/∂argument; None where it is 0."""
 
     @abstractmethod
     def push(

@@ -69,7 +69,8 @@ class Tape(Trace):
             for place, mark in enumerate(marks):
                 if mark is not None:
                     part, before = rule.pull(place, cotangent, out, args, kwargs), flowing[mark]
-                    flowing[mark] = part if before is None else before + part
+                    if part is not None:
+                        flowing[mark] = part if before is None else before + part
         return (flowing + [None] * wanted)[:wanted]
 
 
@@ -259,7 +260,7 @@ class Variable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return shape_of(untraced(self))
+        return shape_of(self.value)
 
     @property
     def ndim(self) -> int:

@@ -25,15 +25,22 @@ def put_items(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 def _simple(index: Any) -> bool:
     """Whether no number can be taken twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(part, _SIMPLE) for part in parts)
+    if isinstance(index, tuple):
+        return all(isinstance(part, _SIMPLE) for part in index)
+    return isinstance(index, _SIMPLE)
 
 
 _SIMPLE = (int, slice, np.integer, type(None), type(...))
 
 
 linear(take_item, lambda g, y, x, index: put_items(g, index, shape_of(x)))
-linear(put_items, lambda g, y, x, index, shape: g[index])
+linear(put_items, lambda g, y, x, index, shape: _taken(g, index))
+
+
+def _taken(g: Any, index: Any) -> Any:
+    """g[index]; None for a single 0, so that the rows of a Hessian need not be followed where they are empty."""
+    part = g[index]
+    return None if type(part) is np.float64 and part == 0 else part
 
 
 @composed(np.take)

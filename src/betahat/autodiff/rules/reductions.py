@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from betahat.autodiff.table import METHODS, composed, general, linear, shape_of
+from betahat.autodiff.trace import untraced
 
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: Any) -> Any:
@@ -50,6 +51,17 @@ def _from_behind(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
     return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
 
 
+def _rest(y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
+    """∂y/∂x of a product y: that of all other numbers, y/x but where y has become 0 or infinite."""
+    size = np.abs(untraced(y))
+    if np.all((size >= _SMALLEST) & (size < np.inf)):
+        return kept(y, axis, keepdims) / x
+    return _others(x, axis)
+
+
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
+
 def _others(x: Any, axis: Any) -> Any:
     """For every number of x the product of all others along the axes, right also where some are 0."""
     if axis is None or isinstance(axis, tuple):
@@ -79,12 +91,12 @@ general(
     np.prod,
     {
         0: lambda g, y, x, axis=None, *, keepdims=False: (
-            spread(g, shape_of(x), axis, keepdims) * _others(x, axis)
+            spread(g, shape_of(x), axis, keepdims) * _rest(y, x, axis, keepdims)
         )
     },
     {
         0: lambda g, y, x, axis=None, *, keepdims=False: np.sum(
-            g * _others(x, axis), axis=axis, keepdims=keepdims
+            g * _rest(y, x, axis, keepdims), axis=axis, keepdims=keepdims
         )
     },
 )
