@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 
+from betahat.inference.crossing import crossing
 from betahat.inference.distributions import check_level, t_quantile
 from betahat.inference.results import Inference
 from betahat.models.nonlinear import NonlinearModel
@@ -17,15 +18,7 @@ from betahat.solvers.nonlinear import NonlinearLeastSquares
 from betahat.solvers.trace import Trace
 
 _ITERATIONS = 300
-_FIRST = 0.125  # of the distance at which the linearised model ends, for the first step outwards
-_WIDENINGS = 36
-_ROUNDS = 80
-_EXACT = 1e-9  # relative width at which an end is found
-_FARTHEST = 1e6  # times the linearised distance beyond which there is no end
 _RESOLVED = 16 * float(np.finfo(np.float64).eps)  # the smallest relative distance that S can tell
-
-Rise = Callable[[float, np.ndarray], tuple[float, np.ndarray]]
-"""From a value of the parameter, and where to begin, to τ − t and the β there."""
 
 
 @final
@@ -78,7 +71,7 @@ def profile_intervals(
             return float(np.sqrt(max(total - lowest, 0.0) / s2)) - t, there
 
         for side, (sign, edge) in enumerate(((-1.0, lower[place]), (1.0, upper[place]))):
-            found[row, side] = _crossing(rise, beta, centre, sign * step, float(edge), t)
+            found[row, side] = crossing(rise, beta, centre, sign * step, float(edge), t)
     return found
 
 
@@ -92,46 +85,3 @@ def _steps(
     alone = np.sqrt(inference.scale) / np.where(sizes > 0, sizes, 1.0)
     variance = np.sqrt(inference.scale * np.diag(inference.statistics.centred_inverse))
     return np.where(inference.statistics.estimable, variance, alone)
-
-
-def _crossing(rise: Rise, beta: np.ndarray, centre: float, step: float, edge: float, t: float) -> float:
-    """Where the rise, −t at the centre, becomes 0 on one side; the edge, or ±∞, where it does not."""
-    if centre == edge:
-        return edge
-    inner, at_inner, begin, outer = centre, -t, beta, centre + _FIRST * step
-    for _ in range(_WIDENINGS):
-        if np.isfinite(edge) and (outer - edge) * step >= 0:
-            outer = edge
-        at_outer, there = rise(outer, begin)
-        if not at_outer < 0:
-            break
-        if outer == edge:
-            return edge
-        inner, at_inner, begin = outer, at_outer, there
-        if abs(outer - centre) > _FARTHEST * abs(step):
-            return float(np.copysign(np.inf, step))
-        outer = centre + 2 * (outer - centre)
-    else:
-        return float(np.copysign(np.inf, step))
-    kept = 0
-    for _ in range(_ROUNDS):
-        if abs(outer - inner) <= max(_EXACT * abs(outer - centre), _RESOLVED * abs(centre)):
-            break
-        finite = np.isfinite(at_outer)
-        middle = (
-            (inner * at_outer - outer * at_inner) / (at_outer - at_inner) if finite else (inner + outer) / 2
-        )
-        if not min(inner, outer) < middle < max(inner, outer):
-            middle = (inner + outer) / 2
-        at_middle, there = rise(middle, begin)
-        if abs(at_middle) <= _EXACT * t:
-            return middle
-        if not at_middle < 0:
-            outer, at_outer = middle, at_middle
-            at_inner = at_inner / 2 if kept == 1 else at_inner
-            kept = 1
-        else:
-            inner, at_inner, begin = middle, at_middle, there
-            at_outer = at_outer / 2 if kept == -1 and np.isfinite(at_outer) else at_outer
-            kept = -1
-    return outer if np.isfinite(at_outer) else inner

@@ -4,8 +4,25 @@ What they share with least squares (hypotheses, Wald tests, tables) lies one fol
 
 from __future__ import annotations
 
+from betahat.inference.likelihood.profile import ProfileInterval, profile_interval
+from betahat.inference.likelihood.refitting import (
+    Restriction,
+    likelihood_ratio_test,
+    restriction,
+    score_test,
+)
 from betahat.inference.likelihood.results import LikelihoodInference
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
 from betahat.inference.likelihood.summary import LikelihoodSummary
 
-__all__ = ["LikelihoodInference", "LikelihoodStatistics", "LikelihoodSummary"]
+__all__ = [
+    "LikelihoodInference",
+    "LikelihoodStatistics",
+    "LikelihoodSummary",
+    "ProfileInterval",
+    "Restriction",
+    "likelihood_ratio_test",
+    "profile_interval",
+    "restriction",
+    "score_test",
+]

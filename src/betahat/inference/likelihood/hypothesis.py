@@ -19,24 +19,27 @@ def read_likelihood_hypothesis(hypothesis: Any, s: LikelihoodStatistics) -> Hypo
     "x1 = 0" is K − 1 hypotheses, "b:x1 = c:x1" one. A name that begins with a digit stands in backquotes. Arrays are
     (q, t·m), or (q, m) for every class.
 
-    Raises as :func:`betahat.inference.hypothesis.read_hypothesis`; InferenceError too where the hypothesis is about an
-    infinite estimate.
+    Raises as :func:`betahat.inference.hypothesis.read_hypothesis`.
     """
     t, m = s.estimate.shape
     texts = as_texts(hypothesis)
     if t == 1:
-        read = read_hypothesis(hypothesis, s.names)
-    elif texts is not None:
+        return read_hypothesis(hypothesis, s.names)
+    if texts is not None:
         # The reference class's coefficients are zero: its columns are known, and dropped.
         reference = tuple(f"{name}:{each}" for name in s.classes[:1] for each in s.names)
         parsed = from_text(texts, (*s.parameter_names, *s.names, *reference))
         read = _for_targets(parsed, s, parsed.matrix[:, : t * m], parsed.matrix[:, t * m : t * m + m])
         check_independent(read)
-    elif np.shape(hypothesis[0] if isinstance(hypothesis, tuple) else hypothesis)[-1:] == (m,):
+        return read
+    if np.shape(hypothesis[0] if isinstance(hypothesis, tuple) else hypothesis)[-1:] == (m,):
         each = read_hypothesis(hypothesis, s.names)
-        read = _for_targets(each, s, np.zeros((len(each.matrix), t * m)), each.matrix)
-    else:
-        read = read_hypothesis(hypothesis, s.parameter_names)
+        return _for_targets(each, s, np.zeros((len(each.matrix), t * m)), each.matrix)
+    return read_hypothesis(hypothesis, s.parameter_names)
+
+
+def refuse_infinite(read: Hypothesis, s: LikelihoodStatistics) -> None:
+    """InferenceError where a hypothesis is about a coefficient whose estimate is infinite."""
     barred = (read.matrix != 0) & s.infinite.ravel()
     if barred.any():
         k, j = np.argwhere(barred)[0]
@@ -45,7 +48,6 @@ def read_likelihood_hypothesis(hypothesis: Any, s: LikelihoodStatistics) -> Hypo
             "infinite (separation), and no standard error describes it. Use a likelihood-ratio test, firth=True or "
             "alpha > 0"
         )
-    return read
 
 
 def _for_targets(

@@ -16,7 +16,7 @@ from betahat.inference.distributions import f_tail
 from betahat.inference.estimability import refuse_undetermined_rows, slope_contrasts
 from betahat.inference.layout import Table, statistic_heads
 from betahat.inference.likelihood.covariance import centred_covariance, likelihood_covariance, likelihood_df
-from betahat.inference.likelihood.hypothesis import read_likelihood_hypothesis
+from betahat.inference.likelihood.hypothesis import read_likelihood_hypothesis, refuse_infinite
 from betahat.inference.likelihood.notes import likelihood_notes
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
 from betahat.inference.wald import WaldTest, overall_statistic, single_name, wald_test
@@ -143,6 +143,16 @@ class LikelihoodInference(BaseInference[LikelihoodStatistics]):
         return value
 
     @property
+    def centred_covariance(self) -> np.ndarray:
+        """Covariance of the predictors at the columns' centre (`statistics.centre`) and of the slopes, in which large
+        means cost no digits; zero in rows and columns of infinite estimates."""
+        self._refuse_penalised("covariance")
+        V, made = centred_covariance(self.statistics), self._covariance
+        if V is None:
+            return made.matrix[0]
+        return made.factor * float(made.scale[0]) * V
+
+    @property
     def _variances(self) -> np.ndarray:
         found = np.diagonal(self._covariance.value[0])
         return np.where(self._hidden, np.nan, found).reshape(self.statistics.estimate.shape)
@@ -208,6 +218,7 @@ class LikelihoodInference(BaseInference[LikelihoodStatistics]):
         self._refuse_penalised("test")
         s = self.statistics
         read = read_likelihood_hypothesis(hypothesis, s)
+        refuse_infinite(read, s)
         if s.inverse is None:
             raise InferenceError("this fit has no information matrix, so nothing can be tested by it")
         return wald_test(self._all, self._covariance, likelihood_df(s), read)
@@ -227,11 +238,8 @@ class LikelihoodInference(BaseInference[LikelihoodStatistics]):
         lost = (design != 0) @ s.infinite.T
         if s.has_intercept and s.centre is not None:
             design[:, 1:] -= s.centre
-        V = centred_covariance(s)
-        scale = self._covariance.factor * float(self._covariance.scale[0])
-        if V is None:
-            return np.full((len(X), t, t), np.nan)
-        found = scale * np.einsum("ij,sjtk,ik->ist", design, V.reshape(t, m, t, m), design, optimize=True)
+        V = self.centred_covariance.reshape(t, m, t, m)
+        found = np.einsum("ij,sjtk,ik->ist", design, V, design, optimize=True)
         found[lost[:, :, None] | lost[:, None, :]] = np.nan
         return found
 
