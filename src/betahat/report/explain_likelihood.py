@@ -1,5 +1,4 @@
-"""A fit of maximum likelihood explained: the likelihood, its derivative, Newton's steps, what proves the maximum."""
-"maximum."""
+"""A fit of maximum likelihood explained: what was maximised, its derivative, Newton's steps, and the proof."""
 
 from __future__ import annotations
 
@@ -102,7 +101,10 @@ def _objective(result: LikelihoodResultLike, penalty: str) -> str:
         added = " − (1/Σw) ½ log |I(β)|"
     loss = _LOSSES.get((s.family, s.link))
     known = "" if s.dispersion_known else ", times the dispersion φ"
-    words = f"L is the negative log-likelihood of the {s.family} family with the link {s.link}{known}, up to terms of y alone"
+    words = (
+        f"L is the negative log-likelihood of the {s.family} family with the link {s.link}{known}, up to terms of y "
+        "alone"
+    )
     outcome = (
         f"classes {', '.join(cell(each) for each in s.classes[:6])}{', …' if len(s.classes) > 6 else ''}"
         if s.classes
