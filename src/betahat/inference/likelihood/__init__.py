@@ -4,6 +4,7 @@ What they share with least squares (hypotheses, Wald tests, tables) lies one fol
 
 from __future__ import annotations
 
+from betahat.inference.likelihood.margins import MarginalEffects, marginal_effects
 from betahat.inference.likelihood.profile import ProfileInterval, profile_interval
 from betahat.inference.likelihood.refitting import (
     Restriction,
@@ -19,9 +20,11 @@ __all__ = [
     "LikelihoodInference",
     "LikelihoodStatistics",
     "LikelihoodSummary",
+    "MarginalEffects",
     "ProfileInterval",
     "Restriction",
     "likelihood_ratio_test",
+    "marginal_effects",
     "profile_interval",
     "restriction",
     "score_test",
