@@ -86,7 +86,9 @@ def test_blocks_equal_the_design(design):
 def test_formula_designs(formula):
     source = query(SQL, formula=formula)
     expected = np.concatenate([block.X for block in source.blocks()])
-    np.testing.assert_array_equal(np.concatenate([rows.X for rows in iter_design_blocks(SQL, source.design)]), expected)
+    np.testing.assert_array_equal(
+        np.concatenate([rows.X for rows in iter_design_blocks(SQL, source.design)]), expected
+    )
     assert expected.shape == (ROWS, len(source.names))
 
 

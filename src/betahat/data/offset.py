@@ -65,9 +65,9 @@ def check_exposure(exposure: np.ndarray, name: str = "exposure") -> None:
     if there.size and there.min() <= 0:
         what = "`exposure`" if name == "exposure" else f"`exposure` (column {name!r})"
         raise DataError(
-            f"{what} must be positive, and in {np.count_nonzero(there <= 0):,} rows it is not (the smallest is "
-            f"{there.min():g}): its logarithm is added to the linear predictor. Usual cause: units that were not "
-            "observed at all, which say nothing and can be left out"
+            f"{what} must be positive, and in {np.count_nonzero(there <= 0):,} of {len(exposure):,} rows it is not "
+            f"(the smallest is {there.min():g}): its logarithm is added to the linear predictor. Usual cause: units "
+            "that were not observed at all, which say nothing and can be left out"
         )
 
 

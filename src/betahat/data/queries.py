@@ -78,12 +78,13 @@ def query(
     check_policy(missing)
     opened = open_table(what, table, memory_limit)
     opened.refuse_header_alone()
+    _as_list([name for name in (weights, frequency, offset, exposure) if name is not None])
     roles = Roles(weights, frequency, tuple(_as_list(groups)), Offset(offset, exposure))
     if len(roles.groups) > 2:
         raise ValueError(
             f"`groups` (={groups!r}) names more than two columns; clusters are given by one or two"
         )
-    for name in _as_list(roles.names):
+    for name in roles.names:
         opened.sql_type(name)
     for what_for, name in (
         ("weights", weights),
@@ -103,10 +104,10 @@ def query(
             f"`target` names the column to predict (or give a `formula`); there are {list(opened.types)}"
         )
     targets = _as_list(target)
-    names = _feature_names(opened, columns, targets, list(roles.names))
-    fit_memory(opened, [*names, *targets, *roles.names], memory_limit)
     if labels and len(targets) > 1:
         raise TypeError(f"`target` (={target!r}) names {len(targets)} columns, and labels are one column")
+    names = _feature_names(opened, columns, targets, list(roles.names))
+    fit_memory(opened, [*names, *targets, *roles.names], memory_limit)
     for name in targets:
         if not labels and opened.kind(name) != "number":
             raise TypeError(
