@@ -103,6 +103,10 @@ class Bernoulli(ExponentialFamily):
     def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
         return link.log_mean(eta) - link.log_complement(eta)
 
+    def convex_through(self, link: Link) -> bool:
+        """Where h and 1 − h are log-concave."""
+        return link.name in ("logit", "probit", "cloglog", "loglog", "log", "identity")
+
     def check_target(self, y: np.ndarray) -> None:
         good = np.greater_equal(y, 0) & np.less_equal(y, 1)
         check_values(y, good, "binomial", "0, 1 or a proportion between (counts of trials are weights)")

@@ -9,15 +9,6 @@ from betahat.losses.exponential import ExponentialFamily
 from betahat.losses.link import Link
 from betahat.losses.through import Through
 
-_CONVEX = {  # L'' ≥ 0 for all y and η of the domain
-    ("binomial", "log"),  # −y η − (1 − y) log(1 − eᶯ), and 1/(e⁻ᶯ − 1) grows with η
-    ("binomial", "identity"),  # −y log η − (1 − y) log(1 − η)
-    ("poisson", "identity"),  # η − y log η
-    ("poisson", "sqrt"),  # η² − 2 y log η
-    ("gamma", "inverse"),  # y η − log η, the canonical link
-    ("inverse_gaussian", "inverse_squared"),  # ½ y η − √η, the canonical link
-}
-
 
 @final
 @dataclass(frozen=True)
@@ -49,4 +40,4 @@ class Composed(Through):
 
     @property
     def convex(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return (self.name, self.link) in _CONVEX
+        return self.base.convex_through(self.link_function)

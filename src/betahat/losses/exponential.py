@@ -35,6 +35,10 @@ class ExponentialFamily(Family):
     def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
         """The predictor that gives the family's own link the mean that η gives `link`."""
 
+    @abstractmethod
+    def convex_through(self, link: Link) -> bool:
+        """Whether it is known that ∂²L/∂η² ≥ 0 for all y and η, with `link`."""
+
     def deviance_through(self, link: Link, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """The unit deviance with μ = h(η) by `link`."""
         return self.deviance(y, self.own_predictor(link, eta))

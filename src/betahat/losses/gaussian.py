@@ -84,6 +84,9 @@ class Gaussian(ExponentialFamily):
     def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
         return link.mean(eta)
 
+    def convex_through(self, link: Link) -> bool:
+        return link.name == self.link
+
     def check_target(self, y: np.ndarray) -> None:
         check_values(y, np.isfinite(y), "gaussian", "a finite number")
 

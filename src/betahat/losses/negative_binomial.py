@@ -124,6 +124,9 @@ class NegativeBinomial(ExponentialFamily):
     def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
         return link.log_mean(eta)
 
+    def convex_through(self, link: Link) -> bool:
+        return link.name == self.link
+
     def check_target(self, y: np.ndarray) -> None:
         check_values(y, np.isfinite(y) & np.greater_equal(y, 0), self.name, "not negative (a count)")
 

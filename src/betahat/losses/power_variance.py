@@ -6,6 +6,7 @@ import numpy as np
 
 from betahat.losses.exponential import ExponentialFamily, check_values
 from betahat.losses.link import Link
+from betahat.losses.power_links import Power
 from betahat.losses.stable import exp, log, times
 
 
@@ -46,6 +47,12 @@ class PowerVariance(ExponentialFamily):
 
     def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
         return link.log_mean(eta)
+
+    def convex_through(self, link: Link) -> bool:
+        """With μ = η^{1/k} both terms of L are powers of η, and both convex where 1 − p ≤ k ≤ 2 − p; the logarithm
+        is k = 0, the canonical link k = 1 − p."""
+        k = {"log": 0.0}.get(link.name, link.k if isinstance(link, Power) else np.nan)
+        return bool(1 - self.variance_power <= k <= 2 - self.variance_power)
 
     def check_target(self, y: np.ndarray) -> None:
         positive = self.variance_power >= 2

@@ -73,7 +73,7 @@ def stirling_error(x: np.ndarray) -> np.ndarray:
     small = np.minimum(x, 16.0)
     return np.where(
         np.greater_equal(x, 16.0),
-        np.polyval(_STIRLING, 1 / (large * large)) / large,
+        np.polyval(_STIRLING, (1 / large) ** 2) / large,
         gammaln(small + 1) - (small + 0.5) * np.log(small) + small - 0.5 * LOG_2PI,
     )
 
