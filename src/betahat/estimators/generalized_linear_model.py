@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from betahat.data.source import Source
 from betahat.errors import DataError
 from betahat.estimators.likelihood_regressor import LikelihoodRegressor
 from betahat.losses.choose_family import as_family
@@ -95,10 +96,10 @@ class GeneralizedLinearModel(LikelihoodRegressor):
     def _family(self) -> Family:
         return as_family(self.family, self.link)
 
-    def _fit_rows(self, X: Any, y: Any, given: dict[str, Any]) -> Any:
+    def _read(self, X: Any, y: Any, sample_weight: Any = None, *others: Any, **given: Any) -> Source:
         if self._family().name == "binomial" and np.ndim(y) == 2 and np.shape(y)[1] == 2:
-            y, given["sample_weight"] = _proportions(y, given["sample_weight"])
-        return super()._fit_rows(X, y, given)
+            y, sample_weight = _proportions(y, sample_weight)
+        return super()._read(X, y, sample_weight, *others, **given)
 
 
 def _proportions(y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -13,15 +13,15 @@ from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.checks import check_choice
 from betahat.estimators.inputs import check_weight
-from betahat.estimators.likelihood_base import BaseLikelihood
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
+from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.losses.family import Family
 from betahat.penalties import L2, NoPenalty, Penalty
 
 _INFORMATION = ("expected", "observed")
 
 
-class LikelihoodRegressor(RegressorMixin, BaseLikelihood):
+class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
     """Abstract: E(y) = h(offset + β₀ + Xβ) for a family of distributions. Subclasses name it."""
 
     information: str
@@ -29,6 +29,9 @@ class LikelihoodRegressor(RegressorMixin, BaseLikelihood):
     @abstractmethod
     def _family(self) -> Family:
         """The distribution with its link."""
+
+    def _single_family(self) -> Family | None:
+        return self._family()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

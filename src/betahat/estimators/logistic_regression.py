@@ -14,15 +14,16 @@ from betahat.errors import DataError, InferenceError
 from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight, weighted_by_class
 from betahat.estimators.firth_fit import fit_firth
-from betahat.estimators.likelihood_base import BaseLikelihood
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
+from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
 from betahat.losses.bernoulli import Bernoulli
+from betahat.losses.family import Family
 from betahat.penalties import L2, NoPenalty, Penalty
 
 
 @final
-class LogisticRegression(ClassifierMixin, BaseLikelihood):
+class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
     """Logistic regression: the β̂ where the derivatives of J(β) vanish, certified,
 
         J(β) = (1/Σw) Σᵢ wᵢ L(yᵢ, ηᵢ) + α/2 ‖β‖²,   η = β₀ + xᵀβ,   L = log(1 + eᶯ) − y η,
@@ -198,8 +199,7 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
                 f"y holds one class only ({self.classes_[0]!r}); a classifier needs rows of 2 classes at least"
             )
         self.n_columns_ = len(source.names)
-        if self.class_weight is not None:
-            source = weighted_by_class(source, self.class_weight, self.classes_)
+        source = self._weighted(source)
         settings = self._settings(has_intercept, tuple(map(str, self.classes_)))
         if self.firth:
             if K != 2:
@@ -214,6 +214,12 @@ class LogisticRegression(ClassifierMixin, BaseLikelihood):
         return fit_multinomial(
             source, self._penalty, settings, before if before is not None and len(before[1]) == K else None
         )
+
+    def _single_family(self) -> Family | None:
+        return Bernoulli() if len(self.classes_) == 2 else None
+
+    def _weighted(self, source: Source) -> Source:
+        return source if self.class_weight is None else weighted_by_class(source, self.class_weight, self.classes_)
 
     def _iterations(self, result: LikelihoodResult) -> np.ndarray:
         return np.array([max(result.iterations, 1)], dtype=np.int32)
