@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from betahat.kernels import reference
+from betahat.kernels import reference, reference_irls
 from betahat.kernels.gradient import gradient
 from betahat.kernels.gram import gram
+from betahat.kernels.irls import EVERYTHING, irls
+from betahat.kernels.pointwise import LOSSES
 from betahat.kernels.processor import tile_shape
 
 print(tile_shape().name)
@@ -22,4 +24,11 @@ for n, p, order, dtype in ((4_001, 37, "C", np.float64), (4_001, 37, "F", np.flo
     found, truth = gradient(X, Y, beta, intercept), reference.gradient(dense, Y, beta, intercept, None)
     difference = (found.high - truth.high) + (found.low - truth.low)
     assert np.abs(difference / truth.magnitude).max() < 1e-26
+    for code in range(len(LOSSES)):
+        y, settings = rng.random(n), (0.1, code, 1.5, EVERYTHING, np.ones(p))
+        found = irls(X, y, weight, Y[:, 0], beta[0], beta[0] / p, *settings)
+        truth = reference_irls.irls(dense, y, weight, Y[:, 0], beta[0], beta[0] / p, *settings)
+        for one, two in zip(found, truth, strict=True):
+            scale = truth.magnitude if one is found.gradient else np.abs(two).max()
+            assert (np.abs(one - two) <= 1e-12 * scale).all(), (n, p, order, code)
 print("right")

@@ -39,6 +39,7 @@ def compile_kernels() -> None:
     """Run each compiled kernel on data of every kind it tells apart, just too large to stay in NumPy."""
     from betahat.kernels.gradient import gradient
     from betahat.kernels.gram import COMPILED_FROM, gram
+    from betahat.kernels.irls import EVERYTHING, irls
 
     for columns in (8, _WIDE):
         rows = COMPILED_FROM // columns + 1
@@ -48,6 +49,7 @@ def compile_kernels() -> None:
                 for dtype in (np.float64, np.float32):
                     gram(X, y, weight, dtype=dtype)
                 gradient(X, y, np.zeros((1, columns)), np.zeros(1), weight)
+            irls(X, y[:, 0], None, None, *np.zeros((2, columns)), 0.0, 0, 0.0, EVERYTHING)
 
 
 def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:

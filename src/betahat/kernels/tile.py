@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 
 from betahat.kernels.processor import Tile, tile_shape
-from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
+from betahat.kernels.vector import BYTES, DOUBLES, FLOATS, I64, Vectors, counted_loop, intrinsic, vectors_like
 
 STORE, ADD, COMPENSATED = 0, 1, 2
 
@@ -122,3 +122,49 @@ copy_1 = make_copy(SHAPE, 1)
 copy_2 = make_copy(SHAPE, 2)
 copy_3 = make_copy(SHAPE, min(3, SHAPE.vectors))
 copy_4 = make_copy(SHAPE, min(4, SHAPE.vectors))
+
+
+def make_convert(shape: Tile, vectors: int) -> Any:
+    """An intrinsic convert(source, row_stride, kind, target, target_stride, rows, centre, rest).
+
+    As `copy`, from numbers of any `kind` (DOUBLES, FLOATS, BYTES) to doubles.
+    """
+
+    @intrinsic
+    def convert(
+        typingctx: Any, source: Any, row_stride: Any, kind: Any, target: Any, target_stride: Any, rows: Any,
+        centre: Any, rest: Any,
+    ):  # fmt: skip
+        signature = types.void(*([types.int64] * 8))
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            source, row_stride, kind, target, target_stride, rows, centre, rest = args
+            v = Vectors(builder, shape.lanes, True, shape.fused)
+            wide, last = v.lanes * v.size, vectors - 1
+            middle = [
+                v.load_first(v.at(centre, j * wide), rest) if j == last else v.load(v.at(centre, j * wide))
+                for j in range(vectors)
+            ]
+            for number, size in ((DOUBLES, 8), (FLOATS, 4), (BYTES, 1)):
+
+                def body(step: Any, _: list[Any], number: int = number, size: int = size) -> list[Any]:
+                    row = v.at(source, builder.mul(step, row_stride))
+                    to = v.at(target, builder.mul(step, target_stride))
+                    for j in range(vectors):
+                        value = v.load_as(v.at(row, j * v.lanes * size), rest if j == last else None, number)
+                        v.store(v.sub(value, middle[j]), v.at(to, j * wide))
+                    return []
+
+                own = builder.icmp_signed("==", kind, ir.Constant(I64, number))
+                counted_loop(builder, builder.select(own, rows, ir.Constant(I64, 0)), [], body)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return convert
+
+
+convert_1 = make_convert(SHAPE, 1)
+convert_2 = make_convert(SHAPE, 2)
+convert_3 = make_convert(SHAPE, min(3, SHAPE.vectors))
+convert_4 = make_convert(SHAPE, min(4, SHAPE.vectors))

@@ -17,6 +17,7 @@ from betahat.kernels.processor import Tile
 intrinsic: Any = _intrinsic  # what it decorates is called with fewer arguments than it is written with
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
+DOUBLES, FLOATS, BYTES = range(3)  # what can be read as doubles in passing
 
 
 @final
@@ -47,17 +48,34 @@ class Vectors:
 
     def load_first(self, address: Any, count: Any) -> Any:
         """The first `count` (1 … lanes) elements, zeros behind them; nothing beyond is touched."""
+        return self._load_first(address, count, self.type, f"f{8 * self.size}", self.size)
+
+    def load_as(self, address: Any, count: Any, kind: int) -> Any:
+        """Doubles from `lanes` numbers of a type (DOUBLES, FLOATS, BYTES), or from the first `count` if not None."""
+        if kind == DOUBLES:
+            return self.load(address) if count is None else self.load_first(address, count)
+        element, name, size = (ir.FloatType(), "f32", 4) if kind == FLOATS else (ir.IntType(8), "i8", 1)
+        narrow = ir.VectorType(element, self.lanes)
+        if count is None:
+            value = self.builder.load(self.pointer(address, narrow))
+            value.align = size
+        else:
+            value = self._load_first(address, count, narrow, name, size)
+        return (
+            self.builder.fpext(value, self.type) if kind == FLOATS else self.builder.uitofp(value, self.type)
+        )
+
+    def _load_first(self, address: Any, count: Any, type_: Any, name: str, size: int) -> Any:
         b = self.builder
         lane = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
         first = b.insert_element(ir.Constant(lane.type, ir.Undefined), count, ir.Constant(I32, 0))
         order = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
         limit = b.shuffle_vector(first, ir.Constant(lane.type, ir.Undefined), order)
         mask = b.icmp_signed("<", lane, limit)
-        pointer = self.pointer(address, self.type)
-        kind = ir.FunctionType(self.type, [pointer.type, I32, mask.type, self.type])
-        name = f"llvm.masked.load.v{self.lanes}f{8 * self.size}.p0"
-        load = cgutils.get_or_insert_function(b.module, kind, name)
-        return b.call(load, [pointer, ir.Constant(I32, self.size), mask, self.zero])
+        pointer = self.pointer(address, type_)
+        kind = ir.FunctionType(type_, [pointer.type, I32, mask.type, type_])
+        load = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.load.v{self.lanes}{name}.p0")
+        return b.call(load, [pointer, ir.Constant(I32, size), mask, ir.Constant(type_, [0] * self.lanes)])
 
     def prefetch(self, address: Any) -> None:
         """Ask for a cache line to be brought to the second-level cache; harmless at any address."""
@@ -89,6 +107,12 @@ class Vectors:
 
     def mul(self, a: Any, b: Any) -> Any:
         return self.builder.fmul(a, b)
+
+    def divide(self, a: Any, b: Any) -> Any:
+        return self.builder.fdiv(a, b)
+
+    def constant(self, value: float) -> Any:
+        return ir.Constant(self.type, [value] * self.lanes)
 
     def abs(self, a: Any) -> Any:
         return self._intrinsic("fabs", a)

@@ -1,0 +1,178 @@
+"""Loss, gradient and Hessian of a likelihood in the linear predictor, from one reading of X.
+
+Small problems run in NumPy; from `COMPILED_FROM` elements on, rows are packed into cache once and all sums are made
+there. What would be costly to hold (a centred, scaled or converted copy of X) never exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from betahat.kernels import reference_irls
+from betahat.kernels.columns import Columns, layout
+from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, NARROW, gram, mirror_upper, slab_edges
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, VALUE
+from betahat.kernels.reference_irls import Curved
+
+__all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "VALUE", "Curved", "irls"]
+
+_FIRST_CACHE, _SECOND_CACHE = 1 << 11, 1 << 15  # numbers of packed rows that stay there
+
+
+def irls(
+    X: Any, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
+    slopes: np.ndarray, level: float, code: int, power: float, much: int, unit: np.ndarray | None = None,
+) -> Curved:  # fmt: skip
+    """The sums of :class:`Curved` over rows with η = level + offset + (x − centre)·slopes.
+
+    X : (n, p) array of any dtype and strides, or Columns; y, weight, offset : (n,) float64, the last two or None;
+    centre, slopes, unit : (p,), unit None for ones; code and power : the loss (see `pointwise.LOSSES`); much : VALUE,
+    GRADIENT (with magnitude), HESSIAN or EVERYTHING. Rows of weight 0 may hold anything. A number that is not finite in
+    another row makes sums that are not. The sums have the same bits on any number of threads.
+
+    >>> import numpy as np
+    >>> X, y = np.array([[0.0], [1.0], [3.0]]), np.array([0.0, 1.0, 1.0])
+    >>> sums = irls(X, y, None, None, np.zeros(1), np.zeros(1), 0.0, code=1, power=0.0, much=HESSIAN)
+    >>> sums.gradient, sums.hessian[1, 1]
+    (array([-0.5, -2. ]), np.float64(2.5))
+    """
+    n, p = X.shape
+    if n * p < COMPILED_FROM:
+        X = np.asarray(X, np.float64)
+        return reference_irls.irls(X, y, weight, offset, centre, slopes, level, code, power, much, unit)
+    y = np.ascontiguousarray(y, np.float64)
+    weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
+    terms, centre = _padded_terms(slopes, level, unit), np.ascontiguousarray(centre, np.float64)
+    return _compiled(X, y, weight, offset, centre, terms, int(code), float(power), int(much))
+
+
+def kind_of(X: Any) -> int | None:
+    """How compiled kernels read X where it lies (see `vector.DOUBLES`), or None where it must be converted first."""
+    if isinstance(X, Columns):
+        return 0
+    if not (X.dtype.isnative and X.flags.aligned):
+        return None
+    if X.dtype in (np.uint8, np.bool_):
+        return 2 if X.strides[1] == 1 else None
+    return {np.dtype(np.float64): 0, np.dtype(np.float32): 1}.get(X.dtype)
+
+
+def aligned(count: int) -> np.ndarray:
+    """`count` zeros that begin with a cache line, so that no register is loaded across two."""
+    whole = np.zeros(count + 8)
+    skip = -whole.ctypes.data % 64 // 8
+    return whole[skip : skip + count]
+
+
+def over_rows(X: Any, vectors: list[np.ndarray | None], slab: Callable[..., Any]) -> Callable[..., None]:
+    """What calls slab(address, row stride, column stride, kind, column addresses, *addresses of vectors, rows, ...) for
+    rows start … stop − 1, converting few rows at a time where X cannot be read where it lies."""
+    p = X.shape[1]
+    kind, chunk = kind_of(X), max(1, min(CONVERTED_ROWS, (1 << 18) // max(p, 1)))
+    steps = [(0, 0) if v is None else (v.ctypes.data, v.strides[0]) for v in vectors]
+
+    def call(rows: Any, its_kind: int, first: int, start: int, stop: int, rest: tuple[Any, ...]) -> None:
+        at, row_stride, column_stride, _, table = layout(rows)
+        places = [at + start * stride for at, stride in steps]
+        slab(
+            at + (start - first) * row_stride,
+            row_stride,
+            column_stride,
+            its_kind,
+            table,
+            *places,
+            stop - start,
+            *rest,
+        )
+
+    def between(start: int, stop: int, *rest: Any) -> None:
+        if kind is not None:
+            call(X, kind, 0, start, stop, rest)
+            return
+        for a in range(start, stop, chunk):
+            b = min(a + chunk, stop)
+            call(np.ascontiguousarray(X[a:b], np.float64), 0, a, a, b, rest)
+
+    return between
+
+
+def _padded_terms(slopes: np.ndarray, level: float, unit: np.ndarray | None) -> np.ndarray:
+    """(3, padded): slopes with the level in the place of the 1, their magnitudes, and units."""
+    from betahat.kernels.irls_compiled import LANES
+
+    p = len(slopes)
+    terms = np.zeros((3, (p + LANES) // LANES * LANES))
+    terms[0, :p], terms[0, p] = slopes, level
+    terms[1] = np.abs(terms[0])
+    terms[2, :p] = 1.0 if unit is None else unit
+    return terms
+
+
+def _compiled(
+    X: Any, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
+    terms: np.ndarray, code: int, power: float, much: int,
+) -> Curved:  # fmt: skip
+    from betahat.kernels import gram_compiled, irls_compiled, team
+
+    (n, p), padded, step = X.shape, terms.shape[1], irls_compiled.STEP
+    products, wide = much >= HESSIAN and padded <= NARROW, much >= HESSIAN and padded > NARROW
+    part = max(step, min(64, _FIRST_CACHE // padded // step * step))
+    block = part * max(1, min(512, _SECOND_CACHE // padded) // part)
+    second = np.empty(n) if wide else None
+    high, low = (np.zeros((padded, padded) if products else (0, 0)) for _ in range(2))
+    columns, totals = np.zeros((6, padded)), np.zeros(4 * step + 1)
+
+    def new() -> tuple[np.ndarray, ...]:
+        packed = aligned(padded * block), aligned(padded * block if products else 0)
+        sums = tuple(map(np.zeros_like, (columns, totals, high, low)))
+        return *sums, *packed, np.empty(block * p), aligned(8 * part).reshape(8, part)
+
+    def merge(*sums: np.ndarray) -> None:
+        irls_compiled.merge(sums[0], sums[1], columns, totals)
+        gram_compiled.merge(sums[2], sums[3], high, low)
+
+    slab = over_rows(X, [y, weight, offset, second], irls_compiled.irls_slab)
+    edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // padded)))
+    settings = p, centre, terms, code, power, much, block, part
+    team.fold(slab, [(*edge, *settings) for edge in pairwise(edges)], new, merge)
+
+    order = [p, *range(p)]  # the 1 comes last in packed rows and first in what is returned
+    with np.errstate(invalid="ignore", over="ignore"):
+        gradient = _total(columns[0], columns[1])[order]
+        value, sum_of_weights = (
+            float(_total(totals[k : k + step], totals[k + step : k + 2 * step]).sum()) for k in (0, 2 * step)
+        )
+        if products:
+            hessian = mirror_upper(_total(high, low))[np.ix_(order, order)]
+        elif second is not None:
+            hessian = _wide_hessian(X, weight, second, centre)[np.ix_(order, order)]
+        else:
+            hessian = np.zeros((1 + p, 1 + p))
+    magnitude, rounding = columns[2][order], columns[5][order]
+    return Curved(value, sum_of_weights, gradient, hessian, magnitude, rounding, float(totals[4 * step]))
+
+
+def _total(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """sums + errors; where sums are not finite, errors say nothing."""
+    return np.where(np.isfinite(sums), sums + errors, sums)
+
+
+def _wide_hessian(X: Any, weight: np.ndarray | None, second: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Σ second (x − c, 1)(x − c, 1)ᵀ by a second reading, which costs little beside as many products a number."""
+    n, p = X.shape
+    dead = np.zeros(0, np.int64) if weight is None else np.flatnonzero(weight == 0)
+    total = np.zeros((p + 1, p + 1))
+    rows = n if not len(dead) else CONVERTED_ROWS
+    for a in range(0, n, rows):
+        part, its_second = X[a : a + rows], second[a : a + rows]
+        if len(dead):
+            assert weight is not None
+            keep = weight[a : a + rows] != 0
+            part, its_second = part[keep], its_second[keep]
+        high, low = gram(part, np.zeros((len(its_second), 0)), its_second, centre)
+        total += _total(high, low)
+    return mirror_upper(total)

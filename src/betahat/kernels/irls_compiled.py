@@ -1,0 +1,286 @@
+"""Compiled sums of a loss and its derivatives: rows are packed once into cache, where all else is done."""
+
+from __future__ import annotations
+
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
+
+from betahat.kernels import row_tiles as tiles
+from betahat.kernels.compiled import compiled
+from betahat.kernels.gram_compiled import first_width, multiply
+from betahat.kernels.memory import doubles, read_rows
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT
+from betahat.kernels.tile import SHAPE, convert_1, convert_2, convert_3, convert_4
+from betahat.kernels.vector import DOUBLES, FLOATS
+
+LANES, WIDTH = SHAPE.lanes, SHAPE.width
+LINE = 64  # bytes
+SUMS, ERRORS, SIZES, UNUSED, UNUSED_ERRORS, ROUNDING = range(6)  # sums over rows, for each column
+STEP = 2 * LANES  # rows at a time
+VALUE_SUM, WEIGHT_SUM, RADIUS = 0, 2 * STEP, 4 * STEP  # sums and errors in STEP parts each; one number
+ETA, SIZE, SQUARE, TARGET, WEIGHT, FIRST, SECOND, BENT = range(8)  # numbers of each row
+
+
+@compiled
+def pack_rows(x, row_stride, kind, rows, p, padded, centre, capacity, first_row, right):
+    """Rows of X (unit column stride, of any kind) less the centre, and 1, into panels from `first_row` on.
+
+    Columns behind the 1 are never written: the buffer comes zeroed.
+    """
+    element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
+    at, centre_at = right.ctypes.data, centre.ctypes.data
+    start, here = 0, first_width(padded, LANES)
+    while start < padded:
+        base = start * capacity + first_row * here
+        columns = min(here, p - start)
+        vectors = (columns + LANES - 1) // LANES
+        rest = columns - (vectors - 1) * LANES
+        source, to, stride, middle = x + start * element, at + base * 8, here * 8, centre_at + start * 8
+        if columns <= 0:
+            pass
+        elif vectors == 1:
+            convert_1(source, row_stride, kind, to, stride, rows, middle, rest)
+        elif vectors == 2:
+            convert_2(source, row_stride, kind, to, stride, rows, middle, rest)
+        elif vectors == 3:
+            convert_3(source, row_stride, kind, to, stride, rows, middle, rest)
+        else:
+            convert_4(source, row_stride, kind, to, stride, rows, middle, rest)
+        if start <= p < start + here:  # the vector that ends X may have written over the ones
+            for i in range(rows):
+                right[base + i * here + p - start] = 1.0
+        start += here
+        here = WIDTH
+
+
+@compiled
+def clear_row(right, i, padded, capacity):
+    """A packed row that does not count, as zeros."""
+    start, here = 0, first_width(padded, LANES)
+    while start < padded:
+        base = start * capacity + i * here
+        for c in range(base, base + here):
+            right[c] = 0.0
+        start += here
+        here = WIDTH
+
+
+@compiled
+def add_dots(right, rows, padded, capacity, first_row, terms, kind, out):
+    """Add z·terms of packed rows (kind 0), Σ |z terms| (1) or Σ (z terms)² (2) to out; in steps of `lanes` rows."""
+    narrow = first_width(padded, LANES)
+    at, terms_at, out_at = right.ctypes.data, terms.ctypes.data, out.ctypes.data
+    first, panels, stride = narrow // LANES, (padded - narrow) // WIDTH, WIDTH * capacity * 8
+    for i in range(0, rows, LANES):
+        begin = at + (first_row + i) * narrow * 8
+        rest = at + (narrow * capacity + (first_row + i) * WIDTH) * 8
+        if kind == tiles.PRODUCTS:
+            tiles.dot(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+        elif kind == tiles.SIZES:
+            tiles.dot_sizes(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+        else:
+            tiles.dot_squares(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+
+
+@compiled
+def add_columns(right, rows, padded, capacity, first_row, u, sums, errors, sizes):
+    """Add Σ u z to sums + errors and Σ |u z| to sizes."""
+    at, u_at = right.ctypes.data, u.ctypes.data
+    to, lost, size = sums.ctypes.data, errors.ctypes.data, sizes.ctypes.data
+    start, here = 0, first_width(padded, LANES)
+    while start < padded:
+        panel = at + (start * capacity + first_row * here) * 8
+        a, b, c = to + start * 8, lost + start * 8, size + start * 8
+        vectors = here // LANES
+        if vectors == 1:
+            tiles.weighted_columns_1(panel, rows, u_at, a, b, c)
+        elif vectors == 2:
+            tiles.weighted_columns_2(panel, rows, u_at, a, b, c)
+        elif vectors == 3:
+            tiles.weighted_columns_3(panel, rows, u_at, a, b, c)
+        else:
+            tiles.weighted_columns_4(panel, rows, u_at, a, b, c)
+        start += here
+        here = WIDTH
+
+
+@compiled
+def scale_rows(right, rows, padded, capacity, first_row, h, left):
+    """Packed rows times h, packed alike."""
+    at, to, h_at = right.ctypes.data, left.ctypes.data, h.ctypes.data
+    start, here = 0, first_width(padded, LANES)
+    while start < padded:
+        base = (start * capacity + first_row * here) * 8
+        vectors = here // LANES
+        if vectors == 1:
+            tiles.scaled_rows_1(at + base, rows, h_at, to + base)
+        elif vectors == 2:
+            tiles.scaled_rows_2(at + base, rows, h_at, to + base)
+        elif vectors == 3:
+            tiles.scaled_rows_3(at + base, rows, h_at, to + base)
+        else:
+            tiles.scaled_rows_4(at + base, rows, h_at, to + base)
+        start += here
+        here = WIDTH
+
+
+@compiled
+def add_rows(code, power, rows, row, totals):
+    """L, L' and L'' of `rows` rows, in steps of STEP: sums to totals, w L' and w L'' to their places in `row`."""
+    vectors = (rows + STEP - 1) // STEP
+    eta, y, w = row[ETA].ctypes.data, row[TARGET].ctypes.data, row[WEIGHT].ctypes.data
+    one, two, to = row[FIRST].ctypes.data, row[SECOND].ctypes.data, totals.ctypes.data
+    if code == 0:
+        tiles.squared_error(eta, y, w, vectors, power, one, two, to)
+    elif code == 1:
+        tiles.bernoulli_logit(eta, y, w, vectors, power, one, two, to)
+    elif code == 2:
+        tiles.poisson_log(eta, y, w, vectors, power, one, two, to)
+    elif code == 3:
+        tiles.gamma_log(eta, y, w, vectors, power, one, two, to)
+    elif code == 4:
+        tiles.tweedie_log(eta, y, w, vectors, power, one, two, to)
+    elif code == 5:
+        tiles.inverse_gaussian_log(eta, y, w, vectors, power, one, two, to)
+    elif code == 6:
+        tiles.bernoulli_probit(eta, y, w, vectors, power, one, two, to)
+    elif code == 7:
+        tiles.bernoulli_cloglog(eta, y, w, vectors, power, one, two, to)
+    else:
+        tiles.huber(eta, y, w, vectors, power, one, two, to)
+
+
+@compiled
+def begin_rows(y, w, offset, first, rows, steps, row):
+    """Targets, weights (0 beyond `rows`) and offsets, of which the predictions are begun, in their places."""
+    ys, ws = carray(doubles(y + first * 8), rows), carray(doubles(w + first * 8), rows)
+    offsets = carray(doubles(offset + first * 8), rows)
+    etas, sizes, squares, targets, weights = row[ETA], row[SIZE], row[SQUARE], row[TARGET], row[WEIGHT]
+    for k in range(steps):
+        etas[k] = sizes[k] = squares[k] = 0.0
+    for k in range(rows):
+        targets[k] = ys[k]
+    if w != 0:
+        for k in range(rows):
+            weights[k] = ws[k]
+    else:
+        for k in range(rows):
+            weights[k] = 1.0
+    for k in range(rows, steps):
+        weights[k] = 0.0
+    if offset != 0:
+        for k in range(rows):
+            etas[k], sizes[k] = offsets[k], abs(offsets[k])
+
+
+@compiled
+def irls_slab(
+    x, row_stride, column_stride, kind, table, y, w, offset, second_out, rows, p, centre, terms, code, power, much,
+    block, part, columns, totals, high, low, right, left, scratch, row,
+):  # fmt: skip
+    """Consecutive rows, `block` at a time, of which `part` stay in the first cache.
+
+    terms : (3, padded) slopes and level, their magnitudes, units; columns : (6, padded) and totals, see above; high and
+    low : (padded, padded) the Hessian's sums, or empty where it is not wanted; second_out : where w L'' of each row is
+    wanted, or 0; row : (8, part).
+    """
+    padded = terms.shape[1]
+    products = len(high) > 0
+    direct = table.size == 0 and column_stride == (8 if kind == DOUBLES else 4 if kind == FLOATS else 1)
+    seconds = carray(doubles(second_out), rows)
+    dense = direct and not products and 0 < row_stride <= 2 * p * 8
+    fetch = (part * row_stride // LINE + 3) // 4 if dense else 0
+    for start in range(0, rows, block):
+        count = min(block, rows - start)
+        at, stride, its_kind = x + start * row_stride, row_stride, kind
+        if not direct:
+            read_rows(at, row_stride, column_stride, kind == FLOATS, table, count, p, scratch)
+            at, stride, its_kind = scratch.ctypes.data, p * 8, DOUBLES
+        for begin in range(0, count, part):
+            few, i = min(part, count - begin), start + begin
+            steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
+            ahead, lines = at + (begin + 2 * part) * stride, fetch
+            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, block, begin, right)
+            tiles.fetch_lines(ahead, lines)
+            begin_rows(y, w, offset, i, few, steps, row)
+            if w != 0:
+                for k in range(few):
+                    if row[WEIGHT, k] == 0.0:
+                        clear_row(right, begin + k, padded, block)
+            add_dots(right, steps, padded, block, begin, terms[0], tiles.PRODUCTS, row[ETA])
+            tiles.fetch_lines(ahead + lines * LINE, lines)
+            add_rows(code, power, steps, row, totals)
+            tiles.fetch_lines(ahead + 2 * lines * LINE, lines)
+            if much >= GRADIENT:
+                add_columns(
+                    right,
+                    steps,
+                    padded,
+                    block,
+                    begin,
+                    row[FIRST],
+                    columns[SUMS],
+                    columns[ERRORS],
+                    columns[SIZES],
+                )
+            tiles.fetch_lines(ahead + 3 * lines * LINE, lines)
+            if second_out != 0:
+                for k in range(few):
+                    seconds[i + k] = row[SECOND, k]
+            if products:
+                scale_rows(right, few, padded, block, begin, row[SECOND], left)
+            if much >= EVERYTHING:
+                add_dots(right, steps, padded, block, begin, terms[1], tiles.SIZES, row[SIZE])
+                add_dots(right, steps, padded, block, begin, terms[2], tiles.SQUARES, row[SQUARE])
+                row[BENT] = 0.0
+                for k in range(few):
+                    bent = abs(row[SECOND, k])
+                    if bent != 0.0:  # where a row does not count, its size may be anything
+                        row[BENT, k] = bent * row[SIZE, k]
+                    square = row[SQUARE, k]
+                    if square > totals[RADIUS] or square != square:
+                        totals[RADIUS] = square
+                add_columns(
+                    right, steps, padded, block, begin, row[BENT],
+                    columns[UNUSED], columns[UNUSED_ERRORS], columns[ROUNDING],
+                )  # fmt: skip
+        if products:
+            following = at + count * stride
+            multiply(
+                right,
+                left,
+                count,
+                padded,
+                LANES,
+                block,
+                0,
+                padded,
+                following,
+                LINE if direct else 0,
+                high,
+                low,
+            )
+
+
+@compiled
+def two_sum_into(total, error, place, other, its_error):
+    s = total[place] + other
+    z = s - total[place]
+    error[place] += ((total[place] - (s - z)) + (other - z)) + its_error
+    total[place] = s
+
+
+@compiled
+def merge(its_columns, its_totals, columns, totals):
+    """Add a slab's sums to those of the slabs before it, and leave zeros for the next slab."""
+    for j in range(columns.shape[1]):
+        two_sum_into(columns[SUMS], columns[ERRORS], j, its_columns[SUMS, j], its_columns[ERRORS, j])
+        columns[SIZES, j] += its_columns[SIZES, j]
+        columns[ROUNDING, j] += its_columns[ROUNDING, j]
+    for first in (VALUE_SUM, WEIGHT_SUM):
+        for j in range(first, first + STEP):
+            two_sum_into(totals, totals[STEP:], j, its_totals[j], its_totals[j + STEP])
+    radius = its_totals[RADIUS]
+    if radius > totals[RADIUS] or radius != radius:
+        totals[RADIUS] = radius
+    its_columns[:] = 0.0
+    its_totals[:] = 0.0

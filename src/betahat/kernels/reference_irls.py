@@ -1,0 +1,64 @@
+"""What `irls` must equal, in plain NumPy: the oracle of its tests, and what runs small problems."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from betahat.kernels.gram import mirror_upper
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, LOSSES, Arrays
+
+
+class Curved(NamedTuple):
+    """Sums over rows of a loss L(y, η) and its derivatives by η, with z = (1, x − centre); index 0 belongs to the 1.
+
+    value : Σ w L; weight : Σ w; gradient : Σ w L' z (1 + p,); hessian : Σ w L'' z zᵀ (1 + p, 1 + p);
+    magnitude : Σ |w L' z|; rounding : Σ |w L'' z| (|level| + |offset| + Σⱼ |xⱼ − cⱼ| |slopeⱼ|), what an error of one
+    unit in the predictions' terms does to the gradient; radius : the largest Σⱼ ((xⱼ − cⱼ) unitⱼ)² of a row.
+    What was not asked for is zero.
+    """
+
+    value: float
+    weight: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+    magnitude: np.ndarray
+    rounding: np.ndarray
+    radius: float
+
+
+def irls(
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
+    slopes: np.ndarray, level: float, code: int, power: float, much: int, unit: np.ndarray | None = None,
+) -> Curved:  # fmt: skip
+    """The sums of :class:`Curved` at η = level + offset + (x − centre)·slopes; rows of weight 0 are left out."""
+    if weight is not None and not (weight != 0).all():
+        keep = weight != 0
+        X, y, weight = X[keep], y[keep], weight[keep]
+        offset = None if offset is None else offset[keep]
+    n, p = X.shape
+    w = np.ones(n) if weight is None else weight
+    gradient, magnitude, rounding = np.zeros(1 + p), np.zeros(1 + p), np.zeros(1 + p)
+    hessian, radius = np.zeros((1 + p, 1 + p)), 0.0
+    with np.errstate(all="ignore"):
+        Z = np.ones((n, 1 + p))
+        np.subtract(X, centre, out=Z[:, 1:])
+        terms = np.append(level, slopes)
+        eta = Z @ terms
+        if offset is not None:
+            eta = eta + offset
+        value, first, second = LOSSES[code](Arrays, y, eta, power)
+        if much >= GRADIENT:
+            gradient = (w * first) @ Z
+            magnitude = np.abs(w * first) @ np.abs(Z)
+        if much >= HESSIAN:
+            hessian = mirror_upper(Z.T @ (Z * (w * second)[:, None]))
+        if much >= EVERYTHING:
+            size = np.abs(Z) @ np.abs(terms)
+            if offset is not None:
+                size = size + np.abs(offset)
+            rounding = (np.abs(w * second) * size) @ np.abs(Z)
+            scaled = Z[:, 1:] if unit is None else Z[:, 1:] * unit
+            radius = float(np.max(np.einsum("ij,ij->i", scaled, scaled), initial=0.0))
+        return Curved(float(w @ value), float(w.sum()), gradient, hessian, magnitude, rounding, radius)

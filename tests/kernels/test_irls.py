@@ -1,0 +1,266 @@
+"""Loss, gradient and Hessian in one reading: compiled against NumPy, and NumPy against exact sums."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from betahat.kernels import reference_irls
+from betahat.kernels.columns import Columns
+from betahat.kernels.gram import COMPILED_FROM
+from betahat.kernels.irls import EVERYTHING, GRADIENT, HESSIAN, VALUE, irls
+
+POWER = {4: 1.5, 8: 1.0}
+CODES = range(9)
+LAYOUTS = {
+    "C": lambda X: X,
+    "F": np.asfortranarray,
+    "columns": lambda X: Columns(list(X.T.copy())),
+    "float32": lambda X: X.astype(np.float32),
+    "float32 F": lambda X: np.asfortranarray(X.astype(np.float32)),
+    "uint8": lambda X: (np.abs(X) * 50).astype(np.uint8),
+    "uint8 F": lambda X: np.asfortranarray((np.abs(X) * 50).astype(np.uint8)),
+    "bool": lambda X: X > 0,
+    "every other column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "every other row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "reversed": lambda X: X[::-1, ::-1],
+    "int16": lambda X: (X * 100).astype(np.int16),
+    "big endian": lambda X: X.astype(">f8"),
+    "broadcast rows": lambda X: np.broadcast_to(X[:1], X.shape),
+}
+SHAPES = [
+    (COMPILED_FROM + 1, 1),
+    (COMPILED_FROM // 3 + 1, 3),
+    (9_001, 50),
+    (1_100, 129),
+    (401, 400),
+    (40, 3),
+    (1, 2),
+    (0, 2),
+]
+
+
+def problem(rng, shape, code, weighted=True, offsets=True):
+    """y, weight (some 0), offset, centre, slopes of reasonable size, level, code, power."""
+    n, p = shape
+    y = (rng.random(n) < 0.4) * 1.0 if code in (1, 6, 7) else rng.gamma(2.0, 1.0, n) + 0.1
+    weight = rng.random(n) * (rng.random(n) > 0.1) if weighted else None
+    offset = 0.3 * rng.standard_normal(n) if offsets else None
+    slopes = rng.standard_normal(p) / np.sqrt(p)
+    return y, weight, offset, rng.standard_normal(p), slopes, 0.25, code, POWER.get(code, 0.0)
+
+
+def agree(found, wanted, much):
+    if much >= EVERYTHING:
+        np.testing.assert_allclose(found.rounding, wanted.rounding, rtol=1e-11, atol=1e-300)
+        np.testing.assert_allclose(found.radius, wanted.radius, rtol=1e-13)
+    else:
+        assert not found.rounding.any()
+        assert found.radius == 0.0
+    np.testing.assert_allclose(found.weight, wanted.weight, rtol=1e-14)
+    np.testing.assert_allclose(found.value, wanted.value, rtol=1e-11, atol=1e-300)
+    np.testing.assert_allclose(found.magnitude, wanted.magnitude, rtol=1e-11, atol=1e-300)
+    difference = np.abs(found.gradient - wanted.gradient)
+    assert (difference <= 1e-12 * wanted.magnitude).all()
+    assert np.array_equal(found.hessian, found.hessian.T) or much < HESSIAN
+    diagonal = np.sqrt(np.abs(wanted.hessian.diagonal())) + 1e-300
+    assert (np.abs(found.hessian - wanted.hessian) <= 1e-12 * np.outer(diagonal, diagonal)).all()
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_equals_numpy(layout, code, rng):
+    """Every layout and type with every loss, with weights and offsets."""
+    X = LAYOUTS[layout](rng.standard_normal((9_001, 17)))
+    settings = problem(rng, X.shape, code)
+    if X.dtype.kind in "iub" and X.dtype != bool:
+        settings = (*settings[:4], settings[4] / 50, *settings[5:])
+    unit = rng.random(17)
+    found = irls(X, *settings, EVERYTHING, unit)
+    agree(found, reference_irls.irls(np.asarray(X, np.float64), *settings, EVERYTHING, unit), EVERYTHING)
+
+
+@pytest.mark.parametrize("much", [VALUE, GRADIENT, HESSIAN, EVERYTHING])
+@pytest.mark.parametrize("offsets", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("layout", ["C", "F", "uint8", "int16"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_shape(shape, layout, weighted, offsets, much, rng):
+    X = LAYOUTS[layout](rng.standard_normal(shape))
+    settings = problem(rng, shape, 1, weighted, offsets)
+    agree(irls(X, *settings, much), reference_irls.irls(np.asarray(X, np.float64), *settings, much), much)
+
+
+@pytest.mark.parametrize("n", [2, 15, 16, 17, 31, 32, 33, 511, 512, 513, 543, 16_383, 16_384, 16_385, 32_769])
+def test_rows_across_the_edges_of_blocks_and_slabs(n, rng, monkeypatch):
+    monkeypatch.setattr("betahat.kernels.irls.COMPILED_FROM", 0)
+    X = rng.standard_normal((n, 5))
+    settings = problem(rng, X.shape, 2)
+    agree(irls(X, *settings, EVERYTHING), reference_irls.irls(X, *settings, EVERYTHING), EVERYTHING)
+
+
+@pytest.mark.parametrize("p", [1, 7, 8, 15, 16, 22, 23, 24, 25, 47, 48, 63, 383, 384, 385])
+def test_columns_across_the_edges_of_panels(p, rng, monkeypatch):
+    monkeypatch.setattr("betahat.kernels.irls.COMPILED_FROM", 0)
+    X = rng.standard_normal((77, p))
+    settings = problem(rng, X.shape, 1)
+    agree(irls(X, *settings, EVERYTHING), reference_irls.irls(X, *settings, EVERYTHING), EVERYTHING)
+
+
+@pytest.mark.parametrize("much", [VALUE, HESSIAN, EVERYTHING])
+def test_no_columns(much, rng):
+    """The mean alone: z = 1."""
+    y, weight, offset, *_ = problem(rng, (1_000, 0), 0)
+    found = irls(np.zeros((1_000, 0)), y, weight, offset, np.zeros(0), np.zeros(0), 0.5, 0, 0.0, much)
+    np.testing.assert_allclose(found.value, 0.5 * weight @ (0.5 + offset - y) ** 2, rtol=1e-13)
+    if much >= HESSIAN:
+        np.testing.assert_allclose(found.gradient, [weight @ (0.5 + offset - y)], rtol=1e-12)
+        np.testing.assert_allclose(found.hessian, [[weight.sum()]], rtol=1e-13)
+    assert found.radius == 0.0
+
+
+def test_reference_against_exact_fractions():
+    """Squared error of whole numbers, so that every sum is exact: ½, (x − c), the residuals and their products."""
+    X, y = np.array([[1.0, 4.0], [2.0, -3.0], [5.0, 0.0]]), np.array([3.0, -1.0, 2.0])
+    weight, offset = np.array([1.0, 2.0, 0.5]), np.array([0.5, 0.0, -1.0])
+    centre, slopes, level, unit = np.array([2.0, 1.0]), np.array([0.5, -0.25]), 1.5, np.array([2.0, 0.5])
+    gradient, magnitude, rounding = ([Fraction(0)] * 3 for _ in range(3))
+    hessian, value, radius = [[Fraction(0)] * 3 for _ in range(3)], Fraction(0), Fraction(0)
+    for i in range(3):
+        z = [Fraction(1)] + [Fraction(X[i, j]) - Fraction(centre[j]) for j in range(2)]
+        terms = [Fraction(level), *map(Fraction, slopes)]
+        r = sum(a * b for a, b in zip(z, terms, strict=True)) + Fraction(offset[i]) - Fraction(y[i])
+        size = sum(abs(a * b) for a, b in zip(z, terms, strict=True)) + abs(Fraction(offset[i]))
+        w = Fraction(weight[i])
+        value += w * r * r / 2
+        radius = max(radius, sum((z[j + 1] * Fraction(unit[j])) ** 2 for j in range(2)))
+        for j in range(3):
+            gradient[j] += w * r * z[j]
+            magnitude[j] += abs(w * r * z[j])
+            rounding[j] += abs(w * z[j]) * size
+            for k in range(3):
+                hessian[j][k] += w * z[j] * z[k]
+    found = irls(X, y, weight, offset, centre, slopes, level, 0, 0.0, EVERYTHING, unit)
+    assert (Fraction(found.value), Fraction(found.weight), Fraction(found.radius)) == (
+        value,
+        Fraction(7, 2),
+        radius,
+    )
+    for array, exact in (
+        (found.gradient, gradient),
+        (found.magnitude, magnitude),
+        (found.rounding, rounding),
+    ):
+        assert [Fraction(a) for a in array] == exact
+    assert [[Fraction(a) for a in row] for row in found.hessian] == hessian
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_gradient_and_hessian_are_derivatives(code, rng):
+    """Central differences of value and gradient along a direction."""
+    X = rng.standard_normal((200, 4))
+    y, weight, offset, centre, slopes, level, _, power = problem(rng, X.shape, code)
+    direction, h = rng.standard_normal(5), 1e-5
+
+    def at(t, much):
+        moved = slopes + t * direction[1:], level + t * direction[0]
+        return irls(X, y, weight, offset, centre, *moved, code, power, much)
+
+    found, ahead, behind = at(0.0, HESSIAN), at(h, GRADIENT), at(-h, GRADIENT)
+    slope = (ahead.value - behind.value) / (2 * h)
+    assert abs(slope - found.gradient @ direction) <= 1e-7 * (found.magnitude @ np.abs(direction))
+    if code != 8:  # whose second derivative jumps
+        bend = (ahead.gradient - behind.gradient) / (2 * h)
+        np.testing.assert_allclose(bend, found.hessian @ direction, rtol=1e-6, atol=1e-6 * np.abs(bend).max())
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (20_000, 10), (500, 400)], ids=str)
+@pytest.mark.parametrize("layout", ["C", "F", "columns", "float32"])
+@pytest.mark.parametrize("much", [VALUE, GRADIENT, HESSIAN, EVERYTHING])
+def test_rows_of_no_weight_may_hold_anything(shape, layout, much, rng):
+    X = rng.standard_normal(shape)
+    y, weight, offset, *rest = problem(rng, shape, 1)
+    dead = weight == 0
+    assert dead.any()
+    X[dead], y[dead], offset[dead] = 0.0, 0.0, 0.0
+    expected = irls(LAYOUTS[layout](X), y, weight, offset, *rest, much)
+    for bad in (np.nan, np.inf):
+        X[dead], y[dead], offset[dead] = bad, bad, bad
+        found = irls(LAYOUTS[layout](X), y, weight, offset, *rest, much)
+        for one, two in zip(found, expected, strict=True):
+            assert np.isfinite(one).all()
+            assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (20_000, 10), (500, 400)], ids=str)
+@pytest.mark.parametrize("where", ["X", "y", "offset"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("code", CODES)
+def test_values_that_are_not_finite_show(code, bad, where, shape, rng):
+    X = rng.standard_normal(shape)
+    y, weight, offset, centre, slopes, *rest = problem(rng, shape, code)
+    i = int(np.flatnonzero(weight)[len(y) // 2])
+    if where == "X":
+        X[i, 2], slopes[2] = bad, 0.0  # 0 · inf is NaN, not 0
+    else:
+        {"y": y, "offset": offset}[where][i] = bad
+    for much in (VALUE, GRADIENT, HESSIAN):
+        found = irls(X, y, weight, offset, centre, slopes, *rest, much)
+        assert not np.isfinite(found.value)
+        if where == "X":
+            assert much < GRADIENT or not np.isfinite(found.gradient[3])
+            assert much < HESSIAN or not np.isfinite(found.hessian[3, 3])
+
+
+def test_nothing_beyond_the_array_is_read(rng):
+    """NaN around a window must not leak into its sums."""
+    whole = np.full((9_003, 23), np.nan)
+    whole[1:-1, 2:-2] = rng.standard_normal((9_001, 19))
+    for array in (whole, np.asfortranarray(whole), whole.astype(np.float32)):
+        X = array[1:-1, 2:-2]
+        settings = problem(rng, X.shape, 1)
+        dense = np.ascontiguousarray(X, np.float64)
+        agree(irls(X, *settings, EVERYTHING), reference_irls.irls(dense, *settings, EVERYTHING), EVERYTHING)
+
+
+@pytest.mark.parametrize("shape", [(50_000, 20), (2_000, 420)], ids=str)
+@pytest.mark.parametrize("layout", ["C", "F", "uint8", "int16"])
+def test_same_bits_for_any_number_of_threads(layout, shape, rng, monkeypatch):
+    X = LAYOUTS[layout](rng.standard_normal(shape))
+    settings = problem(rng, shape, 1)
+    monkeypatch.setenv("BETAHAT_NUM_THREADS", "1")
+    first = irls(X, *settings, EVERYTHING)
+    for threads in ("2", "5"):
+        monkeypatch.setenv("BETAHAT_NUM_THREADS", threads)
+        for one, two in zip(first, irls(X, *settings, EVERYTHING), strict=True):
+            assert np.array_equal(one, two)
+
+
+def test_centre_keeps_the_digits_of_large_means(rng):
+    """Deviations are exact where x − c is, whatever the mean."""
+    deviations = rng.integers(-1000, 1000, (40_000, 4)) / 1024
+    y, weight, offset, _, slopes, *rest = problem(rng, deviations.shape, 1)
+    near = irls(deviations, y, weight, offset, np.zeros(4), slopes, *rest, HESSIAN)
+    far = irls(deviations + 1e8, y, weight, offset, np.full(4, 1e8), slopes, *rest, HESSIAN)
+    for one, two in zip(near, far, strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_read_only_rows_and_other_types_of_vectors(rng):
+    X = rng.standard_normal((20_000, 10))
+    y, weight, offset, centre, slopes, *rest = problem(rng, X.shape, 1)
+    expected = irls(X, y, weight, offset, centre, slopes, *rest, EVERYTHING)
+    X.flags.writeable = False
+    wide = np.repeat(offset, 2)[::2]
+    found = irls(X, y.astype(bool), weight, wide, centre, list(slopes), *rest, EVERYTHING)
+    for one, two in zip(found, expected, strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_inf_where_the_sum_overflows():
+    X = np.ones((COMPILED_FROM, 1))
+    found = irls(X, np.zeros(len(X)), None, None, np.zeros(1), np.array([800.0]), 0.0, 2, 0.0, GRADIENT)
+    assert found.value == np.inf
+    assert (found.gradient == np.inf).all()
