@@ -46,9 +46,8 @@ class MarginalEffects(Page):
         where = (
             "Average marginal effects" if at == "overall" else "Marginal effects at the mean of the columns"
         )
-        self.title = f"{where} on {'P' if classes else 'the mean of'} {response}".replace(
-            "P ", "the probabilities of "
-        )
+        of = "the probabilities" if self.classes else "the mean"
+        self.title = f"{where} on {of} of {response}"
         with np.errstate(invalid="ignore", divide="ignore"):
             self.std_err = np.sqrt(np.diag(covariance)).reshape(effect.shape)
             self.statistic = effect / self.std_err
