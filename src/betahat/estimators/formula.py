@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from betahat.data.missing import Missing
-from betahat.estimators.linear_regression import LinearRegression
-
-_MODELS = ("linear",)
+from betahat.estimators.models import model_named
 
 
 def fit(
@@ -21,28 +19,34 @@ def fit(
     sample_weight: Any = None,
     frequency_weight: Any = None,
     groups: Any = None,
+    offset: Any = None,
+    exposure: Any = None,
     missing: Missing = "drop",
     alpha: float = 0.0,
     cov_type: str = "nonrobust",
     **params: Any,
-) -> LinearRegression:
-    """Fit `formula` to `data` by least squares: minimise (1/Σw) Σᵢ wᵢ ½ (yᵢ − β₀ − xᵢᵀβ)² + α/2 ‖β‖².
+) -> Any:
+    """Fit `formula` to `data`: by least squares, or as logistic regression or another generalized linear model.
 
     formula : such as ``"arr_delay ~ dep_delay + distance + C(carrier)"``; as in R, with an intercept unless
         it says ``- 1``; several targets as ``y1 + y2 ~ x``.
     data : a pandas, polars or pyarrow table; or the path or pattern of CSV, Parquet or JSON files,
         ``file.duckdb::table``, or SQL text, which are read in blocks and never held in memory.
-    model : "linear", which None means.
+    model : "linear", which None means; "logistic", whose target are labels; "poisson", "gamma", "tweedie", "binomial",
+        "gaussian", "inverse_gaussian", "negative_binomial".
     sample_weight : importance weights ≥ 0: (n,) numbers, or the name of a column (always a name where data is
         a file or SQL).
     frequency_weight : whole numbers, how many equal rows each row stands for; given like sample_weight.
     groups : labels of clusters for ``cov_type="cluster"``: (n,) or (n, 2) labels, or the names of one or two
         columns.
+    offset, exposure : numbers, of which offset + log(exposure) is added to the linear predictor; given like
+        sample_weight. The formula may say ``offset(log(days))`` too.
     missing : "drop" leaves incomplete rows out with a MissingRowsWarning, "error" refuses them, "mean" fills
         numbers.
-    alpha, cov_type, params : of :class:`betahat.LinearRegression` (maxlags, collinear).
+    alpha, cov_type, params : of the model's class, such as :class:`betahat.LinearRegression` or
+        :class:`betahat.LogisticRegression` (maxlags, collinear, firth, ...).
 
-    Returns the fitted LinearRegression: its predict takes tables with the formula's columns, its summary
+    Returns the fitted estimator: its predict takes tables with the formula's columns, its summary
     names the formula's terms.
 
     Raises FormulaError where the formula cannot be read or does not fit the columns, MissingValueError or
@@ -60,13 +64,20 @@ def fit(
     """
     if not isinstance(formula, str):
         raise TypeError(f"formula (={formula!r}) must be a string such as 'y ~ x1 + C(kind)'")
-    if model is not None and model not in _MODELS:
-        raise ValueError(
-            f"model (={model!r}) must be one of {', '.join(map(repr, _MODELS))}, or None for 'linear'"
-        )
-    _check_names(params)
-    estimator = LinearRegression(alpha, cov_type=cov_type, missing=missing, **params)
+    chosen = model_named("linear" if model is None else model)
+    made_of = chosen.made_of
+    _check_names(params, made_of, chosen.parameters)
+    estimator = made_of(
+        **{**chosen.parameters, "alpha": alpha, "cov_type": cov_type, "missing": missing, **params}
+    )
     estimator._check_parameters()
+    offsets = {
+        name: value for name, value in (("offset", offset), ("exposure", exposure)) if value is not None
+    }
+    if offsets and made_of.__name__ == "LinearRegression":
+        raise TypeError(
+            f"{next(iter(offsets))} is for models with a link; in least squares subtract it from the target"
+        )
     if isinstance(data, (str, os.PathLike)):
         from betahat.data import query
 
@@ -77,27 +88,33 @@ def fit(
             frequency=_column("frequency_weight", frequency_weight),
             groups=_columns("groups", groups),
             missing=missing,
+            labels=chosen.classifies,
+            **{name: _column(name, value) for name, value in offsets.items()},
         )
         design: Any = source.design
     else:
         from betahat.data import read_formula
 
-        design, source = read_formula(formula, data, sample_weight, frequency_weight, groups, missing)
+        design, source = read_formula(
+            formula, data, sample_weight, frequency_weight, groups, missing, chosen.classifies, **offsets
+        )
     estimator.fit_intercept = design.has_intercept
     estimator._describe(source, design)
     estimator._fit_source(source)
     return estimator
 
 
-def _check_names(params: dict[str, Any]) -> None:
+def _check_names(params: dict[str, Any], made_of: Any, taken: Any) -> None:
     if "fit_intercept" in params:
         raise TypeError("fit_intercept is said by the formula: '- 1' in it means no intercept")
-    known = sorted(set(LinearRegression().get_params(deep=False)) - {"fit_intercept"})
+    known = sorted(set(made_of._get_param_names()) - {"fit_intercept"})
     for name in params:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise TypeError(f"{name} (={params[name]!r}) is not a parameter of LinearRegression; {hint}")
+            raise TypeError(f"{name} (={params[name]!r}) is not a parameter of {made_of.__name__}; {hint}")
+        if name == "family" and name in taken:
+            raise TypeError(f"family (={params[name]!r}) is what model says; give one of them")
 
 
 def _column(argument: str, value: Any) -> str | None:
