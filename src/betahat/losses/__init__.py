@@ -27,7 +27,7 @@ from betahat.losses.power_links import Log, Power
 from betahat.losses.probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
 from betahat.losses.pseudo_huber import PseudoHuber
 from betahat.losses.squared import SquaredError
-from betahat.losses.tweedie import Tweedie
+from betahat.losses.tweedie_family import Tweedie
 from betahat.losses.vector import VectorLoss
 
 __all__ = [

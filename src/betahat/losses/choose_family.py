@@ -20,7 +20,7 @@ from betahat.losses.negative_binomial import NegativeBinomial
 from betahat.losses.poisson import Poisson
 from betahat.losses.power_links import Log, Power
 from betahat.losses.probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
-from betahat.losses.tweedie import Tweedie, check_power
+from betahat.losses.tweedie_family import Tweedie, check_power
 
 FAMILIES: dict[str, Callable[[], ExponentialFamily]] = {
     "gaussian": Gaussian,
