@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "ElasticNet": "estimators.elastic_net",
+    "Lasso": "estimators.lasso",
     "LinearRegression": "estimators.linear_regression",
     "GammaRegressor": "estimators.gamma_regressor",
     "GeneralizedLinearModel": "estimators.generalized_linear_model",

@@ -29,7 +29,9 @@ from betahat.errors import SeparationError as SeparationError
 from betahat.errors import SeparationWarning as SeparationWarning
 from betahat.errors import StorageError as StorageError
 from betahat.errors import UnseenLevelError as UnseenLevelError
+from betahat.estimators.elastic_net import ElasticNet as ElasticNet
 from betahat.estimators.formula import fit as fit
+from betahat.estimators.lasso import Lasso as Lasso
 from betahat.estimators.linear_regression import LinearRegression as LinearRegression
 from betahat.estimators.nonlinear_regression import NonlinearRegression as NonlinearRegression
 from betahat.estimators.polynomial_regression import PolynomialRegression as PolynomialRegression

@@ -11,21 +11,23 @@ _NAMED = 5
 
 def certify_sparse(
     *, loss: float, gap: float | None, allowed: float, rounding: float, size: float, distance: np.ndarray,
-    bend: np.ndarray, support: np.ndarray, zeros: np.ndarray, hessian: np.ndarray | None, ridge: float, quadratic: bool,
-    level: tuple[float, np.ndarray] | None, names: tuple[str, ...], readings: int, unfinished: str,
+    noise: np.ndarray, bend: np.ndarray, support: np.ndarray, zeros: np.ndarray, hessian: np.ndarray | None,
+    ridge: float, quadratic: bool, level: tuple[float, np.ndarray] | None, names: tuple[str, ...], readings: int,
+    unfinished: str,
 ) -> Certificate:  # fmt: skip
     """What is known of β̂ where J is `loss` and at most `gap` above the minimum.
 
     allowed, rounding : what the gap may be, and what rounding makes of it; size : of J above its floor, whose last bits
-    no gap can tell; distance : (m,) the smallest subgradient by
-    each coefficient, the intercept's first where there is one; bend : (m,) ∂²J; support : (p,) which slopes are not
-    zero; zeros : (p,) which are zero at every minimum; hessian : ∂²J by the slopes in the support, the intercept along
-    (k, k), None where that would be too large; ridge : b, where every coefficient has the same; level : of an
-    intercept, 1/√(Σ s L'') and the columns' means by these weights (p,).
+    no gap can tell; distance : (m,) the smallest subgradient by each coefficient, the intercept's first where there is
+    one; noise : (p,) what rounding makes of those of slopes; bend : (m,) ∂²J; support : (p,) which slopes are not zero;
+    zeros : (p,) which are zero at every minimum; hessian : ∂²J by the slopes in the support, the intercept along (k,
+    k), None where that would be too large; ridge : b, where every coefficient has the same; level : of an intercept,
+    1/√(Σ s L'') and the columns' means by these weights (p,).
 
     Subgradients count as zero up to √(2 ∂²J · allowed): a larger one alone would allow J to fall by more.
-    With e = β̂ − β*, ½ eᵀHe ≤ gap for a quadratic loss, so |eⱼ| ≤ √(2 gap (H⁻¹)ⱼⱼ) where all other coefficients are
-    zero at every minimum, which is a bound where that is proved, and else an estimate.
+    With e = β̂ − β* and d these subgradients, eᵀHe ≤ eᵀd for a quadratic loss, since subdifferentials are monotone, and
+    ½ eᵀHe ≤ gap. So |eⱼ| ≤ √(H⁻¹)ⱼⱼ · min(√(dᵀH⁻¹d), √(2 gap)) where all other coefficients are zero at every minimum,
+    which is a bound where that is proved, and else an estimate.
     """
     p = len(support)
     least = max(allowed, rounding)
@@ -45,6 +47,11 @@ def certify_sparse(
         condition = float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else np.inf
         if values[0] > 1e-14 * values[-1]:
             inverse = ((vectors**2) / values).sum(axis=1) / unit**2
+            pull = distance[-p:][support] - (0.0 if level is None else distance[0] * level[1][support])
+            steep = np.sqrt((((pull / unit) @ vectors) ** 2 / values).sum()) + noise[support] @ np.sqrt(
+                inverse
+            )
+            excess = min(excess, 0.5 * (steep + (0.0 if level is None else level[0] * abs(distance[0]))) ** 2)
             bound[~support] = 0.0
             bound[support] = np.sqrt(2 * excess * inverse)
             unique = proved

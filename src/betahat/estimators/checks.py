@@ -24,3 +24,11 @@ def check_number(name: str, value: Any, lowest: float, why: str) -> float:
     if not np.isfinite(number) or number < lowest:
         raise ValueError(f"{name} (={value!r}) must be finite and at least {lowest:g}: {why}")
     return number
+
+
+def check_ratio(l1_ratio: Any) -> None:
+    """Raise unless it is a number from 0 to 1."""
+    if check_number("l1_ratio", l1_ratio, 0.0, "the share of the L1 norm in the penalty") > 1:
+        raise ValueError(
+            f"l1_ratio (={l1_ratio!r}) must be at most 1: the share of the L1 norm in the penalty"
+        )

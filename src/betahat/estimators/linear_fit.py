@@ -23,6 +23,7 @@ from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.linear_descent import Descended, Method, unfinished
 from betahat.solvers.refine import Correction
+from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import Trace
 
 _LARGEST_SCORE = 120  # power of ten of x·r, whose square is summed over the rows and divided again
@@ -53,6 +54,8 @@ class LinearResult:
     """How β̂ was descended to, where the equations were not solved."""
     smooth: bool = False
     """Whether J is not the quadratic of least squares."""
+    sparse: SparseDetails | None = None
+    """How many coefficients are not zero, where a penalty sets them to zero."""
     inference: Inference | None = field(default=None)
 
     @property
@@ -60,6 +63,8 @@ class LinearResult:
         """Iterations of a descent, or refinements of a solution; at least 1."""
         if self.descended is not None:
             return max(self.descended.iterations, 1)
+        if self.sparse is not None:
+            return max(self.sparse.iterations, 1)
         return max(len(self.trace) - int(self.smooth), 1)
 
 

@@ -10,12 +10,13 @@ from sklearn.utils.validation import validate_data
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.estimators.base import BaseLinear
-from betahat.estimators.checks import check_number
+from betahat.estimators.checks import check_number, check_ratio
 from betahat.estimators.choices import check_batches, check_budget, check_solver, check_tolerance, method_of
 from betahat.estimators.inputs import array_source, is_frame, numbers
 from betahat.estimators.linear_fit import LinearResult
-from betahat.losses import as_loss
-from betahat.penalties import L2, NoPenalty, Penalty, Sum, as_penalty
+from betahat.losses import Loss, as_loss
+from betahat.penalties import L2, ElasticNetPenalty, NoPenalty, Penalty, SparsePenalty, Sum, as_penalty
+from betahat.penalties.sparse import Both
 from betahat.solvers.linear_descent import Method
 
 
@@ -33,9 +34,10 @@ def _adds_up(model: LinearRegression) -> bool:
 class LinearRegression(BaseLinear):
     """Least squares: the β̂ where the derivatives of J(β) vanish, solved exactly and certified,
 
-        J(β) = (1/Σw) Σᵢ wᵢ ½ (yᵢ − β₀ − xᵢᵀβ)² + α/2 ‖β‖².
+        J(β) = (1/Σw) Σᵢ wᵢ ½ (yᵢ − β₀ − xᵢᵀβ)² + α/2 ‖β‖²,
 
-    or, with a loss or penalty of your own, of J(β) = (1/Σw) Σᵢ wᵢ L(yᵢ, β₀ + xᵢᵀβ) + R(β) + α/2 ‖β‖², descended to.
+    or with α (ρ ‖β‖₁ + (1 − ρ)/2 ‖β‖²), ρ = l1_ratio, which sets coefficients to zero; or, with a loss or penalty of
+    your own, of J(β) = (1/Σw) Σᵢ wᵢ L(yᵢ, β₀ + xᵢᵀβ) + R(β) + α/2 ‖β‖², descended to.
 
     Everything is computed in float64, whatever the input's type. Columns are centred and scaled before any decision;
     the solution is refined with residuals in double-double arithmetic until the correction is at rounding level.
@@ -45,6 +47,9 @@ class LinearRegression(BaseLinear):
     alpha : float ≥ 0
         Weight of the ridge penalty on the *mean* loss (`Ridge` has scikit-learn's scaling). With alpha > 0 there are
         no standard errors: the estimates are biased.
+    l1_ratio : float from 0 to 1
+        The share ρ of the L1 norm in the penalty: 0 is ridge regression, 1 the lasso. For any convex loss; the
+        certificate then holds a duality gap.
     fit_intercept : bool
         Whether there is a β₀. A formula says so itself.
     cov_type : {"nonrobust", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC"}
@@ -132,6 +137,7 @@ class LinearRegression(BaseLinear):
         self,
         alpha: float = 0.0,
         *,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         cov_type: str = "nonrobust",
         maxlags: int | None = None,
@@ -146,6 +152,7 @@ class LinearRegression(BaseLinear):
         random_state: Any = None,
     ) -> None:
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.cov_type = cov_type
         self.maxlags = maxlags
@@ -162,6 +169,7 @@ class LinearRegression(BaseLinear):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
+        check_ratio(self.l1_ratio)
         as_loss(self.loss)
         as_penalty(self.penalty)
         check_solver(self.solver)
@@ -214,19 +222,29 @@ class LinearRegression(BaseLinear):
         return self
 
     def _takes_targets(self) -> bool:
-        return not self._is_smooth()
+        return as_loss(self.loss).quadratic and (self._kinked() is not None or not self._is_smooth())
 
     def _forget(self) -> None:
         self._sums = None
 
     def _is_smooth(self) -> bool:
         """Whether J is another function than the quadratic of least squares."""
-        return not (as_loss(self.loss).quadratic and as_penalty(self.penalty).quadratic)
+        own = as_penalty(self.penalty)
+        return self._kinked() is not None or not (as_loss(self.loss).quadratic and own.quadratic)
+
+    def _kinked(self) -> SparsePenalty | None:
+        """The penalty that sets coefficients to zero, where there is one."""
+        own, alpha, ratio = as_penalty(self.penalty), float(self.alpha), float(self.l1_ratio)
+        if isinstance(own, SparsePenalty):
+            return own if not alpha else Both((own, ElasticNetPenalty(alpha, ratio)))
+        return ElasticNetPenalty(alpha, ratio) if alpha and ratio else None
 
     def _solve(self, source: Source, has_intercept: bool) -> LinearResult:
         loss, own = as_loss(self.loss), as_penalty(self.penalty)
         if not self._is_smooth():
             return super()._solve(source, has_intercept)
+        if (kinked := self._kinked()) is not None:
+            return self._solve_kinked(source, has_intercept, loss, own, kinked)
         method = self._method()
         if self.solver == "direct":
             raise ValueError(
@@ -246,6 +264,25 @@ class LinearRegression(BaseLinear):
             source, loss, penalty, has_intercept, self.collinear, self.cov_type, self.maxlags, method
         )
 
+    def _solve_kinked(
+        self, source: Source, has_intercept: bool, loss: Loss, own: Penalty, kinked: SparsePenalty
+    ) -> LinearResult:
+        from betahat.estimators.sparse_fit import fit_sparse
+        from betahat.solvers.sparse.solve import ITERATIONS, TOLERANCE
+
+        if self.solver is not None:
+            raise ValueError(
+                f"solver (={self.solver!r}) follows derivatives, and |β| has none at zero: leave solver=None, which "
+                "takes coordinate descent, working sets and Newton's steps on what is not zero"
+            )
+        if not isinstance(own, (NoPenalty, SparsePenalty)):
+            raise ValueError(
+                f"penalty (={own!r}) cannot be added to an L1 norm: no dual point, and so no proof, is known for their "
+                "sum. Leave l1_ratio at 0, or take betahat.penalties.SeparablePenalty"
+            )
+        tolerance = TOLERANCE if self.tol is None else float(self.tol)
+        return fit_sparse(source, loss, kinked, has_intercept, tolerance, self.max_iter or ITERATIONS)
+
     def _method(self) -> Method | None:
         return method_of(self.solver, self.max_iter, self.tol, self.batch_size, self.random_state)
 
@@ -258,6 +295,8 @@ class LinearRegression(BaseLinear):
         level = "β₀ + " if self._result.statistics.has_intercept else ""
         ridge = f" + {self.alpha:g}/2 ‖β‖²" if self.alpha else ""
         penalty = f"{ridge} + {own.formula}" if own.formula else ridge
+        if (kinked := self._kinked()) is not None:
+            penalty = f" + {kinked.formula}"
         if loss.quadratic:
             return f"J(β) = (1/Σw) Σ wᵢ ½ (yᵢ − {level.replace('+', '−')}xᵢᵀβ)²{penalty}"
         return f"J(β) = (1/Σw) Σ wᵢ L(yᵢ, {level}xᵢᵀβ){penalty},   L = {loss.formula}"

@@ -20,8 +20,10 @@ class _Stored(NamedTuple):
 
 
 _STORED = {
+    "ElasticNet": _Stored("elastic_net", "storing_linear"),
     "GammaRegressor": _Stored("gamma_regressor", "storing_likelihood"),
     "GeneralizedLinearModel": _Stored("generalized_linear_model", "storing_likelihood"),
+    "Lasso": _Stored("lasso", "storing_linear"),
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
     "LogisticRegression": _Stored("logistic_regression", "storing_likelihood"),
     "NonlinearRegression": _Stored("nonlinear_regression", "storing_nonlinear"),

@@ -95,3 +95,23 @@ class SeparablePenalty(SparsePenalty):
     @property
     def formula(self) -> str:
         return "Σ (aⱼ |βⱼ| + ½ bⱼ βⱼ²)" + (", β ≥ 0" if self.positive else "")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Both(SparsePenalty):
+    """The sum of penalties that set coefficients to zero, which is one of them."""
+
+    parts: tuple[SparsePenalty, ...]
+
+    @property
+    def positive(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return any(part.positive for part in self.parts)
+
+    def strengths(self, p: int) -> tuple[np.ndarray, np.ndarray]:
+        every = [part.strengths(p) for part in self.parts]
+        return np.sum([a for a, _ in every], axis=0), np.sum([b for _, b in every], axis=0)
+
+    @property
+    def formula(self) -> str:
+        return " + ".join(part.formula for part in self.parts)

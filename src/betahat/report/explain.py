@@ -12,9 +12,11 @@ from betahat.inference import Inference
 from betahat.inference.text import cell, number, table
 from betahat.report.explain_descent import descent_words
 from betahat.report.explain_smooth import derivative_words, smooth_words
+from betahat.report.explain_sparse import sparse_parts
 from betahat.report.fitted import ResultLike
 from betahat.report.wording import bullet, formula, plural, times, wrap
 from betahat.solvers.linear_descent import Descended
+from betahat.solvers.sparse.fit import SparseDetails
 
 _SHOWN = 12  # steps or remarks listed in full
 
@@ -47,6 +49,8 @@ class LinearResultLike(ResultLike, Protocol):
     def smooth(self) -> bool: ...
     @property
     def iterations(self) -> int: ...
+    @property
+    def sparse(self) -> SparseDetails | None: ...
 
 
 def explain_linear(result: LinearResultLike, objective_words: str) -> str:
@@ -54,15 +58,19 @@ def explain_linear(result: LinearResultLike, objective_words: str) -> str:
 
     objective_words : the objective J(β) as a line of mathematics.
     """
-    parts = [
-        ("What was minimised", _objective(result, objective_words)),
+    parts = [("What was minimised", _objective(result, objective_words))]
+    parts += _rest(result) if result.sparse is None else sparse_parts(result, result.sparse)
+    return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts if body)
+
+
+def _rest(result: LinearResultLike) -> list[tuple[str, str]]:
+    return [
         ("Where its derivative vanishes", _equations(result)),
         *_ways(result),
         ("Collinear columns", _collinear(result)),
         ("Is it the minimum?", _proof(result)),
         ("What the standard errors rest on", _errors(result)),
     ]
-    return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts if body)
 
 
 def _objective(result: LinearResultLike, objective_words: str) -> str:

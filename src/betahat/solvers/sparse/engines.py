@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import certify_sparse
+from betahat.certificate import EPS, certify_sparse
 from betahat.data.source import Source
 from betahat.losses.base import Loss
 from betahat.objective.smooth import SmoothSums
@@ -61,7 +61,7 @@ class Engine(ABC):
 
     def _certified(
         self, goal: Goal, *, beta: np.ndarray, intercept: float, value: float, gap: float | None, rounding: float,
-        distance: np.ndarray, bend: np.ndarray, zeros: np.ndarray, hessian: np.ndarray | None,
+        distance: np.ndarray, noise: np.ndarray, bend: np.ndarray, zeros: np.ndarray, hessian: np.ndarray | None,
         level: tuple[float, float, np.ndarray] | None, rounds: int, trace: Trace, stop_reason: str, size: float,
     ) -> SparseFit:  # fmt: skip
         """level : ∂J/∂β₀, ∂²J/∂β₀² and the columns' means by the weights s L''; size : J above its floor."""
@@ -73,6 +73,7 @@ class Engine(ABC):
         certificate = certify_sparse(
             loss=value, gap=gap, allowed=goal.tolerance * size, rounding=rounding, size=size,
             distance=distance if level is None else np.append(level[0], distance),
+            noise=noise + 4 * EPS * penalty.a,
             bend=bend + penalty.b if level is None else np.append(level[1], bend + penalty.b), support=support,
             zeros=zeros & ~support, hessian=hessian, ridge=ridge, quadratic=self.loss.quadratic,
             level=None if level is None else (1 / np.sqrt(max(level[1], np.finfo(float).tiny)), level[2]),
@@ -141,7 +142,8 @@ class BySquares(Engine):
                 hessian = q.H[np.ix_(support, support)] * np.outer(q.unit[support], q.unit[support])
             fits.append(self._certified(
                 goal, beta=at.beta, intercept=at.intercept, value=at.value, gap=at.gap.gap, rounding=at.rounding,
-                distance=at.distance, bend=q.squares[:p], zeros=at.gap.certain_zeros(q.norms) | (q.norms == 0),
+                distance=at.distance, noise=np.zeros(p), bend=q.squares[:p],
+                zeros=at.gap.certain_zeros(q.norms) | (q.norms == 0),
                 hessian=hessian, level=(at.level, 1.0, q.mean[:p]) if self.intercept else None, rounds=at.rounds,
                 trace=trace, stop_reason=at.stop_reason, size=at.value,
             ))  # fmt: skip
@@ -202,7 +204,8 @@ class BySteps(Engine):
         return [self._certified(
             goal, beta=beta, intercept=intercept, value=value, gap=gap.gap, size=size,
             rounding=rounding, distance=np.where(self.usable, penalty.distance(beta, dual.gradient / W), 0.0),
-            bend=dual.bend / W, zeros=gap.certain_zeros(norms) | ~self.usable, hessian=hessian, level=level,
+            noise=4 * EPS * self.sizes * np.sqrt(dual.reach / W), bend=dual.bend / W,
+            zeros=gap.certain_zeros(norms) | ~self.usable, hessian=hessian, level=level,
             rounds=steps, trace=trace, stop_reason="budget spent" if steps >= goal.most else "no progress",
         )]  # fmt: skip
 
@@ -259,7 +262,8 @@ class ByColumns(Engine):
         gap = None if at.gap is None else at.gap.gap
         return self._certified(
             goal, beta=at.beta, intercept=at.intercept, value=at.value, gap=gap, rounding=at.rounding,
-            distance=np.where(self._moments.norms > 0, at.distance, 0.0), bend=bend, zeros=at.zeros, hessian=hessian,
+            distance=np.where(self._moments.norms > 0, at.distance, 0.0),
+            noise=4 * at.error * self._moments.sizes, bend=bend, zeros=at.zeros, hessian=hessian,
             level=level, rounds=at.rounds, trace=trace, stop_reason=at.stop_reason,
             size=rows.above(at.value),
         )  # fmt: skip

@@ -48,3 +48,21 @@ class RegularisationPath:
     intercepts: np.ndarray
     gaps: np.ndarray
     values: np.ndarray
+
+
+@final
+@dataclass(frozen=True)
+class SparseDetails:
+    """What explanations tell of a sparse fit: iterations (at most, of all targets), and of every target how many
+    coefficients are not zero (`active`) and how many zeros are proved (`proved`); tolerance of the gap."""
+
+    iterations: int
+    active: tuple[int, ...]
+    proved: tuple[int, ...]
+    tolerance: float
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "iterations": self.iterations, "active": list(self.active), "proved": list(self.proved),
+            "tolerance": self.tolerance,
+        }  # fmt: skip

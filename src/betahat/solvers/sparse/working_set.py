@@ -44,6 +44,8 @@ class Working:
     rounds: int = 0
     stop_reason: str = "budget spent"
     rounding: float = 0.0
+    error: float = 0.0
+    """What rounding makes of √Σ s L'²."""
 
 
 @final
@@ -131,10 +133,11 @@ def _look(at: Working, rows: Rows, store: ColumnStore, moments: Moments, penalty
         penalty=penalty, norms=moments.sizes, intercept=rows.intercept,
     )  # fmt: skip
     bend = rows.curvature(at.eta) / np.where(rows.share > 0, rows.share, 1.0)
-    error = EPS * np.sqrt(rows.share @ ((np.abs(at.eta) + np.abs(rows.y)) * bend + np.abs(at.slopes)) ** 2)
+    size = (np.abs(at.eta) + np.abs(rows.y)) * bend + np.abs(at.slopes)
+    at.error = EPS * float(np.sqrt(rows.share @ size**2))
     held = penalty.a > 0
     worst = float((moments.sizes[held] / penalty.a[held]).max(initial=0.0))
-    at.rounding = 8 * float(error) * (worst * penalty.value(at.beta) + float(moments.sizes @ np.abs(at.beta)))
+    at.rounding = 8 * at.error * (worst * penalty.value(at.beta) + float(moments.sizes @ np.abs(at.beta)))
 
 
 def _excess(at: Working, moments: Moments, rows: Rows) -> float:
