@@ -72,27 +72,35 @@ class Bernoulli(ExponentialFamily):
         return self.mean_derivative(eta)
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        some = np.where(_whole(y), 0.5, y)
-        distance = eta - (np.log(some) - np.log1p(-some))
         with np.errstate(over="ignore"):
-            return 2 * np.where(_whole(y), self.value(y, eta), binary_divergence(some, 1 - some, distance))
+            return self._with_fractions(y, eta, 2 * self.value(y, eta))
 
     def deviance_through(self, link: Link, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        odds = np.clip(self.own_predictor(link, eta), -1e308, 1e308)
-        return np.where(_whole(y), 2 * self.through(link, y, eta, 0), self.deviance(y, odds))
+        whole = 2 * self.through(link, y, eta, 0)
+        return self._with_fractions(y, np.clip(self.own_predictor(link, eta), -1e308, 1e308), whole)
+
+    def _with_fractions(self, y: np.ndarray, eta: np.ndarray, deviance: np.ndarray) -> np.ndarray:
+        """`deviance` where y is 0 or 1, else that at the log odds η."""
+        parts = _between(y)
+        if not parts.any():
+            return deviance
+        some = y[parts]
+        with np.errstate(over="ignore"):
+            distance = eta[parts] - (np.log(some) - np.log1p(-some))
+            deviance[parts] = 2 * binary_divergence(some, 1 - some, distance)
+        return deviance
 
     def log_saturated(self, y: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
         """log C(m, m y) + m y log y + m (1 − y) log(1 − y) for m = 1/φ trials."""
-        some = np.where(_whole(y), 0.5, y)
-        m = 1 / dispersion
-        hits, misses = m * some, m * (1 - some)
-        inside = (
-            0.5 * (np.log(m / hits / misses) - LOG_2PI)
-            + stirling_error(m)
-            - stirling_error(hits)
-            - stirling_error(misses)
-        )
-        return np.where(_whole(y), 0.0, inside)
+        out = np.zeros(np.shape(y))
+        parts = _between(y)
+        if not parts.any():
+            return out
+        m = 1 / dispersion[parts]
+        hits, misses = m * y[parts], m * (1 - y[parts])
+        binomial = stirling_error(m) - stirling_error(hits) - stirling_error(misses)
+        out[parts] = binomial + 0.5 * (np.log(m / hits / misses) - LOG_2PI)
+        return out
 
     def through(self, link: Link, y: np.ndarray, eta: np.ndarray, order: int) -> np.ndarray:
         return -times(y, link.log_mean(eta, order)) - times(1 - y, link.log_complement(eta, order))
@@ -116,5 +124,5 @@ class Bernoulli(ExponentialFamily):
         return "log(1 + eᶯ) − y η"
 
 
-def _whole(y: np.ndarray) -> np.ndarray:
-    return np.equal(y, 0) | np.equal(y, 1)
+def _between(y: np.ndarray) -> np.ndarray:
+    return np.greater(y, 0) & np.less(y, 1)
