@@ -31,7 +31,8 @@ from betahat.data.table import TableDesign
 from betahat.errors import DataError, MissingValueError
 from betahat.kernels.columns import Columns
 
-_RUNS = 16
+_FEWEST_RUNS, _MOST_RUNS, _ROWS_A_RUN = 4, 16, 1_000_000
+"""Each run of a sample costs the decoding of a row group, so that few are taken of short files."""
 
 
 @final
@@ -139,7 +140,7 @@ class QuerySource(Source):
         total = int(table.rows("count(*)")[0][0]) if table.counted else 0
         runs, length = [0], rows
         if total > rows:
-            parts = min(_RUNS, rows)
+            parts = min(rows, _MOST_RUNS, max(_FEWEST_RUNS, total // _ROWS_A_RUN))
             length = rows // parts
             runs = spread(total, parts, seed, length).tolist()
         read = (piece for start in runs for piece in self._read(_Tally(), False, start, length))

@@ -122,8 +122,8 @@ class Source(ABC):
         """About so many rows, for a first look: the same ones each time, and not counted as a reading.
 
         They are spread evenly: over rows in memory one by one, each at random in its stretch, over Parquet files and
-        tables of a database in 16 runs. Of other files and queries they are the first. Rows that a reading leaves out
-        are left out without a warning. None where no row is left.
+        tables of a database in 4 to 16 runs. Of other files and queries they are the first. Rows that a reading leaves
+        out are left out without a warning. None where no row is left.
 
         Raises ValueError for fewer rows than 1, and what a reading raises.
 
