@@ -264,3 +264,51 @@ def test_inf_where_the_sum_overflows():
     found = irls(X, np.zeros(len(X)), None, None, np.zeros(1), np.array([800.0]), 0.0, 2, 0.0, GRADIENT)
     assert found.value == np.inf
     assert (found.gradient == np.inf).all()
+
+
+@pytest.mark.parametrize("code", [-1, 9])
+@pytest.mark.parametrize("n", [3, COMPILED_FROM])
+def test_unknown_losses_are_refused(code, n):
+    with pytest.raises(ValueError, match=f"code \\(={code}\\) must be one of 0 … 8"):
+        irls(np.ones((n, 1)), np.ones(n), None, None, np.zeros(1), np.zeros(1), 0.0, code, 0.0, VALUE)
+
+
+@pytest.mark.parametrize("code", range(8))
+@pytest.mark.parametrize("shape", [(9_001, 17), (401, 400)])
+def test_expected_curvature_equals_numpy(shape, code, rng):
+    """E L'' in the place of L'', and Pearson's χ², of every likelihood."""
+    X = rng.standard_normal(shape)
+    settings = problem(rng, shape, code)
+    found = irls(X, *settings, HESSIAN, expected=True)
+    wanted = reference_irls.irls(X, *settings, HESSIAN, expected=True)
+    agree(found, wanted, HESSIAN)
+    np.testing.assert_allclose(found.pearson, wanted.pearson, rtol=1e-11)
+    assert wanted.pearson > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "family"),
+    [(0, "gaussian"), (1, "binomial"), (2, "poisson"), (3, "gamma"), (5, "inverse_gaussian"),
+     (6, "probit"), (7, "cloglog")],
+)  # fmt: skip
+def test_expected_curvature_is_the_families(code, family, rng):
+    """The reference against (dμ/dη)²/V(μ) of statsmodels' families, and Pearson's χ² against its definition."""
+    import statsmodels.api as sm
+
+    families = sm.families
+    links = families.links
+    known = {
+        "gaussian": families.Gaussian(), "binomial": families.Binomial(), "poisson": families.Poisson(),
+        "gamma": families.Gamma(links.Log()), "inverse_gaussian": families.InverseGaussian(links.Log()),
+        "probit": families.Binomial(links.Probit()), "cloglog": families.Binomial(links.CLogLog()),
+    }[family]  # fmt: skip
+    X = rng.standard_normal((50, 2))
+    settings = problem(rng, X.shape, code)
+    y, weight, offset, centre, slopes, level, *_ = settings
+    eta = level + offset + (X - centre) @ slopes
+    mu = known.link.inverse(eta)
+    variance = known.variance(mu)
+    expected = weight * known.link.inverse_deriv(eta) ** 2 / variance
+    found = irls(X, *settings, HESSIAN, expected=True)
+    np.testing.assert_allclose(found.hessian[0, 0], expected.sum(), rtol=1e-10)
+    np.testing.assert_allclose(found.pearson, (weight * (y - mu) ** 2 / variance).sum(), rtol=1e-10)

@@ -145,8 +145,9 @@ def _statistics(
     null_deviance = 2 * (null_sum - sums.saturated)
     deviance = max(2 * (at_end.value - sums.saturated), 0.0)
     df = sums.counts.observations - rank
-    dispersion = 1.0 if family.dispersion_known else at_end.pearson / df if df > 0 else np.nan
-    phi = deviance / sums.counts.observations if family.name == "gaussian" else dispersion
+    mean_sums = at_end if family.canonical else found.objective.information(found.theta)
+    dispersion = 1.0 if family.dispersion_known else mean_sums.pearson / df if df > 0 else np.nan
+    phi = deviance / sums.counts.observations if (family.name, family.link) == ("gaussian", "identity") else dispersion
     phi = phi if phi > 0 else np.nan
     constant = likelihood_constant(source, family, sums, phi) if phi > 0 else np.nan
     refusal, inverse, observed, meat, options = None, None, None, None, {}
@@ -156,9 +157,7 @@ def _statistics(
         inverse, centre = limit_inverse(fit, at_end.hessian, at, separation.span, null)
         observed = inverse
         if not family.canonical:
-            inverse, _ = limit_inverse(
-                fit, found.objective.information(found.theta), at, separation.span, null
-            )
+            inverse, _ = limit_inverse(fit, mean_sums.hessian, at, separation.span, null)
         kind = "nonrobust"
     elif free and not certificate.converged:
         refusal = f"the fit is not a minimum, so that there are no standard errors: {certificate.message}"
@@ -166,11 +165,7 @@ def _statistics(
         try:
             refuse_unrepresentable(at.scale, float(at_end.magnitude.max(initial=0)) / at_end.weight)
             observed = inverse_information(at_end.hessian, at)
-            inverse = (
-                observed
-                if family.canonical
-                else inverse_information(found.objective.information(found.theta), at)
-            )
+            inverse = observed if family.canonical else inverse_information(mean_sums.hessian, at)
             refuse_leverages(kind)
             if kind != "nonrobust" and df > 0:
                 meat, options = sum_meat(
@@ -187,7 +182,7 @@ def _statistics(
         estimate=estimate[None, :], inverse=inverse, estimable=estimable[None, :],
         infinite=infinite[None, :], null_space=null, rank=rank, n_obs=sums.counts.observations,
         weight=sums.counts.weight, family=family.name, link=family.link, deviance=deviance,
-        null_deviance=null_deviance, pearson=at_end.pearson,
+        null_deviance=null_deviance, pearson=mean_sums.pearson,
         log_likelihood=constant - at_end.value / phi, null_log_likelihood=constant - null_sum / phi,
         dispersion=dispersion, dispersion_known=family.dispersion_known, has_intercept=bool(first),
         condition_number=certificate.condition_number, certificate_line=certificate.line(), method=found.solver,

@@ -15,7 +15,7 @@ import numpy as np
 from betahat.kernels import reference_irls
 from betahat.kernels.columns import Columns, layout
 from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, NARROW, gram, mirror_upper, slab_edges
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, VALUE
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, LOSSES, VALUE
 from betahat.kernels.reference_irls import Curved
 
 __all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "VALUE", "Curved", "irls"]
@@ -26,13 +26,15 @@ _FIRST_CACHE, _SECOND_CACHE = 1 << 11, 1 << 15  # numbers of packed rows that st
 def irls(
     X: Any, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
     slopes: np.ndarray, level: float, code: int, power: float, much: int, unit: np.ndarray | None = None,
+    expected: bool = False,
 ) -> Curved:  # fmt: skip
     """The sums of :class:`Curved` over rows with η = level + offset + (x − centre)·slopes.
 
     X : (n, p) array of any dtype and strides, or Columns; y, weight, offset : (n,) float64, the last two or None;
     centre, slopes, unit : (p,), unit None for ones; code and power : the loss (see `pointwise.LOSSES`); much : VALUE,
     GRADIENT (with magnitude), HESSIAN or EVERYTHING. Rows of weight 0 may hold anything. A number that is not finite in
-    another row makes sums that are not. The sums have the same bits on any number of threads.
+    another row makes sums that are not. expected : E L'' in the place of L'', for likelihoods. The sums have the same
+    bits on any number of threads.
 
     >>> import numpy as np
     >>> X, y = np.array([[0.0], [1.0], [3.0]]), np.array([0.0, 1.0, 1.0])
@@ -41,13 +43,19 @@ def irls(
     (array([-0.5, -2. ]), np.float64(2.5))
     """
     n, p = X.shape
+    if not 0 <= code < len(LOSSES):
+        raise ValueError(
+            f"code (={code!r}) must be one of 0 … {len(LOSSES) - 1}, the numbers of compiled losses"
+        )
     if n * p < COMPILED_FROM:
         X = np.asarray(X, np.float64)
-        return reference_irls.irls(X, y, weight, offset, centre, slopes, level, code, power, much, unit)
+        return reference_irls.irls(
+            X, y, weight, offset, centre, slopes, level, code, power, much, unit, expected
+        )
     y = np.ascontiguousarray(y, np.float64)
     weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
     terms, centre = _padded_terms(slopes, level, unit), np.ascontiguousarray(centre, np.float64)
-    return _compiled(X, y, weight, offset, centre, terms, int(code), float(power), int(much))
+    return _compiled(X, y, weight, offset, centre, terms, int(code), float(power), int(much), bool(expected))
 
 
 def kind_of(X: Any) -> int | None:
@@ -114,7 +122,7 @@ def _padded_terms(slopes: np.ndarray, level: float, unit: np.ndarray | None) -> 
 
 def _compiled(
     X: Any, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
-    terms: np.ndarray, code: int, power: float, much: int,
+    terms: np.ndarray, code: int, power: float, much: int, expected: bool,
 ) -> Curved:  # fmt: skip
     from betahat.kernels import gram_compiled, irls_compiled, team
 
@@ -124,7 +132,7 @@ def _compiled(
     block = part * max(1, min(512, _SECOND_CACHE // padded) // part)
     second = np.empty(n) if wide else None
     high, low = (np.zeros((padded, padded) if products else (0, 0)) for _ in range(2))
-    columns, totals = np.zeros((6, padded)), np.zeros(4 * step + 1)
+    columns, totals = np.zeros((6, padded)), np.zeros(irls_compiled.TOTALS)
 
     def new() -> tuple[np.ndarray, ...]:
         packed = aligned(padded * block), aligned(padded * block if products else 0)
@@ -137,7 +145,7 @@ def _compiled(
 
     slab = over_rows(X, [y, weight, offset, second], irls_compiled.irls_slab)
     edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // padded)))
-    settings = p, centre, terms, code, power, much, block, part
+    settings = p, centre, terms, code, power, much, expected, block, part
     team.fold(slab, [(*edge, *settings) for edge in pairwise(edges)], new, merge)
 
     order = [p, *range(p)]  # the 1 comes last in packed rows and first in what is returned
@@ -153,7 +161,13 @@ def _compiled(
         else:
             hessian = np.zeros((1 + p, 1 + p))
     magnitude, rounding = columns[2][order], columns[5][order]
-    return Curved(value, sum_of_weights, gradient, hessian, magnitude, rounding, float(totals[4 * step]))
+    radius, pearson = (
+        float(totals[irls_compiled.RADIUS]),
+        totals[irls_compiled.PEARSON : irls_compiled.TOTALS],
+    )
+    return Curved(
+        value, sum_of_weights, gradient, hessian, magnitude, rounding, radius, float(_total(*pearson))
+    )
 
 
 def _total(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels import row_tiles as tiles
@@ -9,7 +12,7 @@ from betahat.kernels.compiled import compiled
 from betahat.kernels.gram_compiled import first_width, multiply
 from betahat.kernels.memory import doubles, read_rows
 from betahat.kernels.pointwise import EVERYTHING, GRADIENT
-from betahat.kernels.tile import SHAPE, convert_1, convert_2, convert_3, convert_4
+from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import DOUBLES, FLOATS
 
 LANES, WIDTH = SHAPE.lanes, SHAPE.width
@@ -17,6 +20,8 @@ LINE = 64  # bytes
 SUMS, ERRORS, SIZES, UNUSED, UNUSED_ERRORS, ROUNDING = range(6)  # sums over rows, for each column
 STEP = 2 * LANES  # rows at a time
 VALUE_SUM, WEIGHT_SUM, RADIUS = 0, 2 * STEP, 4 * STEP  # sums and errors in STEP parts each; one number
+PEARSON, TOTALS = 4 * STEP + 1, 4 * STEP + 3  # a sum and its error; how many there are
+LAST_CANONICAL = 2  # code up to which L'' does not depend on y
 ETA, SIZE, SQUARE, TARGET, WEIGHT, FIRST, SECOND, BENT = range(8)  # numbers of each row
 
 
@@ -33,18 +38,10 @@ def pack_rows(x, row_stride, kind, rows, p, padded, centre, capacity, first_row,
         base = start * capacity + first_row * here
         columns = min(here, p - start)
         vectors = (columns + LANES - 1) // LANES
-        rest = columns - (vectors - 1) * LANES
-        source, to, stride, middle = x + start * element, at + base * 8, here * 8, centre_at + start * 8
-        if columns <= 0:
-            pass
-        elif vectors == 1:
-            convert_1(source, row_stride, kind, to, stride, rows, middle, rest)
-        elif vectors == 2:
-            convert_2(source, row_stride, kind, to, stride, rows, middle, rest)
-        elif vectors == 3:
-            convert_3(source, row_stride, kind, to, stride, rows, middle, rest)
-        else:
-            convert_4(source, row_stride, kind, to, stride, rows, middle, rest)
+        tiles.convert_rows(
+            x + start * element, row_stride, kind, rows, centre_at + start * 8, vectors,
+            columns - (vectors - 1) * LANES, at + base * 8, here * 8,
+        )  # fmt: skip
         if start <= p < start + here:  # the vector that ends X may have written over the ones
             for i in range(rows):
                 right[base + i * here + p - start] = 1.0
@@ -74,11 +71,11 @@ def add_dots(right, rows, padded, capacity, first_row, terms, kind, out):
         begin = at + (first_row + i) * narrow * 8
         rest = at + (narrow * capacity + (first_row + i) * WIDTH) * 8
         if kind == tiles.PRODUCTS:
-            tiles.dot(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+            tiles.dots_1(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
         elif kind == tiles.SIZES:
-            tiles.dot_sizes(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+            tiles.dots_of_sizes(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
         else:
-            tiles.dot_squares(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+            tiles.dots_of_squares(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
 
 
 @compiled
@@ -89,16 +86,9 @@ def add_columns(right, rows, padded, capacity, first_row, u, sums, errors, sizes
     start, here = 0, first_width(padded, LANES)
     while start < padded:
         panel = at + (start * capacity + first_row * here) * 8
-        a, b, c = to + start * 8, lost + start * 8, size + start * 8
-        vectors = here // LANES
-        if vectors == 1:
-            tiles.weighted_columns_1(panel, rows, u_at, a, b, c)
-        elif vectors == 2:
-            tiles.weighted_columns_2(panel, rows, u_at, a, b, c)
-        elif vectors == 3:
-            tiles.weighted_columns_3(panel, rows, u_at, a, b, c)
-        else:
-            tiles.weighted_columns_4(panel, rows, u_at, a, b, c)
+        tiles.weighted_columns(
+            panel, rows, here // LANES, u_at, to + start * 8, lost + start * 8, size + start * 8
+        )
         start += here
         here = WIDTH
 
@@ -110,15 +100,7 @@ def scale_rows(right, rows, padded, capacity, first_row, h, left):
     start, here = 0, first_width(padded, LANES)
     while start < padded:
         base = (start * capacity + first_row * here) * 8
-        vectors = here // LANES
-        if vectors == 1:
-            tiles.scaled_rows_1(at + base, rows, h_at, to + base)
-        elif vectors == 2:
-            tiles.scaled_rows_2(at + base, rows, h_at, to + base)
-        elif vectors == 3:
-            tiles.scaled_rows_3(at + base, rows, h_at, to + base)
-        else:
-            tiles.scaled_rows_4(at + base, rows, h_at, to + base)
+        tiles.scaled_rows(at + base, rows, here // LANES, h_at, to + base)
         start += here
         here = WIDTH
 
@@ -129,24 +111,37 @@ def add_rows(code, power, rows, row, totals):
     vectors = (rows + STEP - 1) // STEP
     eta, y, w = row[ETA].ctypes.data, row[TARGET].ctypes.data, row[WEIGHT].ctypes.data
     one, two, to = row[FIRST].ctypes.data, row[SECOND].ctypes.data, totals.ctypes.data
+    tiles.row_terms(code, power, eta, y, w, vectors, one, two, to)
+
+
+@compiled
+def two_sum_into(total, error, place, other, its_error):
+    s = total[place] + other
+    z = s - total[place]
+    error[place] += ((total[place] - (s - z)) + (other - z)) + its_error
+    total[place] = s
+
+
+@compiled
+def mean_of(code, eta):
+    """h(η) of the families that kernels know."""
     if code == 0:
-        tiles.squared_error(eta, y, w, vectors, power, one, two, to)
-    elif code == 1:
-        tiles.bernoulli_logit(eta, y, w, vectors, power, one, two, to)
-    elif code == 2:
-        tiles.poisson_log(eta, y, w, vectors, power, one, two, to)
-    elif code == 3:
-        tiles.gamma_log(eta, y, w, vectors, power, one, two, to)
-    elif code == 4:
-        tiles.tweedie_log(eta, y, w, vectors, power, one, two, to)
-    elif code == 5:
-        tiles.inverse_gaussian_log(eta, y, w, vectors, power, one, two, to)
-    elif code == 6:
-        tiles.bernoulli_probit(eta, y, w, vectors, power, one, two, to)
-    elif code == 7:
-        tiles.bernoulli_cloglog(eta, y, w, vectors, power, one, two, to)
-    else:
-        tiles.huber(eta, y, w, vectors, power, one, two, to)
+        return eta
+    if code == 1:
+        return 1.0 / (1.0 + math.exp(-eta))
+    if code == 6:
+        return 0.5 * math.erfc(-eta * 0.7071067811865476)
+    if code == 7:
+        return -math.expm1(-math.exp(eta))
+    return math.exp(eta)
+
+
+@compiled
+def add_pearson(first, second, rows, totals):
+    """Σ (w L')² / (w E L''), which is Σ w (y − μ)²/V(μ)."""
+    for k in range(rows):
+        if first[k] != 0.0:
+            two_sum_into(totals, totals[1:], PEARSON, first[k] * first[k] / second[k], 0.0)
 
 
 @compiled
@@ -175,14 +170,15 @@ def begin_rows(y, w, offset, first, rows, steps, row):
 @compiled
 def irls_slab(
     x, row_stride, column_stride, kind, table, y, w, offset, second_out, rows, p, centre, terms, code, power, much,
-    block, part, columns, totals, high, low, right, left, scratch, row,
+    expected, block, part, columns, totals, high, low, right, left, scratch, row,
 ):  # fmt: skip
     """Consecutive rows, `block` at a time, of which `part` stay in the first cache.
 
     terms : (3, padded) slopes and level, their magnitudes, units; columns : (6, padded) and totals, see above; high and
     low : (padded, padded) the Hessian's sums, or empty where it is not wanted; second_out : where w L'' of each row is
-    wanted, or 0; row : (8, part).
+    wanted, or 0; expected : E L'' in the place of L''; row : (8, part).
     """
+    unused = np.empty(len(totals) if expected else 0)
     padded = terms.shape[1]
     products = len(high) > 0
     direct = table.size == 0 and column_stride == (8 if kind == DOUBLES else 4 if kind == FLOATS else 1)
@@ -209,6 +205,16 @@ def irls_slab(
             add_dots(right, steps, padded, block, begin, terms[0], tiles.PRODUCTS, row[ETA])
             tiles.fetch_lines(ahead + lines * LINE, lines)
             add_rows(code, power, steps, row, totals)
+            if expected:  # L'' is linear in y, so that its mean is its value at the mean of y
+                for k in range(few):
+                    row[BENT, k] = row[FIRST, k]
+                    row[TARGET, k] = mean_of(code, row[ETA, k])
+                add_rows(code, power, steps, row, unused)
+                add_pearson(row[BENT], row[SECOND], few, totals)
+                for k in range(few):
+                    row[FIRST, k] = row[BENT, k]
+            elif much >= EVERYTHING and code <= LAST_CANONICAL:
+                add_pearson(row[FIRST], row[SECOND], few, totals)
             tiles.fetch_lines(ahead + 2 * lines * LINE, lines)
             if much >= GRADIENT:
                 add_columns(
@@ -262,14 +268,6 @@ def irls_slab(
 
 
 @compiled
-def two_sum_into(total, error, place, other, its_error):
-    s = total[place] + other
-    z = s - total[place]
-    error[place] += ((total[place] - (s - z)) + (other - z)) + its_error
-    total[place] = s
-
-
-@compiled
 def merge(its_columns, its_totals, columns, totals):
     """Add a slab's sums to those of the slabs before it, and leave zeros for the next slab."""
     for j in range(columns.shape[1]):
@@ -279,6 +277,7 @@ def merge(its_columns, its_totals, columns, totals):
     for first in (VALUE_SUM, WEIGHT_SUM):
         for j in range(first, first + STEP):
             two_sum_into(totals, totals[STEP:], j, its_totals[j], its_totals[j + STEP])
+    two_sum_into(totals, totals[1:], PEARSON, its_totals[PEARSON], its_totals[PEARSON + 1])
     radius = its_totals[RADIUS]
     if radius > totals[RADIUS] or radius != radius:
         totals[RADIUS] = radius

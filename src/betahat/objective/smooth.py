@@ -114,7 +114,9 @@ class SmoothSums(Statistic):
     def _is_fused(self, block: Block) -> bool:
         """Whether a compiled kernel makes all sums of one reading: only families need no squared residuals."""
         n, p = block.X.shape
-        known = self._loss.code is not None and (isinstance(self._loss, Family) or self._much < EVERYTHING)
+        known = self._loss.code is not None and (
+            isinstance(self._loss, (Family, Expected)) or self._much < EVERYTHING
+        )
         return known and n * p >= COMPILED_FROM and not hasattr(block.X, "tocsr") and p > 0
 
     def _take(self, block: Block, weight: np.ndarray | None) -> None:
@@ -124,11 +126,12 @@ class SmoothSums(Statistic):
         y = block.y[:, 0]
         found = irls(
             block.X, y, weight, block.offset, at.mean, self._beta, self._level, self._loss.code, self._loss.power,
-            self._much, 1 / at.scale,
+            self._much, 1 / at.scale, isinstance(self._loss, Expected),
         )  # fmt: skip
         unit = np.append(1.0, at.scale)[1 - first :]
         self.value += found.value
         self.weight += found.weight
+        self.pearson += found.pearson
         if self._much >= GRADIENT:
             self.gradient += found.gradient[1 - first :] / unit
         if self._much >= HESSIAN:
@@ -137,7 +140,6 @@ class SmoothSums(Statistic):
             self.magnitude += found.magnitude[1 - first :] / unit
             self.rounding += found.rounding[1 - first :] / unit
             self.radius = max(self.radius, first + found.radius)
-            self.pearson += found.pearson
 
     def _parts(self, block: Block) -> Iterator[slice]:
         n, p = block.X.shape
@@ -173,6 +175,8 @@ class SmoothSums(Statistic):
         if self._much < HESSIAN:
             return
         second = w * self._loss.second_derivative(y, f)
+        if isinstance(self._loss, Expected):
+            self.pearson += pearson(self._loss.family, slopes, w, f)
         self.hessian[first:, first:] += (Z * second[:, None]).T @ Z
         if first:
             cross = second @ Z
@@ -229,6 +233,14 @@ class Expected(Loss):
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.family.name
+
+    @property
+    def code(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.family.code
+
+    @property
+    def power(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.family.power
 
     def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:
         return self.family.value(y, f)
@@ -295,10 +307,10 @@ class SmoothObjective:
         g[int(self.at.intercept) :] += self.penalty.gradient(self.at.raw(theta)[0]) / self.at.scale
         return g
 
-    def information(self, theta: np.ndarray) -> np.ndarray:
-        """Σ w E[L''] z zᵀ of a family."""
+    def information(self, theta: np.ndarray) -> SmoothSums:
+        """Σ w E[L''] z zᵀ, as the Hessian, and Pearson's χ² of a family."""
         assert isinstance(self.loss, Family)
-        return fold(self.source, SmoothSums(Expected(self.loss), self.at, theta, HESSIAN)).hessian
+        return fold(self.source, SmoothSums(Expected(self.loss), self.at, theta, HESSIAN))
 
     def whole_value(self, found: SmoothSums, theta: np.ndarray) -> float:
         """J, penalty included."""
