@@ -40,7 +40,9 @@ def compile_kernels() -> None:
     from betahat.kernels.gradient import gradient
     from betahat.kernels.gram import COMPILED_FROM, gram
     from betahat.kernels.irls import EVERYTHING, irls
+    from betahat.kernels.running import load
 
+    load()
     for columns in (8, _WIDE):
         rows = COMPILED_FROM // columns + 1
         for X in _layouts(rows, columns):
@@ -49,7 +51,8 @@ def compile_kernels() -> None:
                 for dtype in (np.float64, np.float32):
                     gram(X, y, weight, dtype=dtype)
                 gradient(X, y, np.zeros((1, columns)), np.zeros(1), weight)
-            irls(X, y[:, 0], None, None, *np.zeros((2, columns)), 0.0, 0, 0.0, EVERYTHING)
+            zeros = np.zeros(columns)
+            irls(X, y[:, 0], None, None, zeros, zeros, 0.0, 0, 0.0, EVERYTHING)
 
 
 def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:

@@ -1,31 +1,79 @@
-"""Register loops over packed rows: predictions, sums over rows of weighted columns, and what each row adds.
+"""Register loops over packed rows: packing, predictions, sums over rows of weighted columns, and what each row adds.
 
 Rows are packed as in `gram_compiled`: panels of one tile's width, the first with the remainder; panel, row, column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 
-from betahat.kernels import pointwise, register_math
-from betahat.kernels.processor import Tile
+from betahat.kernels import register_math
+from betahat.kernels.pointwise import LOSSES
 from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE
-from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
+from betahat.kernels.vector import BYTES, DOUBLES, FLOATS, I64, Vectors, counted_loop, intrinsic, switch
 
-PRODUCTS, SIZES, SQUARES = 0, 1, 2
+PRODUCTS, SIZES, SQUARES = range(3)  # Σ zⱼ termⱼ, Σ |zⱼ termⱼ|, Σ (zⱼ termⱼ)²
+VECTORS = range(1, SHAPE.vectors + 1)  # that a panel may be wide
 
 
-def make_dots(shape: Tile, targets: int, kind: int) -> Any:
-    """An intrinsic dots(at, first, panels, panel_stride, terms, terms_stride, out, out_stride): rows times terms.
+def _doubles(builder: Any) -> Vectors:
+    return Vectors(builder, SHAPE.lanes, True, SHAPE.fused)
 
-    For the `lanes` packed rows from `at` on (`first` vectors in the first panel, then `panels` whole ones, which begin
-    panel_stride bytes apart, the first of them at `rest`) and each of `targets` rows of terms: adds Σⱼ zⱼ termⱼ, or
-    Σ |zⱼ termⱼ|, or Σ (zⱼ termⱼ)², to `lanes` numbers at `out`.
+
+def _times(builder: Any, value: Any, factor: int) -> Any:
+    return builder.mul(value, ir.Constant(I64, factor))
+
+
+@intrinsic
+def convert_rows(
+    typingctx: Any, source: Any, row_stride: Any, kind: Any, rows: Any, centre: Any, vectors: Any, rest: Any,
+    target: Any, target_stride: Any,
+):  # fmt: skip
+    """Rows of numbers of any kind (DOUBLES, FLOATS, BYTES) less the centre, `vectors` vectors of them, to doubles.
+
+    Of the last vector only `rest` numbers are there (1 … lanes); zeros are written behind them.
+    """
+    signature = types.void(*([types.int64] * 9))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, row_stride, kind, rows, centre, vectors, rest, target, target_stride = args
+        v = _doubles(builder)
+        wide = v.lanes * v.size
+
+        def copy(count: int, number: int) -> None:
+            size = {DOUBLES: 8, FLOATS: 4, BYTES: 1}[number]
+            known = [None] * (count - 1) + [rest]
+            middle = [v.load_as(v.at(centre, j * wide), known[j], DOUBLES) for j in range(count)]
+
+            def body(step: Any, _: list[Any]) -> list[Any]:
+                row = v.at(source, builder.mul(step, row_stride))
+                to = v.at(target, builder.mul(step, target_stride))
+                for j in range(count):
+                    value = v.load_as(v.at(row, j * v.lanes * size), known[j], number)
+                    v.store(v.sub(value, middle[j]), v.at(to, j * wide))
+                return []
+
+            counted_loop(builder, rows, [], body)
+
+        def any_kind(count: int) -> None:
+            switch(builder, kind, (DOUBLES, FLOATS, BYTES), lambda number: copy(count, number))
+
+        switch(builder, vectors, VECTORS, any_kind)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _make_dots(targets: int, kind: int) -> Any:
+    """An intrinsic dots(at, first, rest, panels, panel_stride, terms, terms_stride, out, out_stride): rows times terms.
+
+    For the `lanes` packed rows from `at` on in the first panel (`first` vectors wide) and from `rest` on in the first
+    of `panels` whole ones, panel_stride apart, and each of `targets` rows of terms: adds their sum of this kind to
+    `lanes` numbers at `out`. Addresses and strides are in bytes.
     """
 
     @intrinsic
@@ -37,41 +85,43 @@ def make_dots(shape: Tile, targets: int, kind: int) -> Any:
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             at, first, rest, panels, panel_stride, terms, terms_stride, out, out_stride = args
-            v = Vectors(builder, shape.lanes, True, shape.fused)
+            v = _doubles(builder)
             size = v.lanes * v.size
-            wide = shape.vectors * size
-            targets_at = [v.at(terms, builder.mul(terms_stride, ir.Constant(I64, k))) for k in range(targets)]
+            wide = SHAPE.vectors * size
+            rows_of_terms = [v.at(terms, _times(builder, terms_stride, k)) for k in range(targets)]
 
-            def add(row: list[Any], where: Any, term: Any, sums: list[Any]) -> list[Any]:
-                values = [v.load(v.at(r, where)) for r in row]
+            def grown(total: Any, value: Any, factor: Any) -> Any:
+                if kind == PRODUCTS:
+                    return v.multiply_add(value, factor, total)
+                product = v.mul(value, factor)
+                return (
+                    v.multiply_add(product, product, total)
+                    if kind == SQUARES
+                    else v.add(total, v.abs(product))
+                )
+
+            def add(rows: list[Any], where: Any, term: Any, sums: list[Any]) -> list[Any]:
+                factors = [v.load(v.at(row, term)) for row in rows_of_terms]
                 updated = list(sums)
-                for k in range(targets):
-                    factor = v.load(v.at(targets_at[k], term))
-                    for i, value in enumerate(values):
-                        slot = k * v.lanes + i
-                        if kind == PRODUCTS:
-                            updated[slot] = v.multiply_add(value, factor, updated[slot])
-                        else:
-                            product = v.mul(value, factor)
-                            other = product if kind == SQUARES else v.constant(1.0)
-                            product = product if kind == SQUARES else v.abs(product)
-                            updated[slot] = v.multiply_add(product, other, updated[slot])
+                for i, row in enumerate(rows):
+                    value = v.load(v.at(row, where))
+                    for k, factor in enumerate(factors):
+                        updated[k * v.lanes + i] = grown(updated[k * v.lanes + i], value, factor)
                 return updated
 
-            narrow = builder.mul(first, ir.Constant(I64, size))
-            begin = [v.at(at, builder.mul(narrow, ir.Constant(I64, i))) for i in range(v.lanes)]
+            narrow = _times(builder, first, size)
+            begin = [v.at(at, _times(builder, narrow, i)) for i in range(v.lanes)]
 
-            def body(step: Any, sums: list[Any]) -> list[Any]:
-                offset = builder.mul(step, ir.Constant(I64, size))
+            def vector(step: Any, sums: list[Any]) -> list[Any]:
+                offset = _times(builder, step, size)
                 return add(begin, offset, offset, sums)
 
-            sums = counted_loop(builder, first, [v.zero] * (targets * v.lanes), body)
+            sums = counted_loop(builder, first, [v.zero] * (targets * v.lanes), vector)
             middle = [v.at(rest, wide * i) for i in range(v.lanes)]
 
             def panel(step: Any, sums: list[Any]) -> list[Any]:
-                own = builder.mul(step, panel_stride)
-                term = builder.add(narrow, builder.mul(step, ir.Constant(I64, wide)))
-                for j in range(shape.vectors):
+                own, term = builder.mul(step, panel_stride), builder.add(narrow, _times(builder, step, wide))
+                for j in range(SHAPE.vectors):
                     sums = add(middle, v.at(own, j * size), v.at(term, j * size), sums)
                 return sums
 
@@ -80,7 +130,7 @@ def make_dots(shape: Tile, targets: int, kind: int) -> Any:
                 parts = v.transpose(sums[k * v.lanes : (k + 1) * v.lanes])
                 while len(parts) > 1:
                     parts = [v.add(a, b) for a, b in zip(parts[0::2], parts[1::2], strict=True)]
-                to = v.at(out, builder.mul(out_stride, ir.Constant(I64, k)))
+                to = v.at(out, _times(builder, out_stride, k))
                 v.store(v.add(v.load(to), parts[0]), to)
             return context.get_dummy_value()
 
@@ -89,116 +139,123 @@ def make_dots(shape: Tile, targets: int, kind: int) -> Any:
     return dots
 
 
-def make_weighted_columns(shape: Tile, vectors: int) -> Any:
-    """An intrinsic weighted_columns(panel, rows, u, sums, errors, sizes) for the columns of one panel.
+# Module level, because numba's cache does not survive a closure over an intrinsic.
+dots_1, dots_2, dots_3 = (_make_dots(targets, PRODUCTS) for targets in (1, 2, 3))
+dots_of_sizes, dots_of_squares = _make_dots(1, SIZES), _make_dots(1, SQUARES)
 
-    Adds Σᵢ uᵢ zᵢⱼ to sums + errors (of the addition to them) and Σᵢ |uᵢ zᵢⱼ| to sizes; `rows` is a multiple of 4.
+
+@intrinsic
+def weighted_columns(
+    typingctx: Any, panel: Any, rows: Any, vectors: Any, u: Any, sums: Any, errors: Any, sizes: Any
+):
+    """Add Σᵢ uᵢ zᵢⱼ to sums + errors (of the addition to them) and Σᵢ |uᵢ zᵢⱼ| to sizes, for one panel of `vectors`.
+
+    `rows` is a multiple of 4.
     """
-    together = 4 if vectors < 3 else 2  # rows with sums of their own: additions wait for those before them
+    signature = types.void(*([types.int64] * 7))
 
-    @intrinsic
-    def weighted_columns(typingctx: Any, panel: Any, rows: Any, u: Any, sums: Any, errors: Any, sizes: Any):
-        signature = types.void(*([types.int64] * 6))
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        panel, rows, vectors, u, sums, errors, sizes = args
+        v = _doubles(builder)
+        size = v.lanes * v.size
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            panel, rows, u, sums, errors, sizes = args
-            v = Vectors(builder, shape.lanes, True, shape.fused)
-            size = v.lanes * v.size
-            cells = [(i, j) for i in range(together) for j in range(vectors)]
+        def add(count: int) -> None:
+            together = (
+                4 if count < 3 else 2
+            )  # rows with sums of their own: additions wait for those before them
+            cells = [(i, j) for i in range(together) for j in range(count)]
 
             def body(step: Any, carried: list[Any]) -> list[Any]:
-                row = v.at(panel, builder.mul(step, ir.Constant(I64, together * vectors * size)))
-                place = v.at(u, builder.mul(step, ir.Constant(I64, together * v.size)))
+                row = v.at(panel, _times(builder, step, together * count * size))
+                place = v.at(u, _times(builder, step, together * v.size))
                 factors = [v.broadcast(v.at(place, i * v.size)) for i in range(together)]
                 magnitudes = [v.abs(factor) for factor in factors]
                 updated = []
                 for (i, j), total, magnitude in zip(cells, carried[0::2], carried[1::2], strict=True):
-                    value = v.load(v.at(row, (i * vectors + j) * size))
+                    value = v.load(v.at(row, (i * count + j) * size))
                     updated.append(v.multiply_add(value, factors[i], total))
                     updated.append(v.multiply_add(v.abs(value), magnitudes[i], magnitude))
                 return updated
 
             turns = builder.sdiv(rows, ir.Constant(I64, together))
             found = counted_loop(builder, turns, [v.zero] * (2 * len(cells)), body)
-            half = 2 * vectors
-            while len(found) > half:
+            while len(found) > 2 * count:
                 middle = len(found) // 2
                 found = [v.add(a, b) for a, b in zip(found[:middle], found[middle:], strict=True)]
-            for j in range(vectors):
+            for j in range(count):
                 at, lost_at, size_at = (v.at(place, j * size) for place in (sums, errors, sizes))
                 kept, lost = v.two_sum(v.load(at), found[2 * j])
                 v.store(kept, at)
                 v.store(v.add(v.load(lost_at), lost), lost_at)
                 v.store(v.add(v.load(size_at), found[2 * j + 1]), size_at)
-            return context.get_dummy_value()
 
-        return signature, codegen
+        switch(builder, vectors, VECTORS, add)
+        return context.get_dummy_value()
 
-    return weighted_columns
+    return signature, codegen
 
 
-def make_scaled_rows(shape: Tile, vectors: int) -> Any:
-    """An intrinsic scaled_rows(panel, rows, h, target): every row of one panel times its hᵢ."""
+@intrinsic
+def scaled_rows(typingctx: Any, panel: Any, rows: Any, vectors: Any, h: Any, target: Any):
+    """Every row of one panel of `vectors` times its hᵢ."""
+    signature = types.void(*([types.int64] * 5))
 
-    @intrinsic
-    def scaled_rows(typingctx: Any, panel: Any, rows: Any, h: Any, target: Any):
-        signature = types.void(*([types.int64] * 4))
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        panel, rows, vectors, h, target = args
+        v = _doubles(builder)
+        size = v.lanes * v.size
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            panel, rows, h, target = args
-            v = Vectors(builder, shape.lanes, True, shape.fused)
-            size = v.lanes * v.size
-
+        def scale(count: int) -> None:
             def body(step: Any, _: list[Any]) -> list[Any]:
-                offset = builder.mul(step, ir.Constant(I64, vectors * size))
-                factor = v.broadcast(v.at(h, builder.mul(step, ir.Constant(I64, v.size))))
-                for j in range(vectors):
+                offset = _times(builder, step, count * size)
+                factor = v.broadcast(v.at(h, _times(builder, step, v.size)))
+                for j in range(count):
                     place = v.at(offset, j * size)
                     v.store(v.mul(v.load(v.at(panel, place)), factor), v.at(target, place))
                 return []
 
             counted_loop(builder, rows, [], body)
-            return context.get_dummy_value()
 
-        return signature, codegen
+        switch(builder, vectors, VECTORS, scale)
+        return context.get_dummy_value()
 
-    return scaled_rows
+    return signature, codegen
 
 
-def make_row_terms(shape: Tile, loss: Callable[..., Any]) -> Any:
-    """An intrinsic row_terms(eta, y, w, vectors, power, first, second, totals) for one loss of `pointwise`.
+@intrinsic
+def row_terms(
+    typingctx: Any,
+    code: Any,
+    power: Any,
+    eta: Any,
+    y: Any,
+    w: Any,
+    vectors: Any,
+    first: Any,
+    second: Any,
+    totals: Any,
+):
+    """w L' and w L'' of each row by the loss of this number, and Σ w L and Σ w added to totals, sums and errors.
 
-    Writes w L' and w L'' and adds Σ w L and Σ w to totals: 2·lanes sums and their errors each. Where w = 0, all are 0
-    whatever else stands there. `vectors` have 2·lanes numbers: two registers take turns while each waits for itself.
+    `vectors` and each of the four totals have 2·lanes numbers: two registers take turns while each waits for itself.
+    Where w = 0, all are 0 whatever else stands there.
     """
+    signature = types.void(types.int64, types.float64, *([types.int64] * 7))
 
-    @intrinsic
-    def row_terms(
-        typingctx: Any,
-        eta: Any,
-        y: Any,
-        w: Any,
-        vectors: Any,
-        power: Any,
-        first: Any,
-        second: Any,
-        totals: Any,
-    ):
-        signature = types.void(*([types.int64] * 4), types.float64, *([types.int64] * 3))
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code, power, eta, y, w, vectors, first, second, totals = args
+        v = Vectors(builder, 2 * SHAPE.lanes, True, SHAPE.fused)
+        size = v.lanes * v.size
+        spread = Number(v, v.splat(power))
+        slots = [v.at(totals, k * size) for k in range(4)]
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            eta, y, w, vectors, power, first, second, totals = args
-            v = Vectors(builder, 2 * shape.lanes, True, shape.fused)
-            size = v.lanes * v.size
-            spread = Number(v, v.splat(power))
-            slots = [v.at(totals, k * size) for k in range(4)]
-
+        def add(number: int) -> None:
             def body(step: Any, carried: list[Any]) -> list[Any]:
-                here = builder.mul(step, ir.Constant(I64, size))
+                here = _times(builder, step, size)
                 its_eta, its_y, its_w = (v.load(v.at(place, here)) for place in (eta, y, w))
                 dead = builder.fcmp_ordered("==", its_w, v.zero)
-                terms = loss(register_math, Number(v, its_y), Number(v, its_eta), spread)
-                value, one, two = (builder.select(dead, v.zero, v.mul(its_w, term.value)) for term in terms)
+                terms = LOSSES[number](register_math, Number(v, its_y), Number(v, its_eta), spread)
+                value, one, two = (builder.select(dead, v.zero, v.mul(its_w, t.value)) for t in terms)
                 v.store(one, v.at(first, here))
                 v.store(two, v.at(second, here))
                 value, lost_value = v.two_sum(carried[0], value)
@@ -208,11 +265,11 @@ def make_row_terms(shape: Tile, loss: Callable[..., Any]) -> Any:
             found = counted_loop(builder, vectors, [v.load(slot) for slot in slots], body)
             for value, slot in zip(found, slots, strict=True):
                 v.store(value, slot)
-            return context.get_dummy_value()
 
-        return signature, codegen
+        switch(builder, code, range(len(LOSSES)), add)
+        return context.get_dummy_value()
 
-    return row_terms
+    return signature, codegen
 
 
 @intrinsic
@@ -221,36 +278,13 @@ def fetch_lines(typingctx: Any, address: Any, lines: Any):
     signature = types.void(types.int64, types.int64)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = Vectors(builder, SHAPE.lanes, True, SHAPE.fused)
+        v = _doubles(builder)
 
         def body(step: Any, _: list[Any]) -> list[Any]:
-            v.prefetch(v.at(args[0], builder.mul(step, ir.Constant(I64, 64))))
+            v.prefetch(v.at(args[0], _times(builder, step, 64)))
             return []
 
         counted_loop(builder, args[1], [], body)
         return context.get_dummy_value()
 
     return signature, codegen
-
-
-# Module level, because numba's cache does not survive a closure over an intrinsic.
-dot = make_dots(SHAPE, 1, PRODUCTS)
-dot_sizes = make_dots(SHAPE, 1, SIZES)
-dot_squares = make_dots(SHAPE, 1, SQUARES)
-weighted_columns_1 = make_weighted_columns(SHAPE, 1)
-weighted_columns_2 = make_weighted_columns(SHAPE, 2)
-weighted_columns_3 = make_weighted_columns(SHAPE, min(3, SHAPE.vectors))
-weighted_columns_4 = make_weighted_columns(SHAPE, min(4, SHAPE.vectors))
-scaled_rows_1 = make_scaled_rows(SHAPE, 1)
-scaled_rows_2 = make_scaled_rows(SHAPE, 2)
-scaled_rows_3 = make_scaled_rows(SHAPE, min(3, SHAPE.vectors))
-scaled_rows_4 = make_scaled_rows(SHAPE, min(4, SHAPE.vectors))
-squared_error = make_row_terms(SHAPE, pointwise.squared_error)
-bernoulli_logit = make_row_terms(SHAPE, pointwise.bernoulli_logit)
-poisson_log = make_row_terms(SHAPE, pointwise.poisson_log)
-gamma_log = make_row_terms(SHAPE, pointwise.gamma_log)
-tweedie_log = make_row_terms(SHAPE, pointwise.tweedie_log)
-inverse_gaussian_log = make_row_terms(SHAPE, pointwise.inverse_gaussian_log)
-bernoulli_probit = make_row_terms(SHAPE, pointwise.bernoulli_probit)
-bernoulli_cloglog = make_row_terms(SHAPE, pointwise.bernoulli_cloglog)
-huber = make_row_terms(SHAPE, pointwise.huber)

@@ -13,9 +13,43 @@ from llvmlite import ir
 from numba import types
 
 from betahat.kernels.processor import Tile, tile_shape
-from betahat.kernels.vector import BYTES, DOUBLES, FLOATS, I64, Vectors, counted_loop, intrinsic, vectors_like
+from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, vectors_like
 
 STORE, ADD, COMPENSATED = 0, 1, 2
+
+
+def emit_tile(
+    v: Vectors, rows: int, vectors: int, ending: int, a: Any, b: Any, c: Any, error: Any, k: Any,
+    a_row: Any, a_k: Any, b_k: Any, c_row: Any, ahead: tuple[Any, Any] | None, sizes: bool = False,
+) -> None:  # fmt: skip
+    """The instructions of one tile of `rows` × `vectors`; with `sizes`, of magnitudes."""
+    builder = v.builder
+    wide = v.lanes * v.size
+    cells = [(i, j) for i in range(rows) for j in range(vectors)]
+    row = [v.at(a, builder.mul(a_row, ir.Constant(I64, i))) for i in range(rows)]
+    seen = v.abs if sizes else lambda value: value
+
+    def body(step: Any, sums: list[Any]) -> list[Any]:
+        right_row, offset = v.at(b, builder.mul(step, b_k)), builder.mul(step, a_k)
+        if ahead is not None:
+            v.prefetch(v.at(ahead[0], builder.mul(step, ahead[1])))
+        right = [seen(v.load(v.at(right_row, j * wide))) for j in range(vectors)]
+        left = [seen(v.broadcast(v.at(row[i], offset))) for i in range(rows)]
+        return [v.multiply_add(left[i], right[j], total) for (i, j), total in zip(cells, sums, strict=True)]
+
+    sums = counted_loop(builder, k, [v.zero] * len(cells), body)
+    for (i, j), total in zip(cells, sums, strict=True):
+        place = v.at(builder.mul(c_row, ir.Constant(I64, i)), j * wide)
+        to = v.at(c, place)
+        if ending == STORE:
+            v.store(total, to)
+        elif ending == ADD:
+            v.store(v.add(v.load(to), total), to)
+        else:
+            kept, lost = v.two_sum(v.load(to), total)
+            v.store(kept, to)
+            slot = v.at(error, place)
+            v.store(v.add(v.load(slot), lost), slot)
 
 
 def make_tile(shape: Tile, vectors: int, ending: int) -> Any:
@@ -36,33 +70,9 @@ def make_tile(shape: Tile, vectors: int, ending: int) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             a, b, c, error, k, a_row, a_k, b_k, c_row, ahead, ahead_k, _ = args
             v = vectors_like(builder, signature.args[-1], shape)
-            wide = v.lanes * v.size
-            cells = [(i, j) for i in range(shape.rows) for j in range(vectors)]
-            row = [v.at(a, builder.mul(a_row, ir.Constant(I64, i))) for i in range(shape.rows)]
-
-            def body(step: Any, sums: list[Any]) -> list[Any]:
-                right_row, offset = v.at(b, builder.mul(step, b_k)), builder.mul(step, a_k)
-                v.prefetch(v.at(ahead, builder.mul(step, ahead_k)))
-                right = [v.load(v.at(right_row, j * wide)) for j in range(vectors)]
-                left = [v.broadcast(v.at(row[i], offset)) for i in range(shape.rows)]
-                return [
-                    v.multiply_add(left[i], right[j], total)
-                    for (i, j), total in zip(cells, sums, strict=True)
-                ]
-
-            sums = counted_loop(builder, k, [v.zero] * len(cells), body)
-            for (i, j), total in zip(cells, sums, strict=True):
-                place = v.at(builder.mul(c_row, ir.Constant(I64, i)), j * wide)
-                to = v.at(c, place)
-                if ending == STORE:
-                    v.store(total, to)
-                elif ending == ADD:
-                    v.store(v.add(v.load(to), total), to)
-                else:
-                    kept, lost = v.two_sum(v.load(to), total)
-                    v.store(kept, to)
-                    slot = v.at(error, place)
-                    v.store(v.add(v.load(slot), lost), slot)
+            emit_tile(
+                v, shape.rows, vectors, ending, a, b, c, error, k, a_row, a_k, b_k, c_row, (ahead, ahead_k)
+            )
             return context.get_dummy_value()
 
         return signature, codegen
@@ -122,49 +132,3 @@ copy_1 = make_copy(SHAPE, 1)
 copy_2 = make_copy(SHAPE, 2)
 copy_3 = make_copy(SHAPE, min(3, SHAPE.vectors))
 copy_4 = make_copy(SHAPE, min(4, SHAPE.vectors))
-
-
-def make_convert(shape: Tile, vectors: int) -> Any:
-    """An intrinsic convert(source, row_stride, kind, target, target_stride, rows, centre, rest).
-
-    As `copy`, from numbers of any `kind` (DOUBLES, FLOATS, BYTES) to doubles.
-    """
-
-    @intrinsic
-    def convert(
-        typingctx: Any, source: Any, row_stride: Any, kind: Any, target: Any, target_stride: Any, rows: Any,
-        centre: Any, rest: Any,
-    ):  # fmt: skip
-        signature = types.void(*([types.int64] * 8))
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            source, row_stride, kind, target, target_stride, rows, centre, rest = args
-            v = Vectors(builder, shape.lanes, True, shape.fused)
-            wide, last = v.lanes * v.size, vectors - 1
-            middle = [
-                v.load_first(v.at(centre, j * wide), rest) if j == last else v.load(v.at(centre, j * wide))
-                for j in range(vectors)
-            ]
-            for number, size in ((DOUBLES, 8), (FLOATS, 4), (BYTES, 1)):
-
-                def body(step: Any, _: list[Any], number: int = number, size: int = size) -> list[Any]:
-                    row = v.at(source, builder.mul(step, row_stride))
-                    to = v.at(target, builder.mul(step, target_stride))
-                    for j in range(vectors):
-                        value = v.load_as(v.at(row, j * v.lanes * size), rest if j == last else None, number)
-                        v.store(v.sub(value, middle[j]), v.at(to, j * wide))
-                    return []
-
-                own = builder.icmp_signed("==", kind, ir.Constant(I64, number))
-                counted_loop(builder, builder.select(own, rows, ir.Constant(I64, 0)), [], body)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return convert
-
-
-convert_1 = make_convert(SHAPE, 1)
-convert_2 = make_convert(SHAPE, 2)
-convert_3 = make_convert(SHAPE, min(3, SHAPE.vectors))
-convert_4 = make_convert(SHAPE, min(4, SHAPE.vectors))

@@ -191,3 +191,10 @@ def counted_loop(builder: Any, count: Any, carried: list[Any], body: Any) -> lis
         phi.add_incoming(before, start)
         phi.add_incoming(after, end)
     return final
+
+
+def switch(builder: Any, value: Any, numbers: Any, emit: Any) -> None:
+    """Emit code for each of the numbers, of which that for `value` runs, or none."""
+    for number in numbers:
+        with builder.if_then(builder.icmp_signed("==", value, ir.Constant(I64, number))):
+            emit(number)
