@@ -12,7 +12,9 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ElasticNet": "estimators.elastic_net",
+    "ElasticNetCV": "estimators.elastic_net_cv",
     "Lasso": "estimators.lasso",
+    "LassoCV": "estimators.lasso_cv",
     "LinearRegression": "estimators.linear_regression",
     "GammaRegressor": "estimators.gamma_regressor",
     "GeneralizedLinearModel": "estimators.generalized_linear_model",
@@ -21,6 +23,7 @@ _WHERE = {
     "PoissonRegressor": "estimators.poisson_regressor",
     "PolynomialRegression": "estimators.polynomial_regression",
     "Ridge": "estimators.ridge",
+    "RidgeCV": "estimators.ridge_cv",
     "TweedieRegressor": "estimators.tweedie_regressor",
     "compare": "inference.compare",
     "fit": "estimators.formula",

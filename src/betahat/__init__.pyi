@@ -30,12 +30,15 @@ from betahat.errors import SeparationWarning as SeparationWarning
 from betahat.errors import StorageError as StorageError
 from betahat.errors import UnseenLevelError as UnseenLevelError
 from betahat.estimators.elastic_net import ElasticNet as ElasticNet
+from betahat.estimators.elastic_net_cv import ElasticNetCV as ElasticNetCV
 from betahat.estimators.formula import fit as fit
 from betahat.estimators.lasso import Lasso as Lasso
+from betahat.estimators.lasso_cv import LassoCV as LassoCV
 from betahat.estimators.linear_regression import LinearRegression as LinearRegression
 from betahat.estimators.nonlinear_regression import NonlinearRegression as NonlinearRegression
 from betahat.estimators.polynomial_regression import PolynomialRegression as PolynomialRegression
 from betahat.estimators.ridge import Ridge as Ridge
+from betahat.estimators.ridge_cv import RidgeCV as RidgeCV
 from betahat.estimators.storing import load as load
 from betahat.inference.compare import compare as compare
 from betahat.report.versions import show_versions as show_versions

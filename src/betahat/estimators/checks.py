@@ -32,3 +32,11 @@ def check_ratio(l1_ratio: Any) -> None:
         raise ValueError(
             f"l1_ratio (={l1_ratio!r}) must be at most 1: the share of the L1 norm in the penalty"
         )
+
+
+def folds_of(cv: Any, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to fit to and rows to leave out, of every fold of what scikit-learn takes for `cv`."""
+    from sklearn.model_selection import check_cv
+
+    splitter: Any = check_cv(cv)
+    return list(splitter.split(np.empty((len(y), 0)), y))

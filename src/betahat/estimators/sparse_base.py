@@ -61,10 +61,17 @@ class BaseSparse(BaseLinear):
     def _ratio(self) -> float:
         """The share of the L1 norm."""
 
+    def _alpha(self) -> float:
+        """The weight of the penalty."""
+        return float(self.alpha)
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
         check_sparse_parameters(self)
+        self._check_strength()
+
+    def _check_strength(self) -> None:
+        check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
         if self.positive and not self.alpha:
             raise ValueError(
                 f"positive (={self.positive!r}) needs alpha (={self.alpha!r}) above 0: without a penalty there is no "
@@ -73,16 +80,16 @@ class BaseSparse(BaseLinear):
 
     def _penalty(self, weight: float) -> Penalty:
         """What is left without an L1 norm, which is solved exactly."""
-        ridge = float(self.alpha) * (1.0 - self._ratio())
+        ridge = self._alpha() * (1.0 - self._ratio())
         return L2(ridge) if ridge else NoPenalty()
 
     def _is_sparse(self) -> bool:
-        return bool(self.alpha) and (bool(self._ratio()) or bool(self.positive))
+        return bool(self._alpha()) and (bool(self._ratio()) or bool(self.positive))
 
     def _solve(self, source: Source, has_intercept: bool) -> LinearResult:
         if not self._is_sparse():
             return super()._solve(source, has_intercept)
-        penalty = sparse_penalty(self.alpha, self._ratio(), self.positive)
+        penalty = sparse_penalty(self._alpha(), self._ratio(), self.positive)
         start = self._start(source) if self.warm_start else None
         return fit_sparse(
             source, SquaredError(), penalty, has_intercept, float(self.tol), int(self.max_iter), start
@@ -111,5 +118,5 @@ class BaseSparse(BaseLinear):
 
     def _objective_words(self) -> str:
         level = "β₀ − " if self._result.statistics.has_intercept else ""
-        penalty = sparse_penalty(self.alpha, self._ratio(), self.positive).formula
+        penalty = sparse_penalty(self._alpha(), self._ratio(), self.positive).formula
         return f"J(β) = (1/2Σw) Σ wᵢ (yᵢ − {level}xᵢᵀβ)² + {penalty}"

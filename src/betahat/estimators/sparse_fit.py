@@ -9,7 +9,7 @@ import numpy as np
 from betahat.certificate import Certificate
 from betahat.data.passes import fold
 from betahat.data.source import Source
-from betahat.estimators.linear_fit import LinearResult, blas_for
+from betahat.estimators.linear_fit import LinearResult
 from betahat.inference import LinearStatistics
 from betahat.losses import Loss
 from betahat.objective.residuals import ResidualSums
@@ -25,9 +25,7 @@ def fit_sparse(
     start: list[Start | None] | None = None,
 ) -> LinearResult:  # fmt: skip
     """Every target's coefficients, certified by duality gaps."""
-    with blas_for(source):
-        problem = SparseProblem(source, loss, fit_intercept)
-        return sparse_result(problem, penalty, tolerance, iterations, start)
+    return sparse_result(SparseProblem(source, loss, fit_intercept), penalty, tolerance, iterations, start)
 
 
 def sparse_result(

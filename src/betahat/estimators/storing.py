@@ -21,15 +21,18 @@ class _Stored(NamedTuple):
 
 _STORED = {
     "ElasticNet": _Stored("elastic_net", "storing_linear"),
+    "ElasticNetCV": _Stored("elastic_net_cv", "storing_selected"),
     "GammaRegressor": _Stored("gamma_regressor", "storing_likelihood"),
     "GeneralizedLinearModel": _Stored("generalized_linear_model", "storing_likelihood"),
     "Lasso": _Stored("lasso", "storing_linear"),
+    "LassoCV": _Stored("lasso_cv", "storing_selected"),
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
     "LogisticRegression": _Stored("logistic_regression", "storing_likelihood"),
     "NonlinearRegression": _Stored("nonlinear_regression", "storing_nonlinear"),
     "PoissonRegressor": _Stored("poisson_regressor", "storing_likelihood"),
     "PolynomialRegression": _Stored("polynomial_regression", "storing_polynomial"),
     "Ridge": _Stored("ridge", "storing_linear"),
+    "RidgeCV": _Stored("ridge_cv", "storing_selected"),
     "TweedieRegressor": _Stored("tweedie_regressor", "storing_likelihood"),
 }
 """Every class that a file may name; nothing else is ever looked up.

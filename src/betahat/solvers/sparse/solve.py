@@ -15,6 +15,7 @@ sources are read once for squared error and once to certify, for other losses on
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, final
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy as np
 from betahat.data.passes import combined_weight
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
+from betahat.kernels.team import steady_blas
 from betahat.losses.base import Loss
 from betahat.losses.squared import SquaredError
 from betahat.models.linear import RangeStatistic
@@ -38,6 +40,7 @@ TOLERANCE = 1e-10
 ITERATIONS = 1000
 _GRAM_ONCE, _GRAM_OFTEN = 500, 3000  # columns up to which a Gram matrix pays for one fit, for many
 _MOST_COLUMNS = 30_000
+_FEW = 2000  # numbers of X up to which BLAS uses one thread anyway
 
 
 @final
@@ -56,7 +59,13 @@ class SparseProblem:
                 "gap proves the minimum (squared_error, huber, logistic, ...)"
             )
         self.source, self.loss, self.fit_intercept = source, loss, fit_intercept
-        self.engine = _engine(source, loss, fit_intercept, many)
+        with self._blas():
+            self.engine = _engine(source, loss, fit_intercept, many)
+
+    def _blas(self) -> AbstractContextManager[Any]:
+        """BLAS on one thread, beside which ours work, unless the rows are so few that it uses one anyway."""
+        rows = self.source.n_rows
+        return nullcontext() if rows is not None and rows * len(self.source.names) <= _FEW else steady_blas()
 
     def solve(
         self, penalty: SparsePenalty, *, tol: float = TOLERANCE, max_iter: int = ITERATIONS,
@@ -64,11 +73,13 @@ class SparseProblem:
     ) -> list[SparseFit]:  # fmt: skip
         """A fit of each target, begun at `start`, β (p,) and intercept of each."""
         begin: list[Start | None] = start or [None for _ in self.source.target_names]
-        return self.engine.solve(Goal(penalty, self._by_coefficient(penalty), tol, max_iter), begin)
+        with self._blas():
+            return self.engine.solve(Goal(penalty, self._by_coefficient(penalty), tol, max_iter), begin)
 
     def alpha_max(self, l1_ratio: float = 1.0, positive: bool = False) -> np.ndarray:
         """(t,) the smallest alpha at which all slopes are zero, max |∂F/∂βⱼ| / l1_ratio at β = 0."""
-        slopes = self.engine.slopes_of_nothing()
+        with self._blas():
+            slopes = self.engine.slopes_of_nothing()
         sizes = np.maximum(-slopes, 0.0) if positive else np.abs(slopes)
         return sizes.max(axis=1, initial=0.0) / l1_ratio
 
@@ -79,7 +90,8 @@ class SparseProblem:
         start: list[Start | None] = [None] * len(self.source.target_names)
         found = []
         for penalty in penalties:
-            fits = self.engine.quick(Goal(penalty, self._by_coefficient(penalty), tol, max_iter), start)
+            with self._blas():
+                fits = self.engine.quick(Goal(penalty, self._by_coefficient(penalty), tol, max_iter), start)
             start = [(beta, intercept) for beta, intercept, _, _ in fits]
             found.append(fits)
         return found
