@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from betahat.data.passes import combined_weight
 from betahat.data.source import ArraySource, Block, DerivedSource, Source
 
 
@@ -40,10 +41,11 @@ def weighted_by_class(source: Source, class_weight: Any, classes: np.ndarray) ->
         counts = np.zeros(len(classes))
         for block in source.blocks():
             assert block.y is not None
-            counts += np.bincount(block.y[:, 0].astype(np.intp), block.frequency, len(classes))
+            counts += np.bincount(block.y[:, 0].astype(np.intp), combined_weight(block), len(classes))
         if source.in_memory:
             source.readings -= 1  # only targets were looked at
-        weights = counts.sum() / (len(classes) * np.maximum(counts, 1.0))
+        there = counts > 0
+        weights = np.where(there, counts.sum() / (len(classes) * np.where(there, counts, 1.0)), 1.0)
     else:
         weights = np.ones(len(classes))
         where = {label: k for k, label in enumerate(classes.tolist())}

@@ -97,8 +97,10 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         return as_family(self.family, self.link)
 
     def _read(self, X: Any, y: Any, sample_weight: Any = None, *others: Any, **given: Any) -> Source:
-        if self._family().name == "binomial" and np.ndim(y) == 2 and np.shape(y)[1] == 2:
-            y, sample_weight = _proportions(y, sample_weight)
+        if self._family().name == "binomial" and y is not None:
+            counts = np.asarray(y)
+            if counts.ndim == 2 and counts.shape[1] == 2:
+                y, sample_weight = _proportions(counts, sample_weight)
         return super()._read(X, y, sample_weight, *others, **given)
 
 

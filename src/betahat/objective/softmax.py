@@ -232,25 +232,26 @@ class SoftmaxObjective:
         return 4 * _EPS * found.rounding / found.weight + 2 * _EPS * reach * diagonal.ravel()
 
     def product(self, theta: np.ndarray, V: np.ndarray) -> np.ndarray:
-        """∂²J/∂θ² V by a reading of the rows, in coordinates without a basis; V (t·size,)."""
-        statistic = fold(self.source, SoftmaxProduct(self.at, theta, V, self.t, self.reference))
-        first = int(self.at.intercept)
-        out = (statistic.product / statistic.weight).reshape(self.t, -1)
-        parts = V.reshape(self.t, -1)
-        out[:, first:] += self.penalty.curvature * parts[:, first:] / self.at.scale**2
+        """∂²J/∂θ² V by a reading of the rows; V (t·size,)."""
+        at, first = self.at, int(self.at.intercept)
+        parts = self.parts(V)
+        along = np.concatenate([parts[:, :first], [at.slopes(part) for part in parts]], axis=1)
+        statistic = fold(self.source, SoftmaxProduct(at, theta, along, self.t, self.reference))
+        out = statistic.product / statistic.weight
+        out[:, first:] += self.penalty.curvature * along[:, first:] / at.scale**2
         if self._pins:
-            out[:, 0] += parts[:, 0].sum() / self.t
-        return out.ravel()
+            out[:, 0] += along[:, 0].sum() / self.t
+        return self.pulled(out.ravel())
 
 
 @final
 class SoftmaxProduct(Statistic):
-    """Σ w z ⊗ (diag P − P Pᵀ) V z."""
+    """Σ w z ⊗ (diag P − P Pᵀ) V z, V (t, m) by (level, γ) of each predictor."""
 
     def __init__(self, at: Coordinates, theta: np.ndarray, V: np.ndarray, t: int, reference: bool) -> None:
         self._sums = SoftmaxSums(at, theta, t, reference, GRADIENT)
-        self._at, self._V, self._first, self._reference = at, V.reshape(t, -1), int(at.intercept), reference
-        self.product, self.weight = np.zeros((t, at.size)), 0.0
+        self._at, self._V, self._first, self._reference = at, V, int(at.intercept), reference
+        self.product, self.weight = np.zeros(V.shape), 0.0
 
     def update(self, block: Block) -> None:
         assert block.y is not None

@@ -45,7 +45,9 @@ class SoftmaxProblem(Problem):
         first, at = int(objective.at.intercept), objective.at
         bound = 0.5 * moments
         inner = bound[first:, first:]
-        inner[np.diag_indices_from(inner)] += objective.penalty.curvature / at.scale**2 + 1e-8
+        ridge = np.concatenate([np.zeros(first), objective.penalty.curvature / at.scale**2])
+        inner += at.pulled_twice(np.diag(ridge))[first:, first:]
+        inner[np.diag_indices_from(inner)] += 1e-8
         self._first = first
         self._L = np.linalg.cholesky(inner)
 
@@ -78,7 +80,8 @@ class SoftmaxProblem(Problem):
         theta = self.theta(x)
         sums = self.objective.sums(theta, GRADIENT)
         value = self.objective.whole_value(sums, theta)
-        return value if np.isfinite(value) else np.inf, self._back(self.objective.whole_gradient(sums, theta))
+        g = self.objective.pulled(self.objective.whole_gradient(sums, theta))
+        return value if np.isfinite(value) else np.inf, self._back(g)
 
     def product(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
         self.products += 1
