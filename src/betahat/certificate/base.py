@@ -58,7 +58,7 @@ class Certificate:
         """One line for a summary."""
         return (
             f"{self.status}: |∂J/∂β| ≤ {self.gradient_norm:.2g} (tolerance {self.tolerance:.2g}), "
-            f"|β̂ − β*| ≤ {np.nanmax(self.error_bound):.2g} ({self.error_bound_kind}), "
+            f"|β̂ − β*| ≤ {np.fmax.reduce(self.error_bound, axis=None):.2g} ({self.error_bound_kind}), "
             f"condition number {self.condition_number:.3g}, {self._read()}"
             if self.error_bound.size and np.isfinite(self.error_bound).any()
             else f"{self.status}: {self.message}"

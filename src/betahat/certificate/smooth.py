@@ -47,9 +47,10 @@ class Curvature(NamedTuple):
         return float(np.sqrt(self.values[-1] / self.values[0])) if self.values[0] > 0 else np.inf
 
     def solve(self, z: np.ndarray) -> np.ndarray:
-        """H⁻¹z."""
+        """H⁻¹z for z (m,), or for columns z (m, k)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (self.vectors @ ((self.vectors.T @ (z / self.scale)) / self.values)) / self.scale
+            along = ((z.T / self.scale) @ self.vectors) / self.values
+            return ((along @ self.vectors.T) / self.scale).T
 
 
 def curvature(hessian: np.ndarray) -> Curvature:
@@ -101,30 +102,33 @@ def certify_smooth(
 
     |β̂ − β*| is estimated by Newton's step |H⁻¹∇J| and its rounding.
     """
-    free = np.ones(len(gradient), bool) if held is None else ~held
+    free = ... if held is None else ~held
     tolerances = tolerance * magnitude + rounding
-    g = np.where(free, gradient, 0.0)
-    stationary = bool(np.isfinite(gradient).all() and (np.abs(g) <= tolerances).all())
+    g = gradient if held is None else np.where(held, 0.0, gradient)
+    sizes = np.abs(g)
+    stationary = bool((sizes <= tolerances).all() and np.isfinite(gradient).all())
     bound, condition, status = np.full(len(g), np.nan), np.nan, "stationary"
-    if hessian is not None and np.isfinite(hessian).all():
-        bend = curvature(hessian[np.ix_(free, free)]) if bend is None else bend
+    if bend is None and hessian is not None and np.isfinite(hessian).all():
+        bend = curvature(hessian if held is None else hessian[np.ix_(~held, ~held)])
+    if bend is not None:
         status, condition = bend.status, bend.condition_number
         if status == "local minimum":
-            bound[free] = np.abs(bend.solve(g[free])) + np.abs(bend.solve(rounding[free]))
-            bound[~free] = 0.0
+            both = bend.solve(np.stack([g[free], rounding[free]], 1))
+            bound[:] = 0.0
+            bound[free] = np.abs(both).sum(axis=1)
         if convex and status != "saddle":
             status = "global minimum"
     elif convex:
         status = "global minimum"
     if not stationary:
         status = "not stationary"
-    ratio = np.abs(g) / np.where(tolerances > 0, tolerances, 1.0)
+    ratio = sizes / np.where(tolerances > 0, tolerances, 1.0)
     worst = int(np.argmax(ratio)) if len(g) else 0
     message = _WORDS[status]
     if held is not None and held.any():
         message += f"; {int(held.sum())} of {len(held)} parameters lie on their bounds"
     return Certificate(
         status, status in ("global minimum", "local minimum", "flat", "stationary"), loss, gradient, tolerances,
-        float(np.abs(g).max(initial=0)), float(tolerances[worst]) if len(g) else 0.0, condition, bound, "estimate",
+        float(sizes.max(initial=0)), float(tolerances[worst]) if len(g) else 0.0, condition, bound, "estimate",
         readings, message + (f"; {remark}" if remark else ""),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import EPS, Certificate, certify_smooth, curvature, curvature_of_squares
+from betahat.certificate import EPS, Certificate, Curvature, certify_smooth, curvature, curvature_of_squares
 from betahat.estimators.nonlinear_rows import Rows
 from betahat.losses import Loss
 from betahat.models.nonlinear import NonlinearModel
@@ -73,6 +73,8 @@ class End:
     hessian: np.ndarray
     held: np.ndarray
     certificate: Certificate
+    inverse: np.ndarray | None = None
+    """(Jᵀ diag(wᵢ/Σw) J)⁻¹, where that is known."""
 
     @property
     def is_minimum(self) -> bool:
@@ -193,7 +195,7 @@ def _told(end: End, budget: int) -> End:
     state, certificate = end.state, end.certificate
     if certificate.converged:
         reason = "converged" if state.stop_reason == "no progress" else state.stop_reason
-        return replace(end, state=replace(state, stop_reason=reason))
+        return end if reason == state.stop_reason else replace(end, state=replace(state, stop_reason=reason))
     reason = "no progress" if state.stop_reason == "converged" else state.stop_reason
     remark = f"max_iter (={budget}) are spent" if reason == "budget spent" else _REMARKS.get(reason, reason)
     told = replace(certificate, message=f"{certificate.message}; {remark}")
@@ -202,37 +204,71 @@ def _told(end: End, budget: int) -> End:
 
 def examine(goal: Goal, state: State, trace: Trace, solver: str) -> End:
     """The derivatives anew where a descent ended, from residuals in the widest floats there are."""
-    model, rows, loss, penalty, beta = goal.model, goal.rows, goal.loss, goal.penalty, state.x
+    model, rows, beta = goal.model, goal.rows, state.x
     total = rows.total
     share = np.full(len(rows.y), 1 / len(rows.y)) if total is None else total / total.sum()
     with np.errstate(all="ignore"):
-        _, J = model.jacobian(rows.X, beta)
         wide = model.extended(rows.X, beta)
         f, residual = np.asarray(wide, np.float64), np.asarray(rows.y - wide, np.float64)
-        slope, sizes, digits, vanishing = penalty.gradient(beta), np.abs(J), EPS, 0.0
-        if loss.quadratic:
-            first, second, value = -share * residual, share, 0.5 * float(share @ residual**2)
-            digits, vanishing = _WIDE if wide.dtype == np.longdouble else EPS, _VANISHING
-        else:
-            first = share * loss.first_derivative(rows.y, f)
-            second = share * loss.second_derivative(rows.y, f)
-            value = float(share @ loss.value(rows.y, f))
-        gradient = first @ J + slope
-        bent = model.curvature(rows.X, beta, first)
-        H = (J.T * second) @ J + bent + penalty.hessian(beta)
-        rounding = (4 * digits * np.abs(second * f) + vanishing * share) @ sizes + 2 * EPS * (
-            np.abs(H) @ np.abs(beta)
-        )
-        held, known = held_by(goal.box, beta, gradient), None
-        if goal.quadratic and np.isfinite(H).all():
-            known = curvature(H[np.ix_(~held, ~held)])
-            if not known.condition_number < _STEEP:
-                known = curvature_of_squares(
-                    np.sqrt(share)[:, None] * J[:, ~held], bent[np.ix_(~held, ~held)]
-                )
+        digits = _WIDE if wide.dtype == np.longdouble else EPS
+        formula = model.formula(rows.X, beta) if goal.quadratic and goal.box is None else None
+        if formula is None:
+            return _examined(goal, state, trace, solver, f, residual, share, digits)
+        found = formula.assess(beta, f, residual, share, digits, _VANISHING)
+        if not found.clean:
+            return _examined(goal, state, trace, solver, f, residual, share, digits)
+        model.jacobians += 1
+        bend: Curvature | None = Curvature(found.eigenvalues, found.vectors, found.scale)
+        if not bend.condition_number < _STEEP:
+            bend = curvature_of_squares(np.sqrt(share)[:, None] * found.J, found.bent)
         certificate = certify_smooth(
-            loss=value + penalty.value(beta), gradient=gradient, magnitude=np.abs(first) @ sizes + np.abs(slope),
-            rounding=rounding if np.isfinite(rounding).all() else np.zeros(len(beta)), hessian=H, convex=False,
-            readings=model.evaluations + model.jacobians, held=None if goal.box is None else held, bend=known,
+            loss=found.loss, gradient=found.gradient, magnitude=found.magnitude,
+            rounding=_finite(found.rounding), hessian=found.hessian, convex=False,
+            readings=model.evaluations + model.jacobians, bend=bend,
         )  # fmt: skip
+    free = np.zeros(len(beta), bool)
+    return End(state, trace, solver, found.J, residual, found.hessian, free, certificate, found.inverse)
+
+
+def _finite(rounding: np.ndarray) -> np.ndarray:
+    """Nothing, where what rounding can change is not known."""
+    return rounding if np.isfinite(rounding).all() else np.zeros(len(rounding))
+
+
+def _examined(
+    goal: Goal, state: State, trace: Trace, solver: str, f: np.ndarray, residual: np.ndarray, share: np.ndarray,
+    digits: float,
+) -> End:  # fmt: skip
+    """The same for any loss, penalty and bounds."""
+    model, rows, loss, penalty, beta = goal.model, goal.rows, goal.loss, goal.penalty, state.x
+    _, J = model.jacobian(rows.X, beta)
+    slope, sizes, vanishing = penalty.gradient(beta), np.abs(J), 0.0
+    if loss.quadratic:
+        first, second, value, vanishing = (
+            -share * residual,
+            share,
+            0.5 * float(share @ residual**2),
+            _VANISHING,
+        )
+    else:
+        digits = EPS
+        first = share * loss.first_derivative(rows.y, f)
+        second = share * loss.second_derivative(rows.y, f)
+        value = float(share @ loss.value(rows.y, f))
+    gradient = first @ J + slope
+    bent = model.curvature(rows.X, beta, first)
+    H = (J.T * second) @ J + bent + penalty.hessian(beta)
+    rounding = (4 * digits * np.abs(second * f) + vanishing * share) @ sizes + 2 * EPS * (
+        np.abs(H) @ np.abs(beta)
+    )
+    held, known = held_by(goal.box, beta, gradient), None
+    if goal.quadratic and np.isfinite(H).all():
+        known = curvature(H[np.ix_(~held, ~held)])
+        if not known.condition_number < _STEEP:
+            known = curvature_of_squares(np.sqrt(share)[:, None] * J[:, ~held], bent[np.ix_(~held, ~held)])
+    certificate = certify_smooth(
+        loss=value + penalty.value(beta), gradient=gradient, magnitude=np.abs(first) @ sizes + np.abs(slope),
+        rounding=_finite(rounding), hessian=H, convex=False, readings=model.evaluations + model.jacobians,
+        held=None if goal.box is None else held, bend=known,
+    )  # fmt: skip
     return End(state, trace, solver, J, residual, H, held, certificate)

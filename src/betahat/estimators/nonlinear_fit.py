@@ -46,6 +46,7 @@ def fit_nonlinear(
     if not (end.interrupted or model.check(goal.rows.X, end.state.x, end.J)):  # rows do depend on one another
         return fit_nonlinear(goal, starts, cov_type, maxlags, solver, max_iter)
     statistics, refusal = summarise(goal, end, cov_type, maxlags)
+    model.tell(goal.rows.X)
     model.forget()
     return NonlinearResult(
         end.state.x, end.certificate, end.trace, end.state.stop_reason, end.solver, why, statistics, refusal,

@@ -149,6 +149,8 @@ def _refuse_non_finite(what: str, values: np.ndarray, names: Sequence[str]) -> N
 
 def _collected(X: Any) -> Any:
     """X itself, or the rows of a lazy table."""
+    if type(X) is np.ndarray:
+        return X
     return open_frame(X, "X").to_native() if nw.dependencies.is_polars_lazyframe(X) else X
 
 

@@ -19,6 +19,7 @@ from betahat.estimators.nonlinear_fit import NonlinearResult, fit_nonlinear
 from betahat.estimators.nonlinear_inputs import columns_of, read_rows, resolve
 from betahat.estimators.nonlinear_rows import Rows
 from betahat.estimators.nonlinear_starts import bounds_of, starts_of
+from betahat.estimators.written import target_columns
 from betahat.inference import Inference, Summary, check_cov_type, check_maxlags
 from betahat.losses import as_loss
 from betahat.models.nonlinear import NonlinearModel
@@ -29,7 +30,7 @@ from betahat.solvers.named import FOR_RESIDUALS, bounded_names, solver_named
 from betahat.solvers.trace import Trace
 
 if TYPE_CHECKING:
-    from betahat.data import TableDesign
+    from betahat.data import Block, TableDesign
 
 _TITLE = "Nonlinear regression"
 
@@ -195,10 +196,10 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
 
     def _way(self) -> Solver | None:
         """The solver asked for; ValueError for one of sums of squares where none is descended."""
-        squares = as_loss(self.loss).quadratic and self.penalty is None
         if self.solver is None:
             return None
         way = solver_named(self.solver, residuals=True)
+        squares = as_loss(self.loss).quadratic and self.penalty is None
         if way.name in FOR_RESIDUALS and not squares:
             raise ValueError(
                 f"solver (={way.name!r}) is for sums of squares; with another loss, or a penalty, take None or a "
@@ -269,6 +270,9 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         self._model.forget()
         half = inference.half_width(J, level, observation)[:, 0]
         return np.stack([centre - half, centre + half], axis=-1)[:, None]
+
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        return target_columns(self, block, name, level)
 
     @property
     def design_(self) -> TableDesign | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,10 +31,15 @@ def summarise(
     """The model linearised at β̂, its Jacobian as the design; why there are no standard errors, if there are none."""
     rows, loss, names = goal.rows, goal.loss, goal.model.names
     beta, J, residual, held, certificate = end.state.x, end.J, end.residual, end.held, end.certificate
-    weight = np.ones(len(rows.y)) if rows.total is None else rows.total
+    weight, total = rows.total, float(len(rows.y)) if rows.total is None else float(rows.total.sum())
     free = np.flatnonzero(~held)
     n_obs = float(len(rows.y) if rows.frequency is None else rows.frequency.sum())
-    inverse, rank, open_names = _inverse(J, weight, free, names)
+    if end.inverse is None:
+        inverse, rank, open_names = _inverse(
+            J if weight is None else np.sqrt(weight)[:, None] * J, free, names
+        )
+    else:
+        inverse, rank, open_names = end.inverse / total, len(names), []
     refusal, remarks = None, []
     if len(free) > len(rows.y):
         refusal = (
@@ -57,11 +63,8 @@ def summarise(
             f"On a bound, so without standard error: {_listed([names[k] for k in np.flatnonzero(held)])}. The "
             "others' hold for these fixed there."
         )
-    if (
-        loss.quadratic
-        and n_obs > len(free)
-        and 0 < np.linalg.norm(residual) <= _ROUNDING * np.linalg.norm(rows.y)
-    ):
+    size = math.sqrt(float(residual @ residual))
+    if loss.quadratic and n_obs > len(free) and 0 < size <= _ROUNDING * math.sqrt(float(rows.y @ rows.y)):
         remarks.append(
             "The residuals are rounding errors of f, so that the standard errors say nothing of data."
         )
@@ -73,7 +76,7 @@ def summarise(
         remarks.append(_SANDWICH)
         refusal = refusal or _leverages(kind)
         if refusal is None:
-            inverse, refusal = _inverse_hessian(end.hessian * weight.sum(), free)
+            inverse, refusal = _inverse_hessian(end.hessian * total, free)
     if kind != "nonrobust" and refusal is None and n_obs > len(free):
         try:
             meat, options = _meat(rows, J, residual, kind, maxlags, inverse, loss)
@@ -81,19 +84,21 @@ def summarise(
             refusal = str(error)
     if refusal is not None:
         kind = "nonrobust"  # there is no meat
-    w = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-    frequency = np.ones(len(rows.y)) if rows.frequency is None else rows.frequency
+    log_weight = 0.0
+    if rows.weight is not None:
+        logs = np.log(rows.weight)
+        log_weight = float(logs.sum() if rows.frequency is None else rows.frequency @ logs)
+    w = np.ones(len(rows.y)) if weight is None else weight
     with np.errstate(all="ignore"):
-        mean = float(weight @ rows.y) / float(weight.sum())
-        residual_ss = np.array([float(weight @ residual**2)])
-        total_ss = np.array([float(weight @ (rows.y - mean) ** 2)])
+        about = rows.y - float(w @ rows.y) / total
+        residual_ss, total_ss = np.array([w @ residual**2]), np.array([w @ about**2])
     statistics = LinearStatistics(
         names=names, target_names=(rows.target_name,), estimate=beta[None], inverse=inverse,
         estimable=~held if refusal is None else np.zeros(len(beta), bool), null_space=np.zeros((len(beta), 0)),
         rank=rank, n_obs=n_obs, residual_ss=residual_ss, total_ss=total_ss,
-        sum_log_weight=float(frequency @ np.log(w)), has_intercept=False, meat=meat, cov_type=kind,
+        sum_log_weight=log_weight, has_intercept=False, meat=meat, cov_type=kind,
         cov_options=options, condition_number=certificate.condition_number, certificate_line=certificate.line(),
-        method=end.solver, penalised=not isinstance(goal.penalty, NoPenalty), weight=float(weight.sum()),
+        method=end.solver, penalised=not isinstance(goal.penalty, NoPenalty), weight=total,
         nonlinear=True, gaussian=loss.quadratic, remarks=tuple(remarks),
     )  # fmt: skip
     return statistics, refusal
@@ -129,13 +134,11 @@ def _inverse_hessian(H: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, str |
     return inverse, None
 
 
-def _inverse(
-    J: np.ndarray, weight: np.ndarray, free: np.ndarray, names: tuple[str, ...]
-) -> tuple[np.ndarray, int, list[str]]:
-    """(JᵀWJ)⁻¹ with zeros for parameters that are held, J's rank, and the names in directions that J leaves open."""
+def _inverse(J: np.ndarray, free: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, int, list[str]]:
+    """(JᵀJ)⁻¹ with zeros for parameters that are held, J's rank, and the names in directions that J leaves open."""
     p = J.shape[1]
     inverse = np.zeros((p, p))
-    columns = np.sqrt(weight)[:, None] * J[:, free]
+    columns = J[:, free]
     if not np.isfinite(columns).all() or not len(free):
         return inverse, 0, [names[k] for k in free]
     scale = column_lengths(columns)

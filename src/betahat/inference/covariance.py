@@ -23,6 +23,8 @@ def check_cov_type(cov_type: Any) -> str:
     """
     if not isinstance(cov_type, str):
         raise TypeError(f"cov_type (={cov_type!r}) must be a string, one of {', '.join(COV_TYPES)}")
+    if cov_type in COV_TYPES:
+        return cov_type
     canonical = {name.lower(): name for name in COV_TYPES}
     wanted = cov_type.strip().lower()
     if wanted in canonical:

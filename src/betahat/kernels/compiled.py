@@ -112,6 +112,18 @@ class _Cache(FunctionCache):
         return found
 
 
+def is_at_hand(function: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call of a compiled function with such arguments would wait for no compiler."""
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    if signature in function.overloads:
+        return True
+    cache = function._cache
+    if not isinstance(cache, _Cache):
+        return False
+    key = cache._index_key(signature, function.targetctx.codegen())
+    return cache._cache_file.load(key) is not None
+
+
 def compiled(function: Function) -> Function:
     """Compile on first call, without the interpreter lock; cached on disk."""
     dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)

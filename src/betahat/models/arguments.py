@@ -11,6 +11,8 @@ import numpy as np
 
 from betahat.autodiff.containers import as_floats, leaves, rebuild
 
+_NUMBERS = (float, np.float64)
+
 
 @final
 class Arguments:
@@ -22,10 +24,13 @@ class Arguments:
 
     def __init__(self, form: tuple[Any, ...], names: tuple[str, ...]) -> None:
         self.form, self.names = form, names
-        self.shapes = [np.shape(leaf) for _, leaf in leaves(form)]
-        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        numbers = all(type(part) in _NUMBERS for part in form)
+        self.plain = numbers or not any(
+            isinstance(part, (Mapping, list, tuple)) or np.ndim(part) for part in form
+        )
+        self.shapes = [()] * len(form) if numbers else [np.shape(leaf) for _, leaf in leaves(form)]
+        self.sizes = [1] * len(form) if numbers else [int(np.prod(shape)) for shape in self.shapes]
         self._edges = np.cumsum([0, *self.sizes])
-        self.plain = not any(isinstance(part, (Mapping, list, tuple)) or np.ndim(part) for part in form)
 
     @property
     def size(self) -> int:
@@ -157,6 +162,8 @@ def _sequence(start: Any) -> list[Any]:
 
 
 def _numbers(names: tuple[str, ...], values: list[Any]) -> tuple[Arguments, np.ndarray]:
+    if all(type(value) in _NUMBERS for value in values):
+        return Arguments(tuple(values), names), _finite(names, np.array(values))
     numbers = [_floats(value, f"start[{name!r}]") for name, value in zip(names, values, strict=True)]
     for name, number in zip(names, numbers, strict=True):
         if number.shape != ():
@@ -183,6 +190,8 @@ def _container(name: str, form: Any) -> tuple[Arguments, np.ndarray]:
 
 
 def _finite(names: tuple[str, ...], beta: np.ndarray) -> np.ndarray:
+    if np.isfinite(beta).all():
+        return beta
     for name, value in zip(names, beta, strict=True):
         if not np.isfinite(value):
             raise ValueError(f"start of {name!r} is {value}; the descent must begin at finite numbers")

@@ -1,4 +1,4 @@
-"""The nonlinear model: any function f(X, β) of plain NumPy, its Jacobian and its curvature found by autodiff."""
+"""The nonlinear model: any function f(X, β) of plain NumPy, with its Jacobian and its curvature."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any, final
 import numpy as np
 
 from betahat.autodiff.functions import hvp, jvp
+from betahat.kernels.running import at_hand, spend
 from betahat.models.arguments import Arguments
+from betahat.models.formula import Formula
 from betahat.models.rowwise import RowWise
+from betahat.models.symbols import traced
 
 _NEARBY = 1e-6  # relative change of a parameter that shows whether f depends on it at all
 _AGREES = 1e-7  # relative difference between two ways to a directional derivative
@@ -19,15 +22,21 @@ _AGREES = 1e-7  # relative difference between two ways to a directional derivati
 class NonlinearModel:
     """f over rows, for β (p,).
 
-    Where each prediction depends on its own row only, as good as always, :class:`RowWise` has all derivatives from one
-    walk back. Whether f is such a function is found by comparing with forward mode, which takes one run a parameter and
-    is used if not.
+    Where each prediction depends on its own row only, as good as always, :class:`RowWise` has all derivatives by
+    autodiff from one walk back. Whether f is such a function is found by comparing with forward mode, which takes one
+    run a parameter and is used if not. Once a process has compiled kernels at hand (:mod:`betahat.kernels.running`),
+    functions that are a :class:`Formula` are computed by these. Its values are compared with f's where a descent begins
+    and ends; the two ways may differ in the last bits.
     """
 
     def __init__(self, f: Callable[..., Any], taken: Arguments) -> None:
         self._f, self.taken = f, taken
         self._way: str | None = None
-        self._rows: RowWise | None = None
+        self._rows: RowWise | Formula | None = None
+        self._formula = True
+        """Whether f may still be one."""
+        self._raw: tuple[Any, np.ndarray, Any] | None = None
+        self._wide: tuple[Any, np.ndarray, np.ndarray] | None = None
         self.evaluations = self.jacobians = 0
 
     @property
@@ -43,7 +52,22 @@ class NonlinearModel:
         """What f gives, whatever that is."""
         self.evaluations += 1
         with np.errstate(all="ignore"):
-            return self._f(X, *self._arguments(beta))
+            value = self._f(X, *self._arguments(beta))
+        self._raw = X, beta.copy(), value
+        return value
+
+    def values(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """f(X, β) (n,) on the way of a descent, where it may be taken from the formula."""
+        formula = self.formula(X, beta)
+        if formula is None:
+            return self.predict(X, beta)
+        self.evaluations += 1
+        return formula.values(beta)
+
+    def formula(self, X: np.ndarray, beta: np.ndarray) -> Formula | None:
+        """f over these rows as a formula, if it is one and kernels are at hand."""
+        rows = self._row_wise(X, beta)
+        return rows if type(rows) is Formula else None
 
     def column(self, value: Any, n: int) -> np.ndarray:
         """What f gave as (n,) numbers, or an error that says what it gave."""
@@ -61,6 +85,8 @@ class NonlinearModel:
 
     def extended(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """f(X, β) (n,) in the widest floats of the machine (80 bits on x86), where f lets them through."""
+        if self._wide is not None and self._wide[0] is X and np.array_equal(self._wide[1], beta):
+            return self._wide[2]
         self.evaluations += 1
         with np.errstate(all="ignore"):
             try:
@@ -69,15 +95,15 @@ class NonlinearModel:
             except (TypeError, ValueError, ArithmeticError):  # f insists on float64
                 return self.predict(X, beta)
         real = value.size == len(X) and value.dtype.kind == "f"
-        return value.reshape(len(X)) if real else self.predict(X, beta)
+        value = value.reshape(len(X)) if real else self.predict(X, beta)
+        self._wide = X, beta.copy(), value
+        return value
 
     def jacobian(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """f(X, β) (n,) and ∂f/∂β (n, p)."""
         self.jacobians += 1
         with np.errstate(all="ignore"):
-            if self._way is None:
-                self._way = self._first_way(X, beta)
-            rows = self._row_wise(X)
+            rows = self._row_wise(X, beta)
             found = None if rows is None else rows.jacobian(beta)
             value, J = self._forward(X, beta) if found is None else found
             return value, self._saturated(X, beta, value, J)
@@ -85,17 +111,40 @@ class NonlinearModel:
     def rough_jacobian(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same, to half the digits where that is quicker: far from a minimum they are enough."""
         with np.errstate(all="ignore"):
-            if self._way is None:
-                self._way = self._first_way(X, beta)
-            rows = self._row_wise(X)
+            rows = self._row_wise(X, beta)
             found = None if rows is None else rows.differences(beta)
         if found is None:
             return self.jacobian(X, beta)
         self.evaluations += 1
         return found
 
+    def _saturated(self, X: np.ndarray, beta: np.ndarray, value: np.ndarray, J: np.ndarray) -> np.ndarray:
+        """J with 0 for NaN where f does not change with the parameter in any digit.
+
+        1/(1 + exp(b)) is 0 once exp(b) is infinite, and its derivative by the chain rule 0 · ∞.
+        """
+        unknown = np.isnan(J) & np.isfinite(value)[:, None]
+        if not unknown.any():
+            return J
+        J = J.copy()
+        for k in np.flatnonzero(unknown.any(axis=0)):
+            still = unknown[:, k]
+            for sign in (1.0, -1.0):
+                moved = beta.copy()
+                moved[k] += sign * _NEARBY * (abs(beta[k]) or 1.0)
+                still = still & (self.predict(X, moved) == value)
+            J[still, k] = 0.0
+        return J
+
     def check(self, X: np.ndarray, beta: np.ndarray, J: np.ndarray) -> bool:
-        """Whether J (n, p), found at β, is forward mode's along some direction; if not, that is taken from now on."""
+        """Whether J (n, p), found at β, is right; if not, another way is taken from now on. That of a formula is where
+        the formula has f's values; else it must be forward mode's along some direction."""
+        rows = self._rows
+        if type(rows) is Formula and rows.X is X:
+            if rows.agrees(beta, np.asarray(self.extended(X, beta), np.float64)):
+                return True
+            self._formula, self._rows = False, None
+            return False
         if self._way in (None, "forward"):
             return True
         direction = np.cos(1.0 + np.arange(len(beta))) * np.where(beta == 0, 1.0, np.abs(beta))
@@ -104,14 +153,14 @@ class NonlinearModel:
             known = ~np.isnan(slope)  # or saturated, see there
             if _alike((J @ direction)[known], slope[known], (np.abs(J) @ np.abs(direction))[known]):
                 return True
-        self._way = "forward"
+        self._way, self._rows = "forward", None
         return False
 
     def curvature(self, X: np.ndarray, beta: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Σᵢ cᵢ ∂²f(xᵢ, β)/∂β² (p, p)."""
         p = len(beta)
         with np.errstate(all="ignore"):
-            rows = self._row_wise(X)
+            rows = self._row_wise(X, beta)
             found = None if rows is None else rows.curvature(beta, c)
             if rows is not None and found is not None and not np.isfinite(found).all():
                 found = self._curvature_elsewhere(rows, X, beta, c, found)
@@ -144,54 +193,55 @@ class NonlinearModel:
 
     def forget(self) -> None:
         """Let go of the rows that derivatives were last taken for."""
-        self._rows = None
+        self._rows = self._raw = self._wide = None
+
+    def tell(self, X: np.ndarray) -> None:
+        """Take down the work of a fit to these rows, if a formula would have saved it."""
+        if self._formula and type(self._rows) is not Formula and traced(self._f, self.taken, X) is not None:
+            spend(self.evaluations + self.jacobians, len(X))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_rows": None}
+        return {**vars(self), "_rows": None, "_raw": None, "_wide": None}
 
     # the ways to a derivative ----------------------------------------------------------------------------------------
 
     def _arguments(self, beta: Any) -> tuple[Any, ...]:
         return self.taken.build(self.taken.split(beta))
 
-    def _first_way(self, X: np.ndarray, beta: np.ndarray) -> str:
-        """The first way that gives f's values; whether its derivatives are right `check` tells at the end."""
-        value = self.column(self._f(X, *self._arguments(beta)), len(X))
+    def _first_way(self, X: np.ndarray, beta: np.ndarray, value: np.ndarray) -> str:
+        """The first way by autodiff that gives f's values; whether its derivatives are right `check` tells later."""
         for way in ("rows", "columns"):
             found = RowWise(self._f, self.taken, X, way == "columns").values(beta)
             if found is not None and _alike(found, value, np.abs(value)):
                 return way
         return "forward"
 
-    def _row_wise(self, X: np.ndarray) -> RowWise | None:
+    def _row_wise(self, X: np.ndarray, beta: np.ndarray) -> RowWise | Formula | None:
         """All derivatives at once for these rows, None where f does not allow that."""
-        if self._way in (None, "forward"):
-            return None
-        columns = self._way == "columns"
-        if self._rows is None or self._rows.X is not X or self._rows.columns != columns:
-            self._rows = RowWise(self._f, self.taken, X, columns)
+        if self._rows is not None and self._rows.X is X:
+            return self._rows
+        if self._formula and at_hand():
+            self._rows = Formula.of(self._f, self.taken, X, beta, self._value(X, beta))
+            self._formula = self._rows is not None
+            if self._rows is not None:
+                return self._rows
+        if self._way is None:
+            self._way = self._first_way(X, beta, self._value(X, beta))
+        self._rows = (
+            None if self._way == "forward" else RowWise(self._f, self.taken, X, self._way == "columns")
+        )
         return self._rows
 
-    def _saturated(self, X: np.ndarray, beta: np.ndarray, value: np.ndarray, J: np.ndarray) -> np.ndarray:
-        """J with 0 for NaN where f does not change with the parameter in any digit.
-
-        1/(1 + exp(b)) is 0 once exp(b) is infinite, and its derivative by the chain rule 0 · ∞.
-        """
-        unknown = np.isnan(J) & np.isfinite(value)[:, None]
-        if not unknown.any():
-            return J
-        J = J.copy()
-        for k in np.flatnonzero(unknown.any(axis=0)):
-            still = unknown[:, k]
-            for sign in (1.0, -1.0):
-                moved = beta.copy()
-                moved[k] += sign * _NEARBY * (abs(beta[k]) or 1.0)
-                still = still & (self.predict(X, moved) == value)
-            J[still, k] = 0.0
-        return J
+    def _value(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """f(X, β) (n,), which may be known already."""
+        raw = self._raw
+        if raw is not None and raw[0] is X and np.array_equal(raw[1], beta):
+            return self.column(raw[2], len(X))
+        with np.errstate(all="ignore"):
+            return self.column(self._f(X, *self._arguments(beta)), len(X))
 
     def _curvature_elsewhere(
-        self, rows: RowWise, X: np.ndarray, beta: np.ndarray, c: np.ndarray, found: np.ndarray
+        self, rows: RowWise | Formula, X: np.ndarray, beta: np.ndarray, c: np.ndarray, found: np.ndarray
     ) -> np.ndarray | None:
         """The same without the rows in which f is saturated."""
         raw = rows.jacobian(beta)
@@ -201,7 +251,7 @@ class NonlinearModel:
         unknown = np.isnan(J).any(axis=1)
         if not unknown.any() or not np.isfinite(self._saturated(X, beta, value, J)[unknown]).all():
             return found
-        return RowWise(self._f, self.taken, X[~unknown], rows.columns).curvature(beta, c[~unknown])
+        return rows.without(np.asarray(unknown)).curvature(beta, c[~unknown])
 
     def _forward(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One run of f for each parameter, carrying its tangent along."""

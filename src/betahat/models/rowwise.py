@@ -106,6 +106,10 @@ class RowWise:
             at += size
         return (H + H.T) / 2
 
+    def without(self, rows: np.ndarray) -> RowWise:
+        """The same for the rows that are not among these."""
+        return RowWise(self._f, self._taken, self.X[~rows], self.columns)
+
     def _slopes(self, X: np.ndarray, parts: Sequence[Any], weights: Any) -> list[Any]:
         """f, and the cotangents of the parts when f's is `weights`, or one for each row."""
         tape = Tape()

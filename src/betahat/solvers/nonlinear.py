@@ -8,11 +8,14 @@ from typing import Any, final
 import numpy as np
 
 from betahat.losses import Loss
+from betahat.models.formula import Formula
 from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import Penalty
 from betahat.solvers.descent.box import Box
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.problem import SumOfSquares
+
+_STRIDE = 2_000_000  # operations on numbers between two looks at the keyboard: some hundredths of a second
 
 
 @final
@@ -24,7 +27,10 @@ class _Guarded:
         self._model, self._X, self._worked = model, X, False
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return self._tried(lambda: self._model.predict(self._X, x), lambda: self._nothing())
+        return self._tried(lambda: self._model.values(self._X, x), lambda: self._nothing())
+
+    def formula(self, x: np.ndarray) -> Formula | None:
+        return self._tried(lambda: self._model.formula(self._X, x), lambda: None)
 
     def extended(self, x: np.ndarray) -> np.ndarray:
         return self._tried(lambda: self._model.extended(self._X, x), lambda: self._nothing())
@@ -36,6 +42,11 @@ class _Guarded:
     def curvature(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
         p = len(x)
         return self._tried(lambda: self._model.curvature(self._X, x, c), lambda: np.full((p, p), np.nan))
+
+    def count(self, evaluations: int, jacobians: int) -> None:
+        """Take down what was computed elsewhere."""
+        self._model.evaluations += evaluations
+        self._model.jacobians += jacobians
 
     def _tried(self, found: Callable[[], Any], nothing: Callable[[], Any]) -> Any:
         try:
@@ -65,6 +76,8 @@ class NonlinearLeastSquares(SumOfSquares):
         self._model, self._y = _Guarded(model, X), y
         self.start, self.box = start, box
         self._root = np.sqrt(weight / weight.sum()) if weight is not None else 1 / np.sqrt(len(y))
+        self._formula: Formula | None = None
+        self._plain: tuple[np.ndarray, np.ndarray] | None = None
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         self.evaluations += 1
@@ -83,6 +96,42 @@ class NonlinearLeastSquares(SumOfSquares):
     def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
         self.products += len(x)
         return self._model.curvature(x, self._root * c)
+
+    def runs_compiled(self, x: np.ndarray) -> bool:
+        self._formula = None if self.box is not None else self._model.formula(x)
+        return self._formula is not None
+
+    def advance(
+        self, x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
+        settings: tuple[float, ...], most: int,
+    ) -> np.ndarray:  # fmt: skip
+        formula = self._formula
+        assert formula is not None
+        most = min(most, max(1, int(_STRIDE / max(formula.work, 1))))
+        rows = formula.advance(*self._for_kernels(), settings, most, x, gradient, unit, numbers)
+        computed = int(numbers[4])
+        self._model.count(computed - len(rows), len(rows))
+        self.evaluations += computed
+        self.gradients += 1 + len(rows)
+        return rows
+
+    def newton(
+        self, x: np.ndarray, r: np.ndarray, safe: float, eps: float
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        assert self._formula is not None
+        self._model.count(0, 1)
+        self.evaluations += 1
+        self.gradients += 1
+        self.products += len(x)
+        return self._formula.newton(self._for_kernels()[1], r, safe, eps, x)
+
+    def _for_kernels(self) -> tuple[np.ndarray, np.ndarray]:
+        """y and the roots of the weights, (n,) each, in order and writable as kernels take them."""
+        if self._plain is None:
+            root = np.empty(len(self._y))
+            root[:] = self._root
+            self._plain = np.array(self._y, np.float64), root
+        return self._plain
 
     def precise_gradient(self, x: np.ndarray) -> np.ndarray:
         """Jᵀr with residuals rounded once."""

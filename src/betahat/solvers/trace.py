@@ -33,6 +33,12 @@ class Trace:
     def add(self, loss: float, gradient_norm: float, step: float) -> None:
         self._rows.append((loss, gradient_norm, step, time.perf_counter() - self._start))
 
+    def add_all(self, rows: np.ndarray) -> None:
+        """Loss, gradient norm and step of iterations made together: the time they took is spread evenly."""
+        before = self._rows[-1][3] if self._rows else 0.0
+        each = (time.perf_counter() - self._start - before) / max(len(rows), 1)
+        self._rows += [(*row, before + each * k) for k, row in enumerate(rows.tolist(), 1)]
+
     def extend(self, other: Trace, first: int, loss: float, value_unit: float, gradient_unit: float) -> None:
         """Take over the rows of a descent from its `first` on: J = loss + value_unit · theirs."""
         later = other._start - self._start

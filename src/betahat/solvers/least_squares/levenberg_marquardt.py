@@ -15,7 +15,9 @@ from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.polish import polish
 from betahat.solvers.least_squares.problem import SumOfSquares, half_square
 from betahat.solvers.least_squares.steps import (
+    FADING,
     FALL,
+    SQUARED,
     Linearised,
     as_sum_of_squares,
     linearise,
@@ -33,6 +35,8 @@ _EARLY, _LATER = (
 )  # relative fall from which Newton's steps are tried, and by how much less the next time
 _LONG = 6  # iterations ahead, from which a few of Newton's are quicker
 _MOST = 1e20  # damping beyond which no step is tried
+_NOTHING = np.zeros(0), np.zeros((0, 0))  # where residuals are computed elsewhere
+_SETTINGS = (FALL, SQUARED, FADING, _PROBE, _BENT, _MOST, float(_LONG))
 
 
 class _Trial(NamedTuple):
@@ -82,12 +86,13 @@ class LevenbergMarquardt(Solver):
                 linear = self._places(problem)
                 solved = solve_linear(problem, x, linear)
                 x = x if solved is None else solved[0]
-            r, J = problem.linearised(x, rough=True)
+            compiled = linear is None and self.geodesic and problem.runs_compiled(x)
+            r, J = _NOTHING if compiled else problem.linearised(x, rough=True)
             state = State(x, half_square(r), r @ J)
             if not (math.isfinite(state.value) and np.isfinite(J).all()):
                 state.stop_reason = "diverged"
                 return state
-            return self._descend(problem, linear, state, r, J, limits, trace, callback)
+            return self._descend(problem, compiled, linear, state, r, J, limits, trace, callback)
 
     def _places(self, problem: SumOfSquares) -> np.ndarray:
         """`linear` as (n,) booleans; ValueError for places that the problem has not, or that have bounds."""
@@ -106,27 +111,52 @@ class LevenbergMarquardt(Solver):
         return linear
 
     def _descend(
-        self, problem: SumOfSquares, linear: np.ndarray | None, state: State, r: np.ndarray, J: np.ndarray,
-        limits: Limits, trace: Trace, callback: Callback | None,
+        self, problem: SumOfSquares, compiled: bool, linear: np.ndarray | None, state: State, r: np.ndarray,
+        J: np.ndarray, limits: Limits, trace: Trace, callback: Callback | None,
     ) -> State:  # fmt: skip
         damping, size, rough = self.damping, 0.0, True
         unit, before, untried = np.zeros(problem.n), np.inf, _EARLY
-        for _ in range(limits.max_iter):
+        made = 0
+        while made < limits.max_iter:
+            fall = math.nan
+            if compiled:  # as far as it goes
+                x, gradient = state.x.copy(), np.empty(problem.n)
+                numbers = np.array([damping, before, untried, size, 0.0, 0.0, 0.0])
+                rows = problem.advance(x, gradient, unit, numbers, _SETTINGS, limits.max_iter - made)
+                made += len(rows)
+                trace.add_all(rows)
+                damping, before, untried, size, _, value, fall = numbers.tolist()
+                state, rough = State(x, value, gradient), False
+                if ended(state, callback):
+                    return state
+                if made == limits.max_iter:
+                    break
+                if math.isnan(fall):
+                    r, J = problem.linearised(x)
+                    state = State(x, half_square(r), r @ J)
+                    if not (math.isfinite(state.value) and np.isfinite(J).all()):
+                        state.stop_reason = "diverged"
+                        return state
+            made += 1
             trace.add(state.value, float(np.abs(state.gradient).max()), size)
-            held = None if problem.box is None else problem.box.held(state.x, state.gradient)
-            here = linearise(r, J, state.gradient, unit, held, linear)
-            unit = here.unit
-            if here.fall <= FALL * state.value:
+            here = None
+            if math.isnan(fall):
+                held = None if problem.box is None else problem.box.held(state.x, state.gradient)
+                here = linearise(r, J, state.gradient, unit, held, linear)
+                unit, fall = here.unit, here.fall
+            if fall <= FALL * state.value:
                 state.stop_reason = "converged"
                 break
-            if (
-                here.fall <= untried * state.value
-                and _iterations_left(here.fall, before, state.value) > _LONG
-            ):
+            long = (
+                here is None or _iterations_left(fall, before, state.value) > _LONG
+            )  # or that is why it stopped
+            if fall <= untried * state.value and long:
                 polished = polish(problem, state, trace)
                 if polished.done:
                     return polished.state
-                untried = _LATER * here.fall / state.value
+                untried = _LATER * fall / state.value
+            if here is None:
+                continue
             before = here.fall
             taken = self._step(problem, state, here, damping, linear, rough)
             if taken is None and rough and not here.is_near(state):  # perhaps for the want of digits in J

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -38,36 +38,64 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
     is kept if ‖Uᵀr‖ falls; ½rᵀr itself no longer tells. Ends when the next step would be within rounding, since
     Newton's steps square their relative size, or helps no more.
     """
-    r, J, box = problem.precise_residuals(state.x), problem.linearised(state.x)[1], problem.box
-    state = State(state.x, half_square(r), r @ J, state.stop_reason)
-    free = np.flatnonzero(~held_by(box, state.x, state.gradient))
-    here, moved, second = _factorise(r, J, free), np.inf, None
+    x, r, box = state.x, problem.precise_residuals(state.x), problem.box
+    here = _at(problem, x, r, None)
+    state = State(x, half_square(r), here.gradient, state.stop_reason)
+    moved, second = np.inf, None
     for _ in range(_ROUNDS):
-        if here is None:
-            break
-        if second is None and here.full:
-            second = problem.bend(state.x, r)[np.ix_(free, free)]
-            if not np.isfinite(second).all():
-                break
-        step = here.newton(second) if here.full and second is not None else here.gauss_newton()
+        step = here.step
+        if here.factorised is not None:
+            if second is None and here.factorised.full:
+                second = problem.bend(x, r)[np.ix_(here.free, here.free)]
+                if not np.isfinite(second).all():
+                    break
+            known = second if here.factorised.full else None
+            step = here.factorised.gauss_newton() if known is None else here.factorised.newton(known)
         if step is None:
             break  # not a minimum: the certificate will say so
-        there = state.x.copy()
-        there[free] += step
+        there = x.copy()
+        there[here.free] += step
         if box is not None and not box.contains(there):
             break
-        new_r, new_J = problem.precise_residuals(there), problem.linearised(there)[1]
-        value, after = half_square(new_r), _factorise(new_r, new_J, free)
-        if after is None or not value <= state.value * (1 + _WORSE) or not after.size < here.size:
+        new_r = problem.precise_residuals(there)
+        value, after = half_square(new_r), _at(problem, there, new_r, here)
+        if not value <= state.value * (1 + _WORSE) or not after.size < here.size:
             break
-        moved, useless = relative_change(there, state.x), after.size > _USELESS * here.size
-        state, r, here = State(there, value, new_r @ new_J, "converged"), new_r, after
-        trace.add(value, float(np.abs(state.gradient).max()), moved)
+        moved, useless = relative_change(there, x), after.size > _USELESS * here.size
+        x, r, here = there, new_r, after
+        state = State(x, value, after.gradient, "converged")
+        trace.add(value, float(np.abs(after.gradient).max()), moved)
         if moved <= _LAST or useless:
             break
         if moved > _MOVED:
             second = None
     return Polished(state, moved <= _MOVED)
+
+
+class _Here(NamedTuple):
+    """A point: its gradient, the numbers that move, ‖Qᵀr‖ (what is left to win, infinite where that is not known), and
+    either Newton's step (None where there is none) or what it is found from."""
+
+    gradient: np.ndarray
+    free: Any
+    size: float
+    step: np.ndarray | None
+    factorised: _Factorised | None
+
+
+def _at(problem: SumOfSquares, x: np.ndarray, r: np.ndarray, before: _Here | None) -> _Here:
+    """By compiled code if there is any; once that has given up, J's singular values are looked at."""
+    if problem.runs_compiled(x) if before is None else before.factorised is None:
+        size, gradient, step = problem.newton(x, r, _SAFE, _EPS)
+        if size >= 0:
+            return _Here(gradient, slice(None), size, step if math.isfinite(step[0]) else None, None)
+    J = problem.linearised(x)[1]
+    gradient = r @ J
+    free = np.flatnonzero(~held_by(problem.box, x, gradient)) if before is None else before.free
+    if type(free) is slice:
+        free = np.arange(len(x))
+    factorised = _factorise(r, J, free)
+    return _Here(gradient, free, np.inf if factorised is None else factorised.size, None, factorised)
 
 
 @final

@@ -20,8 +20,8 @@ _NEAR = 1e-8  # a relative fall, or a relative step, that is next to nothing
 _RANK = 1e-13  # relative singular values below which linear numbers are not determined
 
 
-_FADING = 0.5  # how much of a number's unit lasts an iteration where its column has shrunk
-_SQUARED = 1e-10  # relative eigenvalue of JᵀJ from which it still tells the singular values of J
+FADING = 0.5  # how much of a number's unit lasts an iteration where its column has shrunk
+SQUARED = 1e-10  # relative eigenvalue of JᵀJ from which it still tells the singular values of J
 
 
 @final
@@ -104,11 +104,11 @@ def _from_squares(
 ) -> Linearised | None:
     """By the eigenvalues of JᵀJ; None where the smallest are lost in rounding."""
     C = J.T @ J
-    unit = np.maximum(_FADING * before, np.sqrt(C.diagonal()))
+    unit = np.maximum(FADING * before, np.sqrt(C.diagonal()))
     if not 0 < unit.min() <= unit.max() < np.inf:
         return None
     squares, vectors, info = lapack.dsyevd(C / unit / unit[:, None])
-    if info or not squares[0] > _SQUARED * squares[-1]:
+    if info or not squares[0] > SQUARED * squares[-1]:
         return None
     values = np.sqrt(squares)
     return Linearised(r, J, unit, slice(None), values, vectors, ((gradient / unit) @ vectors) / values)
@@ -126,7 +126,7 @@ def _from_columns(
     triangle, right = R[k:end, k:-1], R[k:end, -1]
     lengths = scale[k:] * np.sqrt((triangle * triangle).sum(axis=0))
     unit = before.copy()
-    unit[moving] = np.maximum(_FADING * before[moving], lengths)
+    unit[moving] = np.maximum(FADING * before[moving], lengths)
     unit[unit == 0] = 1.0
     U, values, vectors = np.linalg.svd(triangle * (scale[k:] / unit[moving]), full_matrices=False)
     return Linearised(r, J, unit, moving, values, vectors.T, U.T @ right)
