@@ -77,7 +77,8 @@ def work(
     most, previous, fine, work_on = _FIRST, np.inf, 1.0, np.zeros(0, np.intp)
     for at.rounds in range(1, rounds + 1):
         _look(at, rows, store, moments, penalty)
-        known = at.gap is not None and at.gap.gap is not None
+        if at.gap is not None:
+            at.zeros |= at.gap.certain_zeros(moments.norms * (1 + 1e-10))
         excess, size = _excess(at, moments, rows), rows.above(at.value)
         trace.add(at.value, float(np.abs(at.distance).max(initial=0)), excess)
         if not np.isfinite(at.value):
@@ -86,8 +87,6 @@ def work(
         if excess <= max(tolerance * size, at.rounding):
             at.stop_reason = "converged"
             return at
-        if known and at.gap is not None:
-            at.zeros |= at.gap.certain_zeros(moments.norms * (1 + 1e-10))
         support = np.flatnonzero(at.beta)
         pull = np.where(usable & ~at.zeros, at.distance / np.where(usable, moments.norms, 1.0), 0.0)
         pull[support] = 0.0
@@ -97,7 +96,9 @@ def work(
             asking = asking[np.argpartition(np.abs(pull[asking]), -most)[-most:]]
         following = np.union1d(support, asking)
         # the gap is of first order in the subgradients, and what a step lowers J by is of second
-        rough = float(np.clip(1e-2 * excess / size, 0.1 * tolerance, 1e-3))
+        rough = 0.1 * tolerance
+        if not rows.loss.quadratic:
+            rough = float(np.clip(1e-2 * excess / size, rough, 1e-3))
         if np.array_equal(following, work_on) and not excess < 0.5 * previous:
             if fine == 0.0:
                 at.stop_reason = "no progress"
