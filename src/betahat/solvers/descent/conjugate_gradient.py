@@ -38,26 +38,26 @@ class ConjugateGradient(LineSearch):
 
     def direction(self, problem: Problem, state: State) -> np.ndarray:
         d, g, y = self._direction, state.gradient, self._change
-        squared, along = float(g @ g), float(d @ y)
-        overlap = squared - float(g @ y)  # gᵀ times the gradient before
+        squared, along = float(g.dot(g)), float(d.dot(y))
+        overlap = squared - float(g.dot(y))  # gᵀ times the gradient before
         new, slope = -g, -squared
         if along > 0 and abs(overlap) <= _OVERLAP * squared:
             conjugate = ((squared - overlap) / along) * d - g
-            if (falling := float(conjugate @ g)) < 0:
+            if (falling := float(conjugate.dot(g))) < 0:
                 new, slope = conjugate, falling
         self._direction, self._before = new, state.value
         self._last, self._slope = self._slope, slope
         return new
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
-        self._change, self._moved = change, math.sqrt(float(step @ step))
+        self._change, self._moved = change, math.sqrt(float(step.dot(step)))
         self._fall = self._before - state.value
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
         """Where a parabola as deep as the last fall has its minimum, or what would win as much as the last length if J
         fell as steeply all the way, whichever is shorter (Nocedal & Wright 2006, section 3.5); but no step ten times as
         long as the last."""
-        size, last = math.sqrt(float(direction @ direction)), self._size
+        size, last = math.sqrt(float(direction.dot(direction))), self._size
         self._size = size
         if self._fall > 0 > self._slope and size > 0:
             same = self._moved / last * self._last / self._slope

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.autodiff.containers import as_floats, leaves, rebuild
-from betahat.autodiff.functions import grad, jvp, value_and_grad
+from betahat.autodiff.functions import grad, jvp, value_and_grad_of_vector
 from betahat.autodiff.trace import Tape, Variable
 from betahat.errors import DerivativeError
 from betahat.solvers.descent.box import Box
@@ -43,7 +43,7 @@ class FunctionProblem(Problem):
         self._met: tuple[np.ndarray, float, np.ndarray] | None = None
         self._bent: tuple[np.ndarray, np.ndarray] | None = None
         flat = function if self._plain else lambda x: function(self.form(x))
-        self._both, self._gradient = value_and_grad(flat), grad(flat)
+        self._both, self._gradient = value_and_grad_of_vector(flat), grad(flat)
 
     def form(self, x: Any) -> Any:
         """The container of the start with the numbers of x."""
@@ -122,7 +122,7 @@ class FunctionProblem(Problem):
 
     def _rows(self, x: np.ndarray) -> np.ndarray:
         tape = Tape()
-        gradient = self._gradient(tape.variable(x))
+        gradient = self._both(tape.variable(x))[1]
         rows = np.zeros((self.n, self.n))
         if type(gradient) is Variable and gradient.owner is tape:
             for k, unit in enumerate(np.eye(self.n)):

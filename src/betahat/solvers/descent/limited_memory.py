@@ -11,20 +11,25 @@ from betahat.solvers.descent.base import LineSearch, State
 from betahat.solvers.descent.pairs import Pairs
 from betahat.solvers.descent.problem import Problem
 
+_FEWEST, _MOST, _CHEAP = 10, 30, 3000  # steps kept, and numbers in them that are no work
+
 
 class LimitedMemory(LineSearch):
-    """Abstract: a direction from the last `memory` steps."""
+    """Abstract: a direction from the last `memory` steps; None: 10, up to 30 where numbers are so few that more cost
+    nothing."""
 
-    def __init__(self, memory: int = 10, line_search: str = "wolfe") -> None:
+    def __init__(self, memory: int | None = None, line_search: str = "wolfe") -> None:
         super().__init__(line_search)
-        check_count("memory", memory)
+        if memory is not None:
+            check_count("memory", memory)
         self.memory = memory
 
     def begin(self, problem: Problem) -> None:
-        self._pairs = Pairs(self.memory, problem.n)
+        memory = min(max(_FEWEST, _CHEAP // problem.n), _MOST) if self.memory is None else self.memory
+        self._pairs = Pairs(memory, problem.n)
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
-        return 1.0 if len(self._pairs) else 1 / max(1.0, math.sqrt(float(direction @ direction)))
+        return 1.0 if len(self._pairs) else 1 / max(1.0, math.sqrt(float(direction.dot(direction))))
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
         self._pairs.take(step, change)

@@ -47,7 +47,7 @@ def wolfe(
     them shrink it by less than a third (Moré & Thuente 1994). Near a minimum, where differences of J are rounding, the
     slopes alone decide (Hager & Zhang 2005). No t is tried beyond `longest`, which is taken where J still falls there.
     """
-    slope = float(gradient @ direction)
+    slope = float(gradient.dot(direction))
     if not slope < 0:
         return None
     near = _ROUNDING * abs(value)
@@ -59,7 +59,7 @@ def wolfe(
     for _ in range(_TRIALS):
         point = land(x, length * direction)
         found, its_gradient = both(point)
-        steep = float(its_gradient @ direction) if math.isfinite(found) else math.inf
+        steep = float(its_gradient.dot(direction)) if math.isfinite(found) else math.inf
         trial = Step(length, point, found, its_gradient)
         lower = found <= value + _LOWER * length * slope
         flat = flatter * slope <= steep <= -rising * slope
@@ -90,7 +90,7 @@ def wolfe(
         else:
             width, before = abs(reach), width
             length = low.length + reach * _within(low, low_slope, high, high_slope, near)
-    return best
+    return best if best is not None and best.value < value - near else None  # less is rounding
 
 
 def backtracking(
@@ -102,7 +102,7 @@ def backtracking(
 
     `flatter` and `rising` take no part: how steep J is at the end is not looked at.
     """
-    slope = float(gradient @ direction)
+    slope = float(gradient.dot(direction))
     if not slope < 0:
         return None
     near = _ROUNDING * abs(value)
@@ -112,7 +112,7 @@ def backtracking(
         found, its_gradient = both(point)
         if found <= value + _LOWER * length * slope:
             return Step(length, point, found, its_gradient)
-        if found <= value + near and abs(float(its_gradient @ direction)) < -slope:
+        if found <= value + near and abs(float(its_gradient.dot(direction))) < -slope:
             return Step(length, point, found, its_gradient)
         share = 0.1
         if math.isfinite(found):

@@ -39,18 +39,20 @@ class Newton(LineSearch):
         factor = self._factored(problem, state)
         return -state.gradient if factor is None else -factor.solve(state.gradient)
 
-    def finished(self, problem: Problem, state: State, g: np.ndarray, limits: Limits) -> bool:
+    def finished(
+        self, problem: Problem, state: State, g: np.ndarray, steepest: float, limits: Limits
+    ) -> bool:
         """Newton's decrement ½ gᵀH⁻¹g says how much lower J can get, whatever the units: it must be small beside J, or
         far below its rounding and no longer falling."""
         factor, last = self._factored(problem, state), self._fall
         if factor is None or factor.shift:
             self._fall = np.inf
-            return super().finished(problem, state, g, limits)
+            return super().finished(problem, state, g, steepest, limits)
         self._fall = fall = 0.5 * float(g @ factor.solve(g))
         if fall > limits.tolerance * max(abs(state.value), limits.typical):
             return False
         settled = last <= _UNSEEN * abs(state.value) and fall > 0.1 * last
-        return settled or super().finished(problem, state, g, limits)
+        return settled or super().finished(problem, state, g, steepest, limits)
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
         return None

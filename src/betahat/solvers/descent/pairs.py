@@ -20,9 +20,10 @@ class Pairs:
 
     def __init__(self, memory: int, n: int) -> None:
         self._memory, self._from, self._to = memory, 0, 0
-        self._rows = np.empty((4 * memory, n))
-        self._inverse = np.zeros((2 * memory, 2 * memory))  # of the upper triangle of SYᵀ
-        self._squares = np.zeros((2 * memory, 2 * memory))  # YYᵀ
+        self._room = memory + memory // 2 + 1
+        self._rows = np.empty((2 * self._room, n))
+        self._inverse = np.zeros((self._room, self._room))  # of the upper triangle of SYᵀ
+        self._squares = np.zeros((self._room, self._room))  # YYᵀ
 
     def __len__(self) -> int:
         return self._to - self._from
@@ -51,14 +52,14 @@ class Pairs:
             return
         if len(self) == self._memory:
             self._from += 1
-        if self._to == 2 * self._memory:
+        if self._to == self._room:
             self._move_to_front()
         first, new = self._from, self._to
         self._to += 1
-        unit = 1 / math.sqrt(along)
-        np.multiply(step, unit, out=self._rows[2 * new])
-        y = np.multiply(change, unit, out=self._rows[2 * new + 1])
-        seen = self._rows[2 * first : 2 * new + 2].dot(y)
+        pair = self._rows[2 * new : 2 * new + 2]
+        pair[0], pair[1] = step, change
+        pair *= 1 / math.sqrt(along)
+        seen = self._rows[2 * first : 2 * new + 2].dot(pair[1])
         # the triangle grows by the column Sy, its inverse R⁻¹ by −R⁻¹Sy and 1
         self._inverse[first:new, new] = -self._inverse[first:new, first:new].dot(seen[:-2:2])
         self._inverse[new, new] = 1.0
