@@ -11,12 +11,13 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.source import ArraySource, Source
+from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
 from betahat.estimators.checks import MISSING, check_choice
 from betahat.estimators.inputs import refuse_no_weight
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.estimators.rows import RowEstimator
+from betahat.estimators.written import target_columns
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
 from betahat.models.linear import predict
 from betahat.penalties import Penalty
@@ -182,6 +183,9 @@ class BaseLinear(RegressorMixin, RowEstimator):
         centre = self._predict_rows(matrix)
         half = Inference(self._result.statistics).half_width(matrix, level, observation)
         return np.stack([centre - half, centre + half], axis=-1)
+
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        return target_columns(self, block, name, level)
 
     # --- results ------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ def fit(
     missing : "drop" leaves incomplete rows out with a MissingRowsWarning, "error" refuses them, "mean" fills
         numbers.
     alpha, cov_type, params : of the model's class, such as :class:`betahat.LinearRegression` or
-        :class:`betahat.LogisticRegression` (maxlags, collinear, firth, ...).
+        :class:`betahat.LogisticRegression` (maxlags, collinear, firth, ...); with `link`, Poisson and gamma regression
+        are :class:`betahat.GeneralizedLinearModel`.
 
     Returns the fitted estimator: its predict takes tables with the formula's columns, its summary
     names the formula's terms.
@@ -64,7 +65,7 @@ def fit(
     """
     if not isinstance(formula, str):
         raise TypeError(f"formula (={formula!r}) must be a string such as 'y ~ x1 + C(kind)'")
-    chosen = model_named("linear" if model is None else model)
+    chosen = model_named("linear" if model is None else model, params.get("link"))
     made_of = chosen.made_of
     _check_names(params, made_of, chosen.parameters)
     estimator = made_of(

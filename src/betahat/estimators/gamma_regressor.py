@@ -57,3 +57,6 @@ class GammaRegressor(LikelihoodRegressor):
 
     def _family(self) -> Family:
         return Gamma()
+
+    def _title(self) -> str:
+        return "Gamma regression"

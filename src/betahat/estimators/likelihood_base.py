@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.source import ArraySource, Source
+from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import (
     CertificateWarning,
     CollinearityWarning,
@@ -25,6 +25,7 @@ from betahat.estimators.inputs import is_frame, refuse_no_weight
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
 from betahat.estimators.rows import RowEstimator
 from betahat.inference import check_cov_type
+from betahat.inference.distributions import check_level, t_quantile
 from betahat.models.linear import predict
 from betahat.solvers.direct import COLLINEAR
 from betahat.solvers.linear_descent import Method
@@ -110,6 +111,8 @@ class BaseLikelihood(RowEstimator):
         if isinstance(source, ArraySource):
             refuse_no_weight(next(source.blocks()))
             source.readings -= 1  # a look at the weights is not a reading
+        if self.design_ is not None and self.design_.offset_names.exposure is not None:
+            self._check_exposure()
         has_intercept = bool(self.fit_intercept)
         if self.design_ is not None and self.design_.kind == "formula":
             has_intercept = self.design_.has_intercept
@@ -118,6 +121,18 @@ class BaseLikelihood(RowEstimator):
             raise SeparationError(result.separation)
         self._show(result)
         self._warn(result)
+
+    @abstractmethod
+    def _link(self) -> str:
+        """The name of the link."""
+
+    def _check_exposure(self) -> None:
+        """A ValueError where exposures do not multiply the mean."""
+        if self._link() != "log":
+            raise ValueError(
+                "exposure multiplies the mean where the link is the logarithm; the link here is "
+                f"{self._link()!r}: give offset"
+            )
 
     def _warm(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Slopes (t, p) and intercepts (t,) to begin at, where asked and there are fitting ones."""
@@ -167,13 +182,18 @@ class BaseLikelihood(RowEstimator):
         """η (n, t) of new rows."""
         check_is_fitted(self, "_result")
         matrix = self._matrix(X)
+        return self._eta(matrix, self._offset_of(X, offset, exposure, matrix.shape[0]))
+
+    def _eta(self, matrix: Any, added: np.ndarray | None) -> np.ndarray:
+        """η (n, t) of rows that are numbers already, with their offset (n,)."""
         matrix = matrix if hasattr(matrix, "tocsr") else np.asarray(matrix, np.float64)
         eta = predict(matrix, self._result.coef, self._result.intercept)
-        added = self._offset_of(X, offset, exposure, len(eta))
         return eta if added is None else eta + added[:, None]
 
     def _offset_of(self, X: Any, offset: Any, exposure: Any, n: int) -> np.ndarray | None:
         """What is added to the predictors of new rows: given, or in the columns that were named in training."""
+        if exposure is not None:
+            self._check_exposure()
         if self.design_ is not None and is_frame(X):
             return self.design_.offset(X, offset, exposure)
         if self.design_ is not None and self.design_.offset_columns and offset is None and exposure is None:
@@ -207,14 +227,22 @@ class BaseLikelihood(RowEstimator):
         """The table of coefficients with standard errors, tests, fit statistics and the certificate's line."""
         from betahat.inference.likelihood import LikelihoodSummary
 
-        return LikelihoodSummary(self.inference_, level=level)
+        return LikelihoodSummary(self.inference_, title=self._title(), level=level)
 
-    def _interval(self, matrix: np.ndarray, level: float) -> np.ndarray:
-        """Confidence intervals (n, 2) of η without its offset, for one predictor."""
-        inference = self.inference_
-        s = inference.statistics
-        rows = np.column_stack([np.ones(len(matrix)), matrix]) if s.has_intercept else matrix
-        centre = predict(matrix, self._result.coef, self._result.intercept)[:, 0]
-        variance = np.einsum("ij,jk,ik->i", rows, inference.covariance, rows)
-        half = inference.quantile(level) * np.sqrt(np.maximum(variance, 0.0))
+    def _title(self) -> str:
+        """The first line of the summary."""
+        return "Generalized linear model"
+
+    def _interval(self, matrix: Any, added: np.ndarray | None, level: float) -> np.ndarray:
+        """Confidence intervals (n, 2) of η, for one predictor, of rows that are numbers with their offset."""
+        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        inference, centre = self.inference_, self._eta(matrix, added)[:, 0]
+        variance = inference.predictor_covariance(matrix)[:, 0, 0]
+        half = t_quantile(check_level(level), float(inference.df_inference)) * np.sqrt(
+            np.maximum(variance, 0.0)
+        )
         return np.stack([centre - half, centre + half], axis=-1)
+
+    @abstractmethod
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        """What `betahat predict` writes (see `betahat.estimators.written`)."""

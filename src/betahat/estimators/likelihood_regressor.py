@@ -9,12 +9,13 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from betahat.data.source import Source
+from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.checks import check_choice
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
+from betahat.estimators.written import interval_columns
 from betahat.losses.family import Family
 from betahat.penalties import L2, NoPenalty, Penalty
 
@@ -32,6 +33,9 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
 
     def _single_family(self) -> Family | None:
         return self._family()
+
+    def _link(self) -> str:
+        return self._family().link
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -61,11 +65,8 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
         Raises MissingValueError, DataError, TypeError or ValueError where the inputs cannot be fitted, each naming the
         argument, and CollinearityError if ``collinear="error"``.
         """
-        if exposure is not None and self._family().link != "log":
-            raise ValueError(
-                f"exposure multiplies the mean where the link is the logarithm; the link here is "
-                f"{self._family().link!r}: give offset"
-            )
+        if exposure is not None:
+            self._check_exposure()
         return self._fit_rows(X, y, {
             "sample_weight": sample_weight, "frequency_weight": frequency_weight, "groups": groups, "offset": offset,
             "exposure": exposure,
@@ -106,10 +107,16 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
             )
         check_is_fitted(self, "_result")
         matrix = self._matrix(X)
-        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
-        eta = self._interval(matrix, level)
-        shift = self.linear_predictor(X, offset, exposure) - eta.mean(axis=1)
-        return np.sort(self._family().mean(eta + shift[:, None]), axis=1)
+        return self._mean_interval(matrix, self._offset_of(X, offset, exposure, matrix.shape[0]), level)
+
+    def _mean_interval(self, matrix: Any, added: np.ndarray | None, level: float) -> np.ndarray:
+        return np.sort(self._family().mean(self._interval(matrix, added, level)), axis=1)
+
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        made = {name: self._family().mean(self._eta(block.X, block.offset)[:, 0])}
+        if level is not None:
+            made |= interval_columns(name, self._mean_interval(block.X, block.offset, level))
+        return made
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """D², the share of deviance explained: 1 − D(y, μ̂)/D(y, ȳ), as in scikit-learn."""

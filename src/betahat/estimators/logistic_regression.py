@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from betahat.data.source import Source
+from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight, weighted_by_class
@@ -17,6 +17,7 @@ from betahat.estimators.firth_fit import fit_firth
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
+from betahat.estimators.written import class_names, interval_columns
 from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.family import Family
 from betahat.penalties import L2, NoPenalty, Penalty
@@ -40,7 +41,7 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
     fit_intercept : bool
         Whether there is a β₀, which is never penalised.
     class_weight : None, "balanced" or dict
-        Weights of the classes, times those of the rows; "balanced" is n / (K · rows of the class).
+        Weights of the classes, times those of the rows; "balanced" is Σw / (K · Σw of the class).
     firth : bool
         Reduce the bias of the estimates by Jeffreys' prior, l + ½ log |I(β)| (Firth 1993), which keeps them finite
         where the columns separate the classes; for two classes, without alpha.
@@ -130,6 +131,11 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
         self.tol = tol
         self.warm_start = warm_start
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = not self.firth
+        return tags
+
     # --- fitting ------------------------------------------------------------------------------------------------
 
     def fit(
@@ -204,7 +210,8 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
         if self.firth:
             if K != 2:
                 raise ValueError(
-                    f"firth=True is for two classes, and y has {K}; fit pairs of classes, or give alpha"
+                    f"Only binary classification is supported with firth=True, and y has {K} classes; fit pairs of "
+                    "classes, or give alpha"
                 )
             return fit_firth(source, settings)
         before = self._warm()
@@ -219,7 +226,11 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
         return Bernoulli() if len(self.classes_) == 2 else None
 
     def _weighted(self, source: Source) -> Source:
-        return source if self.class_weight is None else weighted_by_class(source, self.class_weight, self.classes_)
+        return (
+            source
+            if self.class_weight is None
+            else weighted_by_class(source, self.class_weight, self.classes_)
+        )
 
     def _iterations(self, result: LikelihoodResult) -> np.ndarray:
         return np.array([max(result.iterations, 1)], dtype=np.int32)
@@ -240,7 +251,9 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
 
     def predict_log_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Their logarithms (n, K), which keep their digits where probabilities are smallest."""
-        eta = self._predictors(X, offset)
+        return self._log_probabilities(self._predictors(X, offset))
+
+    def _log_probabilities(self, eta: np.ndarray) -> np.ndarray:
         if len(self.classes_) == 2:
             eta = np.column_stack([np.zeros(len(eta)), eta[:, 0]])
         top = eta.max(axis=1, keepdims=True)
@@ -249,20 +262,37 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
 
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """The most probable class of each row, (n,)."""
-        scores = self.decision_function(X, offset)
-        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[codes]
+        return self._classes_of(self._predictors(X, offset))
+
+    def _classes_of(self, eta: np.ndarray) -> np.ndarray:
+        two = len(self.classes_) == 2
+        return self.classes_[(eta[:, 0] > 0).astype(np.intp) if two else eta.argmax(axis=1)]
 
     def probability_interval(self, X: Any, level: float = 0.95, offset: Any = None) -> np.ndarray:
         """Confidence intervals (n, 2) of P(y = classes_[1]), from those of the log odds; for two classes."""
-        check_is_fitted(self, "_result")
-        if len(self.classes_) != 2:
-            raise InferenceError(f"probability_interval is for two classes; there are {len(self.classes_)}")
         matrix = self._matrix(X)
-        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
-        eta = self._interval(matrix, level)
-        shift = self._predictors(X, offset)[:, 0] - eta.mean(axis=1)
-        return Bernoulli().mean(eta + shift[:, None])
+        return self._probability_interval(matrix, self._offset_of(X, offset, None, matrix.shape[0]), level)
+
+    def _probability_interval(self, matrix: Any, added: np.ndarray | None, level: float) -> np.ndarray:
+        if len(self.classes_) != 2:
+            raise InferenceError(
+                f"intervals of probabilities are for two classes; there are {len(self.classes_)}"
+            )
+        return Bernoulli().mean(self._interval(matrix, added, level))
+
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        eta, columns = self._eta(block.X, block.offset), class_names(name, self.classes_.tolist())
+        made = {name: self._classes_of(eta)}
+        made |= dict(zip(columns, np.exp(self._log_probabilities(eta)).T, strict=True))
+        if level is not None:
+            made |= interval_columns(columns[-1], self._probability_interval(block.X, block.offset, level))
+        return made
+
+    def _link(self) -> str:
+        return "logit" if len(self.classes_) == 2 else "softmax"
+
+    def _title(self) -> str:
+        return "Logistic regression" if len(self.classes_) == 2 else "Multinomial logistic regression"
 
     def explain(self) -> str:
         """The objective, its derivative, how it was solved and why so, with this fit's numbers."""

@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 
 
 class Model(NamedTuple):
-    """The class of a model and what it is made with; classifies : whether its target is of labels."""
+    """The class of a model and what it is made with.
+
+    classifies : whether its target is of labels. family : what `GeneralizedLinearModel` calls it, which takes its place
+    where a link is asked for that the class does not have.
+    """
 
     module: str
     name: str
     parameters: Mapping[str, Any] = {}
     classifies: bool = False
+    family: str | None = None
 
     @property
     def made_of(self) -> Any:
@@ -26,8 +31,8 @@ _GLM = ("generalized_linear_model", "GeneralizedLinearModel")
 MODELS: dict[str, Model] = {
     "linear": Model("linear_regression", "LinearRegression"),
     "logistic": Model("logistic_regression", "LogisticRegression", classifies=True),
-    "poisson": Model("poisson_regressor", "PoissonRegressor"),
-    "gamma": Model("gamma_regressor", "GammaRegressor"),
+    "poisson": Model("poisson_regressor", "PoissonRegressor", family="poisson"),
+    "gamma": Model("gamma_regressor", "GammaRegressor", family="gamma"),
     "tweedie": Model("tweedie_regressor", "TweedieRegressor", {"power": 1.5}),
     "binomial": Model(*_GLM, {"family": "binomial"}),
     "gaussian": Model(*_GLM, {"family": "gaussian"}),
@@ -37,13 +42,13 @@ MODELS: dict[str, Model] = {
 """Names of models; the binomial one is for proportions, with trials as weights."""
 
 
-def model_named(name: Any) -> Model:
-    """The model of a name.
+def model_named(name: Any, link: Any = None) -> Model:
+    """The model of a name, with a link where one is asked for.
 
     Raises ValueError for another name, TypeError for what is no text.
 
-    >>> model_named("poisson").name
-    'PoissonRegressor'
+    >>> model_named("poisson").name, model_named("poisson", link="sqrt").name
+    ('PoissonRegressor', 'GeneralizedLinearModel')
     """
     if not isinstance(name, str):
         raise TypeError(f"model (={name!r}) must be one of {', '.join(map(repr, MODELS))}")
@@ -51,4 +56,7 @@ def model_named(name: Any) -> Model:
         near = difflib.get_close_matches(name, MODELS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"model (={name!r}) must be one of {', '.join(map(repr, MODELS))}{hint}")
-    return MODELS[name]
+    found = MODELS[name]
+    if link is not None and found.family is not None:
+        return Model(*_GLM, {"family": found.family})
+    return found

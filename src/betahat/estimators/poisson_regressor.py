@@ -57,3 +57,6 @@ class PoissonRegressor(LikelihoodRegressor):
 
     def _family(self) -> Family:
         return Poisson()
+
+    def _title(self) -> str:
+        return "Poisson regression"

@@ -64,3 +64,6 @@ class TweedieRegressor(LikelihoodRegressor):
 
     def _family(self) -> Family:
         return as_family(tweedie(self.power), None if self.link == "auto" else self.link)
+
+    def _title(self) -> str:
+        return "Tweedie regression"
