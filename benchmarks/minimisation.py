@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.timing import readable
 
-ROUNDS = 5
+ROUNDS = 9
 TOLERANCE = 1e-9
 PAIRS = {
     "bfgs": "BFGS",
@@ -152,6 +152,7 @@ def times(problems: dict[str, Any]) -> list[str]:
 
 def run() -> str:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    import scipy.optimize  # noqa: F401 - its threads can be limited only once it is here
     from optimisation_problems import PROBLEMS
     from threadpoolctl import threadpool_limits
 

@@ -34,7 +34,7 @@ class Curvature(NamedTuple):
         """What a point where the gradient vanishes is."""
         if not len(self.values):
             return "local minimum"
-        least, largest = float(self.values[0]), float(np.abs(self.values).max())
+        least, largest = float(self.values[0]), float(max(-self.values[0], self.values[-1]))
         if least < -_NEGATIVE * largest:
             return "saddle"
         return "local minimum" if least > self.zero * largest else "flat"

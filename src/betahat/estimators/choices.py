@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from betahat.solvers.descent.base import Solver
 from betahat.solvers.linear_descent import Method
-from betahat.solvers.named import solver_names
+from betahat.solvers.named import class_hint, solver_names
 
 _STOCHASTIC_TOLERANCE = (
     5e-11  # what a certificate asks for; to go on to rounding would take as many epochs again
@@ -25,14 +26,10 @@ def check_solver(solver: Any) -> None:
                 "betahat.solvers.GradientDescent(0.1), or None to choose"
             )
         return
-    from betahat.solvers.descent.base import Solver
-
     if not isinstance(solver, Solver):
-        hint = (
-            f"; write {solver.__name__}()" if isinstance(solver, type) and issubclass(solver, Solver) else ""
-        )
         raise TypeError(
-            f"solver (={solver!r}) must be None, a name or a solver such as betahat.solvers.LBFGS(){hint}"
+            f"solver (={solver!r}) must be None, a name or a solver such as betahat.solvers.LBFGS()"
+            f"{class_hint(solver)}"
         )
 
 

@@ -39,6 +39,11 @@ def bounded_names(residuals: bool = False) -> tuple[str, ...]:
     return tuple(name for name in known if solver_named(name, residuals).bounded)
 
 
+def class_hint(solver: Any) -> str:
+    """What to say where a solver's class was given for a solver; empty where it is something else."""
+    return ": write it with ()" if isinstance(solver, type) and issubclass(solver, Solver) else ""
+
+
 def solver_named(solver: Any, residuals: bool = False) -> Solver:
     """The solver object that a name or an object stands for; `residuals` says whether a sum of squares is descended.
 
@@ -49,8 +54,9 @@ def solver_named(solver: Any, residuals: bool = False) -> Solver:
     known = {**solvers.DESCENTS, **solvers.LEARNING_RATES, **(FOR_RESIDUALS if residuals else {})}
     names = ", ".join(map(repr, known))
     if not isinstance(solver, str):
-        hint = ": write it with ()" if isinstance(solver, type) and issubclass(solver, Solver) else ""
-        raise TypeError(f"solver (={solver!r}) must be one of {names}, or a solver of betahat.solvers{hint}")
+        raise TypeError(
+            f"solver (={solver!r}) must be one of {names}, or a solver of betahat.solvers{class_hint(solver)}"
+        )
     if solver in FOR_RESIDUALS and not residuals:
         raise ValueError(
             f"solver (={solver!r}) needs the residuals one by one, and this objective is one number: use "
