@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from betahat.solvers.factor import EPS
 
@@ -27,16 +28,20 @@ def independent_columns(R: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray
     Returns the kept columns' mask and, for each dropped one, its coefficients on all columns before it.
     """
     k = R.shape[1]
-    Q = np.zeros((R.shape[0], 0))
-    kept = np.zeros(k, bool)
+    Q, T = (
+        np.zeros((R.shape[0], min(R.shape)), order="F"),
+        np.zeros((min(R.shape),) * 2),
+    )  # kept columns are Q T
+    rank, kept = 0, np.zeros(k, bool)
     combinations: dict[int, np.ndarray] = {}
     for j in range(k):
-        rest = R[:, j]
+        rest, along = R[:, j], np.zeros(rank)
         for _ in range(2):  # twice is enough (Kahan)
-            rest = rest - Q @ (Q.T @ rest)
+            part = Q[:, :rank].T @ rest
+            rest, along = rest - Q[:, :rank] @ part, along + part
         size = float(np.linalg.norm(rest))
         before = np.flatnonzero(kept)
-        coefficients = np.linalg.lstsq(R[:, before], R[:, j], rcond=None)[0] if len(before) else np.zeros(0)
+        coefficients = solve_triangular(T[:rank, :rank], along) if rank else along
         own = np.sqrt(rounding[j] ** 2 + ((coefficients * rounding[before]) ** 2).sum())
         if size <= _OWN * own + _COMPUTED * EPS * np.sqrt(k) * (1 + np.abs(coefficients).sum()):
             full = np.zeros(k)
@@ -44,7 +49,8 @@ def independent_columns(R: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray
             combinations[j] = full
         else:
             kept[j] = True
-            Q = np.column_stack([Q, rest / size])
+            Q[:, rank], T[:rank, rank], T[rank, rank] = rest / size, along, size
+            rank += 1
     return kept, combinations
 
 
