@@ -41,7 +41,7 @@ def class_codes(y: Any) -> tuple[np.ndarray, np.ndarray]:
     missing = int(np.isnan(codes).sum())
     if missing:
         raise MissingValueError(
-            f"Input y contains NaN or None in {missing} of {len(codes)} rows; every row needs a class: leave these rows "
+            f"Input y contains NaN or None in {missing} of {len(codes)} rows; every row needs a class: leave them "
             "out of X and y"
         )
     return classes, codes

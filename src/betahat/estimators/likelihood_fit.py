@@ -12,7 +12,7 @@ from betahat.certificate import RELATIVE_TOLERANCE, Certificate
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.linear_fit import blas_for, open_directions, refuse_unrepresentable, sum_meat
-from betahat.estimators.separated import Detector, kind_of, limit_inverse, without_maximum, words
+from betahat.estimators.separated import Detector, kind_of, limit_inverse, one_sided, without_maximum, words
 from betahat.estimators.smooth_fit import certify_fit, refuse_leverages, smallest_norm
 from betahat.inference import check_cov_type
 from betahat.inference.likelihood import LikelihoodStatistics
@@ -114,7 +114,9 @@ def _fit(
         coef, intercept = smallest_norm(at, found.theta, fit.start, settings.collinear)
     asked = None if settings.method is None else settings.method.tolerance
     certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
-    separation = None
+    size = int(settings.fit_intercept) + len(coef)
+    edge = one_sided(sums, kind, settings.classes, size) if settings.fit_intercept else None
+    separation = edge
     if detector is not None and certificate.error_bound_kind != "bound":
         separation = detector.at(coef, intercept)  # only a bound proves that a maximum exists
     if separation is not None:
@@ -126,7 +128,7 @@ def _fit(
         coef[None, :], np.array([intercept]), certificate, found.trace,
         "converged" if certificate.converged else found.stop_reason, found.solver, found.why, found.iterations,
         fit.start.remarks if fit.start is not None and isinstance(R, NoPenalty) else [], statistics, settings.alpha,
-        refusal, None if separation is None else words(separation, family.name),
+        refusal, None if separation is None else words(separation, family.name, edge is not None),
     )  # fmt: skip
 
 
@@ -147,12 +149,16 @@ def _statistics(
     df = sums.counts.observations - rank
     mean_sums = at_end if family.canonical else found.objective.information(found.theta)
     dispersion = 1.0 if family.dispersion_known else mean_sums.pearson / df if df > 0 else np.nan
-    phi = deviance / sums.counts.observations if (family.name, family.link) == ("gaussian", "identity") else dispersion
+    profiled = (family.name, family.link) == (
+        "gaussian",
+        "identity",
+    )  # where φ has its maximum likelihood too
+    phi = deviance / sums.counts.observations if profiled else dispersion
     phi = phi if phi > 0 else np.nan
     constant = likelihood_constant(source, family, sums, phi) if phi > 0 else np.nan
     refusal, inverse, observed, meat, options = None, None, None, None, {}
     kind, centre, infinite = check_cov_type(settings.cov_type), at.mean, np.zeros(m, bool)
-    if separation is not None:
+    if separation is not None and free:
         infinite = separation.infinite
         inverse, centre = limit_inverse(fit, at_end.hessian, at, separation.span, null)
         observed = inverse
@@ -183,13 +189,26 @@ def _statistics(
         infinite=infinite[None, :], null_space=null, rank=rank, n_obs=sums.counts.observations,
         weight=sums.counts.weight, family=family.name, link=family.link, deviance=deviance,
         null_deviance=null_deviance, pearson=mean_sums.pearson,
-        log_likelihood=constant - at_end.value / phi, null_log_likelihood=constant - null_sum / phi,
+        log_likelihood=constant - at_end.value / phi,
+        null_log_likelihood=(
+            _null_of_gaussian(source, family, sums, null_deviance)
+            if profiled
+            else constant - null_sum / phi
+        ),
         dispersion=dispersion, dispersion_known=family.dispersion_known, has_intercept=bool(first),
         condition_number=certificate.condition_number, certificate_line=certificate.line(), method=found.solver,
         penalised=not free, fingerprint=sums.fingerprint, meat=None if meat is None else meat[0],
         centre=centre if first else None, cov_type=kind, cov_options=options,
         observed_inverse=observed, information=settings.information,
     ), refusal  # fmt: skip
+
+
+def _null_of_gaussian(source: Source, family: Family, sums: TargetSums, null_deviance: float) -> float:
+    """The log-likelihood of the model without columns, with its own φ."""
+    phi = null_deviance / sums.counts.observations
+    if not phi > 0:
+        return np.nan
+    return likelihood_constant(source, family, sums, phi) - 0.5 * null_deviance / phi
 
 
 def inverse_information(H: np.ndarray, at: Coordinates, t: int = 1) -> np.ndarray:

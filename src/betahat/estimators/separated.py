@@ -11,6 +11,7 @@ from betahat.certificate import Certificate
 from betahat.data.source import Source
 from betahat.losses.family import Family
 from betahat.objective.smooth import Coordinates
+from betahat.objective.targets import TargetSums
 from betahat.solvers.likelihood.solve import LikelihoodFit
 from betahat.solvers.separation import Separation, find_separation
 
@@ -62,8 +63,28 @@ class Detector:
         return self.found
 
 
-def words(found: Separation, family: str) -> str:
+def one_sided(sums: TargetSums, kind: str | None, labels: tuple[str, ...], m: int) -> Separation | None:
+    """That every target lies at one edge of what means can be, so that an intercept (first of m estimates) goes to
+    infinity whatever penalty there is on slopes; None where it does not."""
+    edges = {"binary": (0.0, 1.0), "counts": (0.0,)}.get(kind or "", ())
+    if sums.smallest != sums.largest or sums.smallest not in edges:
+        return None
+    unit = np.eye(m)[0]
+    level = int(sums.smallest)
+    return Separation(
+        "complete", unit if level else -unit, (0,), unit > 0, unit[None, :], sums.counts.rows, sums.counts.rows,
+        (level,) if kind == "binary" else (), True, f"every row has y = {repr(labels[level]) if labels else level}",
+    )  # fmt: skip
+
+
+def words(found: Separation, family: str, one_sided: bool = False) -> str:
     """What users are told."""
+    if one_sided:
+        needed = "counts above zero" if family in _COUNTS else "both classes"
+        return (
+            f"the likelihood has no maximum: {found.message}, so that the intercept goes to infinity. A fit needs rows "
+            f"of {needed}"
+        )
     what = "counts of zero" if family in _COUNTS else "the classes"
     return (
         f"{found.kind} separation: the likelihood has no maximum, since columns separate {what}: {found.message}. "

@@ -19,6 +19,7 @@ from betahat.penalties.base import Penalty
 
 _CHUNK = 1 << 19  # numbers of X that are centred and scaled at once
 _EPS = float(np.finfo(np.float64).eps)
+_WITHOUT_UNIT = ("log", "logit", "probit", "cloglog", "loglog", "cauchit")
 
 
 @final
@@ -271,6 +272,13 @@ class SmoothObjective:
     def self_concordance(self) -> float | None:
         """M with |L'''| ≤ M L'', if known."""
         return self.loss.self_concordance if isinstance(self.loss, Family) else None
+
+    @property
+    def unit(self) -> float:
+        """What predictors are compared with to tell whether they changed: 1 where they are logarithms or the like, the
+        least positive number where they have the unit of y, or of one over it."""
+        plain = isinstance(self.loss, Family) and self.loss.link in _WITHOUT_UNIT
+        return 1.0 if plain else float(np.finfo(np.float64).tiny)
 
     def sums(self, theta: np.ndarray, much: int) -> SmoothSums:
         """What one reading of the rows sums at θ."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from betahat.data.passes import Statistic, combined_weight, fold
 from betahat.data.source import Block, Source
+from betahat.kernels.gram import COMPILED_FROM
+from betahat.kernels.softmax import Softened, softmax
 from betahat.objective.smooth import EVERYTHING, GRADIENT, HESSIAN, VALUE, Coordinates
 from betahat.penalties.base import Penalty
 
@@ -42,6 +44,9 @@ class SoftmaxSums(Statistic):
         assert block.y is not None
         weight = combined_weight(block)
         n, p = block.X.shape
+        if self._much <= HESSIAN and is_fused(block):
+            self._take(fused(self._at, self._gamma, self._level, self._reference, block, weight, self._much))
+            return
         step = max(1, _CHUNK // max(p, 1))
         for start in range(0, n, step):
             part = slice(start, start + step)
@@ -52,6 +57,19 @@ class SoftmaxSums(Statistic):
                 X, y, w = X[keep], y[keep], w[keep]
             if len(y):
                 self._add(X, y.astype(np.intp), w)
+
+    def _take(self, found: Softened) -> None:
+        lost, first, t = int(self._reference), 1 - self._first, self._t
+        unit = np.append(1.0, self._at.scale)[first:]
+        self.value += found.value
+        self.weight += found.weight
+        if self._much >= GRADIENT:
+            self.gradient += (found.gradient[lost:, first:] / unit).ravel()
+        if self._much >= HESSIAN:
+            K, m = found.gradient.shape
+            H = found.hessian.reshape(K, m, K, m)[lost:, first:, lost:, first:]
+            H = H / unit[:, None, None] / unit
+            self.hessian += H.reshape(t * len(unit), -1)
 
     def _add(self, X: Any, y: np.ndarray, w: np.ndarray) -> None:
         at = self._at
@@ -103,6 +121,27 @@ class SoftmaxSums(Statistic):
         self.radius = max(self.radius, other.radius)
 
 
+def is_fused(block: Block) -> bool:
+    """Whether a compiled kernel makes all sums of one reading."""
+    n, p = block.X.shape
+    return n * p >= COMPILED_FROM and not hasattr(block.X, "tocsr") and p > 0
+
+
+def fused(
+    at: Coordinates, gamma: np.ndarray, level: np.ndarray, reference: bool, block: Block, weight: np.ndarray | None,
+    much: int, direction: np.ndarray | None = None,
+) -> Softened:  # fmt: skip
+    """The sums by (level, β) of all classes, in units of the columns; gamma (t, p) and direction (t, m) of the free."""
+    assert block.y is not None
+    slopes = gamma / at.scale
+    if reference:
+        slopes, level = np.concatenate([np.zeros((1, slopes.shape[1])), slopes]), np.append(0.0, level)
+        direction = (
+            None if direction is None else np.concatenate([np.zeros((1, direction.shape[1])), direction])
+        )
+    return softmax(block.X, block.y[:, 0], weight, None, at.mean, slopes, level, much, direction)
+
+
 def probabilities(eta: np.ndarray, y: np.ndarray, reference: bool) -> tuple[np.ndarray, np.ndarray]:
     """exp ηₖ / Σ exp ηⱼ (n, t) of the predictors given, and L (n,); y are codes of all classes."""
     top = eta.max(axis=1)
@@ -139,6 +178,7 @@ class SoftmaxObjective:
     """
 
     convex = True
+    unit = 1.0
     self_concordance = float(np.sqrt(2.0))
     """The third derivative along v is at most (max v − min v) ≤ √2 ‖v‖ times the second."""
 
@@ -257,6 +297,15 @@ class SoftmaxProduct(Statistic):
         assert block.y is not None
         weight, at, first = combined_weight(block), self._at, self._first
         n, p = block.X.shape
+        if is_fused(block):
+            V = np.zeros((len(self._V), 1 + p))
+            V[:, 1 - first :] = self._V / np.append(1.0, at.scale)[1 - first :]
+            gamma, level = self._sums._gamma, self._sums._level
+            found = fused(at, gamma, level, self._reference, block, weight, VALUE, V)
+            unit = np.append(1.0, at.scale)[1 - first :]
+            self.product += found.product[int(self._reference) :, 1 - first :] / unit
+            self.weight += found.weight
+            return
         step = max(1, _CHUNK // max(p, 1))
         for start in range(0, n, step):
             part = slice(start, start + step)

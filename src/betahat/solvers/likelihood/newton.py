@@ -60,7 +60,7 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
             g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
             H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
             point.step = direction(H, g)
-            move = relative(point.step, point.theta)
+            move = relative(point.step, point.theta, objective.unit)
             trace.add(point.value, float(np.abs(g).max(initial=0)), move)
             settled = steep <= asked
             if settled and (tolerance is not None or move <= _STILL or not steep > 0 or move > 0.25 * before):
@@ -78,9 +78,10 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
     return point
 
 
-def relative(step: np.ndarray, theta: np.ndarray) -> float:
-    """The largest change beside the largest coefficient of standardised columns, or 1."""
-    return float(np.abs(step).max(initial=0) / max(1.0, np.abs(theta).max(initial=0)))
+def relative(step: np.ndarray, theta: np.ndarray, unit: float) -> float:
+    """The largest change beside the largest coefficient of standardised columns, or `unit`."""
+    longest, largest = np.abs(step).max(initial=0), np.abs(theta).max(initial=0)
+    return float(longest / max(unit, largest)) if longest > 0 else 0.0
 
 
 def is_safe(H: np.ndarray) -> bool:
