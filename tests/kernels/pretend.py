@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from betahat.kernels import reference, reference_irls
+from betahat.kernels import reference, reference_irls, reference_softmax
 from betahat.kernels.gradient import gradient
 from betahat.kernels.gram import gram
 from betahat.kernels.irls import EVERYTHING, irls
 from betahat.kernels.pointwise import LOSSES
 from betahat.kernels.processor import tile_shape
+from betahat.kernels.softmax import softmax
 
 print(tile_shape().name)
 rng = np.random.default_rng(0)
@@ -31,4 +32,17 @@ for n, p, order, dtype in ((4_001, 37, "C", np.float64), (4_001, 37, "F", np.flo
         for one, two in zip(found, truth, strict=True):
             scale = truth.magnitude if one is found.gradient else np.abs(two).max()
             assert (np.abs(one - two) <= 1e-12 * scale).all(), (n, p, order, code)
+    for classes in (2, 5):
+        labels, B = rng.integers(0, classes, n), rng.standard_normal((classes, p + 1)) / p
+        rows, where = (X[:, :20], dense[:, :20]) if p > 40 else (X, dense)
+        if rows.size < 1 << 17:
+            rows, where, labels, weights = (np.repeat(a, 20, axis=0) for a in (rows, where, labels, weight))
+        else:
+            weights = weight
+        q = rows.shape[1]
+        settings = (labels, weights, None, beta[0][:q], B[:, :q], B[:, p], EVERYTHING, B[:, : q + 1])
+        for one, two in zip(
+            softmax(rows, *settings), reference_softmax.softmax(where, *settings), strict=True
+        ):
+            assert (np.abs(one - two) <= 1e-11 * np.abs(two).max()).all(), (n, p, order, classes)
 print("right")

@@ -41,6 +41,7 @@ def compile_kernels() -> None:
     from betahat.kernels.gram import COMPILED_FROM, gram
     from betahat.kernels.irls import EVERYTHING, irls
     from betahat.kernels.running import load
+    from betahat.kernels.softmax import GRADIENT, softmax
 
     load()
     for columns in (8, _WIDE):
@@ -53,6 +54,7 @@ def compile_kernels() -> None:
                 gradient(X, y, np.zeros((1, columns)), np.zeros(1), weight)
             zeros = np.zeros(columns)
             irls(X, y[:, 0], None, None, zeros, zeros, 0.0, 0, 0.0, EVERYTHING)
+            softmax(X, y[:, 0], None, None, zeros, np.zeros((2, columns)), np.zeros(2), GRADIENT)
 
 
 def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:

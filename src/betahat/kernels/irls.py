@@ -150,12 +150,13 @@ def _compiled(
 
     order = [p, *range(p)]  # the 1 comes last in packed rows and first in what is returned
     with np.errstate(invalid="ignore", over="ignore"):
-        gradient = _total(columns[0], columns[1])[order]
+        gradient = total_of(columns[0], columns[1])[order]
         value, sum_of_weights = (
-            float(_total(totals[k : k + step], totals[k + step : k + 2 * step]).sum()) for k in (0, 2 * step)
+            float(total_of(totals[k : k + step], totals[k + step : k + 2 * step]).sum())
+            for k in (0, 2 * step)
         )
         if products:
-            hessian = mirror_upper(_total(high, low))[np.ix_(order, order)]
+            hessian = mirror_upper(total_of(high, low))[np.ix_(order, order)]
         elif second is not None:
             hessian = _wide_hessian(X, weight, second, centre)[np.ix_(order, order)]
         else:
@@ -166,12 +167,12 @@ def _compiled(
         totals[irls_compiled.PEARSON : irls_compiled.TOTALS],
     )
     return Curved(
-        value, sum_of_weights, gradient, hessian, magnitude, rounding, radius, float(_total(*pearson))
+        value, sum_of_weights, gradient, hessian, magnitude, rounding, radius, float(total_of(*pearson))
     )
 
 
-def _total(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """sums + errors; where sums are not finite, errors say nothing."""
+def total_of(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Sums + errors; where sums are not finite, errors say nothing."""
     return np.where(np.isfinite(sums), sums + errors, sums)
 
 
@@ -188,5 +189,5 @@ def _wide_hessian(X: Any, weight: np.ndarray | None, second: np.ndarray, centre:
             keep = weight[a : a + rows] != 0
             part, its_second = part[keep], its_second[keep]
         high, low = gram(part, np.zeros((len(its_second), 0)), its_second, centre)
-        total += _total(high, low)
+        total += total_of(high, low)
     return mirror_upper(total)
