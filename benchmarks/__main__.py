@@ -20,6 +20,9 @@ TITLES = {
     "derivatives": "Derivatives of plain NumPy code",
     "minimisation": "Minimising any function",
     "nonlinear": "Nonlinear regression (NIST StRD)",
+    "sparse": "Penalties that set coefficients to zero",
+    "logistic": "A million rows, logistic",
+    "likelihoods": "Likelihoods of real tables",
 }
 
 

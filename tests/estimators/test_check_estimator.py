@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from betahat import LinearRegression, NonlinearRegression, PolynomialRegression, Ridge
+from betahat import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    NonlinearRegression,
+    PolynomialRegression,
+    Ridge,
+    RidgeCV,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     # the checks fit rows that repeat or are too few, and say so themselves where an array backend is absent
@@ -51,6 +61,17 @@ class Zeros(Named):
         LinearRegression(solver="sgd", alpha=0.1),
         LinearRegression(loss="huber", alpha=0.01),
         LinearRegression(loss="pseudo_huber", penalty=Quartic(), collinear="drop"),
+        LinearRegression(alpha=0.1, l1_ratio=0.5),
+        LinearRegression(alpha=0.1, l1_ratio=1.0, loss="huber"),
+        Lasso(),
+        Lasso(0.01, fit_intercept=False),
+        Lasso(0.1, positive=True, warm_start=True),
+        ElasticNet(),
+        ElasticNet(0.1, l1_ratio=0.0),
+        LassoCV(alphas=5, cv=2),
+        ElasticNetCV(alphas=5, cv=2, l1_ratio=[0.5, 1.0]),
+        RidgeCV(),
+        RidgeCV(cv=2),
         Ridge(),
         Ridge(alpha=0.0),
         Ridge(alpha=3.0, fit_intercept=False),

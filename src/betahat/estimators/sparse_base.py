@@ -29,7 +29,7 @@ def check_sparse_parameters(model: Any) -> None:
         raise ValueError(f"tol (={model.tol!r}) must be below 1: the duality gap, relative to J")
     if not isinstance(model.positive, (bool, np.bool_)):
         raise TypeError(f"positive (={model.positive!r}) must be True or False")
-    if not (isinstance(model.precompute, (bool, np.bool_)) or model.precompute in ("auto", "")):
+    if not (isinstance(model.precompute, (bool, np.bool_)) or str(model.precompute) == "auto"):
         raise TypeError(
             f"precompute (={type(model.precompute).__name__}) must be True, False or 'auto': a Gram matrix is computed "
             "here where it pays, from the rows themselves"

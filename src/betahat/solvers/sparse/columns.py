@@ -12,6 +12,7 @@ from betahat.kernels import team
 from betahat.kernels.coordinate import descend_columns
 
 _CHUNK = 1 << 17  # numbers of X that stay in cache between two uses
+_SPREAD = 4096  # rows up to which a few sparse columns are worked on as if none of their numbers were zero
 _FEW = 1 << 16  # numbers of X below which a second thread does not pay
 
 
@@ -149,7 +150,10 @@ class SparseColumns(ColumnStore):
         return np.asarray(self.X.T @ v)
 
     def take(self, columns: np.ndarray) -> Taken:
-        return TakenSparse(self.X[:, columns], columns)
+        taken = self.X[:, columns]
+        if self.shape[0] <= _SPREAD:
+            return TakenDense(taken.astype(np.float64, copy=False).toarray(order="F"), columns)
+        return TakenSparse(taken, columns)
 
 
 @final
