@@ -92,7 +92,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        return getattr(import_module(f"betahat.solvers.{_WHERE[name]}"), name)
+        found = globals()[name] = getattr(import_module(f"betahat.solvers.{_WHERE[name]}"), name)
+        return found
     raise AttributeError(f"module 'betahat.solvers' has no attribute {name!r}")
 
 

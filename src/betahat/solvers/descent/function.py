@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.autodiff.containers import as_floats, leaves, rebuild
-from betahat.autodiff.functions import grad, jvp, value_and_grad_of_vector
+from betahat.autodiff.functions import jvp, value_and_grad_of_vector
 from betahat.autodiff.trace import Tape, Variable
 from betahat.errors import DerivativeError
 from betahat.solvers.descent.box import Box
@@ -43,7 +43,7 @@ class FunctionProblem(Problem):
         self._met: tuple[np.ndarray, float, np.ndarray] | None = None
         self._bent: tuple[np.ndarray, np.ndarray] | None = None
         flat = function if self._plain else lambda x: function(self.form(x))
-        self._both, self._gradient = value_and_grad_of_vector(flat), grad(flat)
+        self._both = value_and_grad_of_vector(flat)
 
     def form(self, x: Any) -> Any:
         """The container of the start with the numbers of x."""
@@ -103,6 +103,9 @@ class FunctionProblem(Problem):
         ahead = np.where(box.project(x + step * v) == x + step * v, v, 0.0)
         return (self._slope(x + step * ahead) - self._slope(box.project(x - step * (v - ahead)))) / step
 
+    def _gradient(self, x: Any) -> Any:
+        return self._both(x)[1]
+
     def hessian(self, x: np.ndarray) -> np.ndarray:
         """∂²J/∂x² (n, n), symmetric: the gradient's steps are written down once, and walked back for each row."""
         if self._bent is not None and np.array_equal(self._bent[0], x):
@@ -122,7 +125,7 @@ class FunctionProblem(Problem):
 
     def _rows(self, x: np.ndarray) -> np.ndarray:
         tape = Tape()
-        gradient = self._both(tape.variable(x))[1]
+        gradient = self._gradient(tape.variable(x))
         rows = np.zeros((self.n, self.n))
         if type(gradient) is Variable and gradient.owner is tape:
             for k, unit in enumerate(np.eye(self.n)):
