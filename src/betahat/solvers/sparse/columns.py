@@ -10,6 +10,7 @@ import numpy as np
 
 from betahat.kernels import team
 from betahat.kernels.coordinate import descend_columns
+from betahat.kernels.gram import gram
 
 _CHUNK = 1 << 17  # numbers of X that stay in cache between two uses
 _SPREAD = 4096  # rows up to which a few sparse columns are worked on as if none of their numbers were zero
@@ -48,8 +49,8 @@ class Taken(ABC):
         """X_Wᵀv (w,)."""
 
     @abstractmethod
-    def gram(self, h: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
-        """X_Wᵀ diag(h) X_W for h (n,) ≥ 0, of all columns or `which` of them."""
+    def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """Σ hᵢ (xᵢ − m)(xᵢ − m)ᵀ for h (n,) ≥ 0 and m (w,), Σ h x / Σ h or zeros, of all columns or `which`."""
 
     @abstractmethod
     def squares(self, h: np.ndarray) -> np.ndarray:
@@ -118,10 +119,11 @@ class TakenDense(Taken):
     def products(self, v: np.ndarray) -> np.ndarray:
         return v @ self.X
 
-    def gram(self, h: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+    def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         X = self.X if which is None else self.X[:, which]
-        rooted = X * np.sqrt(h)[:, None]
-        return rooted.T @ rooted
+        middle = mean if which is None else mean[which]
+        high, low = gram(X, np.zeros((len(h), 0)), h, middle)
+        return (high + low)[:-1, :-1]
 
     def squares(self, h: np.ndarray) -> np.ndarray:
         return h @ (self.X * self.X)
@@ -169,10 +171,11 @@ class TakenSparse(Taken):
     def products(self, v: np.ndarray) -> np.ndarray:
         return np.asarray(self.X.T @ v)
 
-    def gram(self, h: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+    def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         X = self.X if which is None else self.X[:, which]
+        middle = mean if which is None else mean[which]
         weighted = type(X)((X.data * h[X.indices], X.indices, X.indptr), shape=X.shape)
-        return np.asarray((X.T @ weighted).todense())
+        return np.asarray((X.T @ weighted).todense()) - h.sum() * np.outer(middle, middle)
 
     def squares(self, h: np.ndarray) -> np.ndarray:
         squared = type(self.X)((self.X.data**2, self.X.indices, self.X.indptr), shape=self.X.shape)

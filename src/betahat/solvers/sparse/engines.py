@@ -253,11 +253,11 @@ class ByColumns(Engine):
         mean, hessian = self._moments.mean.copy(), None
         if len(support) <= _HESSIAN_UP_TO:
             taken = self._store.take(support)
-            hessian = taken.gram(h)
-            bend[support] = hessian.diagonal()
             if self.intercept and weight > 0:
                 mean[support] = taken.products(h) / weight
-                hessian = hessian - weight * np.outer(mean[support], mean[support])
+            middle = mean[support] * self.intercept
+            hessian = taken.gram(h, middle)
+            bend[support] = hessian.diagonal() + weight * middle**2
         level = (float(rows.share @ at.slopes), weight, mean) if self.intercept else None
         gap = None if at.gap is None else at.gap.gap
         return self._certified(

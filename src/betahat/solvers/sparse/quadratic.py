@@ -66,7 +66,7 @@ def minimise_columns(
 
     def step(z: np.ndarray, support: np.ndarray) -> bool:
         part = penalty.of(support)
-        inner = taken.gram(h, support) - h.sum() * np.outer(mean[support], mean[support])
+        inner = taken.gram(h, mean, support)
         slope = taken.products(rows[0])[support]
         if not _newton_step(z, support, inner, slope, part):
             return False

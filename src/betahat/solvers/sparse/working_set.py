@@ -223,7 +223,7 @@ def _step(
         q = q + h * level
     dense = isinstance(taken, TakenDense)
     if dense and len(beta) <= _GRAM_UP_TO:
-        H = taken.gram(h) - weight * np.outer(mean, mean)
+        H = taken.gram(h, mean)
         z = minimise_gram(H, g, beta, penalty, size, tolerance)
     else:
         z = minimise_columns(taken, h, q, mean, beta, penalty, size, tolerance)
