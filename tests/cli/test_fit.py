@@ -131,7 +131,7 @@ def test_a_fit_that_is_not_certified_ends_with_1_and_is_saved(betahat: Any, tmp_
         (["data.csv", "-y", "yy"], "no column 'yy'"),
         (["data.csv"], "target"),
         (["data.csv", "-y", "y", "-f", "y ~ x"], "not both"),
-        (["data.csv", "-y", "kind"], "kind"),
+        (["data.csv", "-y", "kind", "--model", "linear"], "kind"),
         (["data.csv", "-f", "y ~ nope"], "nope"),
         (["data.csv", "-f", "y ~ __import__('os')"], "__import__"),
         (["data.csv", "-f", "y ~ x", "--no-intercept"], "- 1"),

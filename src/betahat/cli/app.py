@@ -9,49 +9,30 @@ from typing import Annotated
 
 import typer
 
+from betahat.cli.options import (
+    Data,
+    Debug,
+    Exposure,
+    Frequency,
+    Groups,
+    Json,
+    Lags,
+    Level,
+    Memory,
+    Model,
+    Offset,
+    Table,
+)
+
 app = typer.Typer(
     name="betahat",
-    help="β̂ with proof: exact, certified least squares on files, databases and SQL of any size.",
+    help="β̂ with proof: exact, certified regressions on files, databases and SQL of any size.",
     epilog="Exit codes: 0 done, 1 the fit is not certified as a minimum, 2 wrong usage or data, 130 Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A CSV, Parquet or JSON file, a pattern ('part-*.parquet'), file.duckdb::table, or SQL text.",
-        show_default=False,
-    ),
-]
-Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A file that save() or --out wrote.", show_default=False)
-]
-Level = Annotated[float, typer.Option(help="Level of the confidence intervals.")]
-Table = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The table of a .duckdb file.", show_default=False)
-]
-Memory = Annotated[
-    str | None,
-    typer.Option(
-        "--memory-limit", metavar="SIZE", help="Memory for DuckDB, such as 1GB.", show_default=False
-    ),
-]
-Frequency = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column that says how many equal rows each row stands for.")
-]
-Groups = Annotated[
-    list[str] | None,
-    typer.Option(metavar="A,B", help="One or two columns with the labels of clusters, for --cov cluster."),
-]
-Lags = Annotated[int | None, typer.Option(help="Lags of --cov HAC.", show_default=False)]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead of text; undefined is null.")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def _version(wanted: bool) -> None:
@@ -87,11 +68,42 @@ def fit(
     columns: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="The columns of X (all others where not given).")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="linear, logistic, poisson, gamma, tweedie, binomial (proportions), negative_binomial, "
+            "inverse_gaussian or gaussian. Guessed from the target where not given.",
+        ),
+    ] = None,
     weights: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column with importance weights.")
+        str | None,
+        typer.Option(metavar="NAME", help="Column with importance weights; of proportions, the trials."),
     ] = None,
     frequency: Frequency = None,
     groups: Groups = None,
+    offset: Offset = None,
+    exposure: Exposure = None,
+    link: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the mean, where not the family's own: log, probit, sqrt, ..."),
+    ] = None,
+    power: Annotated[
+        float | None,
+        typer.Option(help="p of tweedie's variance φ μᵖ, 1.5 where not given.", show_default=False),
+    ] = None,
+    firth: Annotated[
+        bool, typer.Option("--firth", help="Logistic: reduce the bias, and stay finite if separated.")
+    ] = False,
+    separation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Where columns separate the classes, so that no maximum exists: warn (as if not given) or error.",
+        ),
+    ] = None,
     alpha: Annotated[float, typer.Option(help="Ridge penalty α/2 ‖β‖² on the mean loss.")] = 0.0,
     cov: Annotated[
         str,
@@ -122,11 +134,13 @@ def fit(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fit a linear regression and print its summary and certificate.
+    """Fit a linear, logistic or other generalized linear model, and print its summary and certificate.
 
     The data are read in blocks, so they may be larger than memory. Text columns are coded as categories.
 
     Example: betahat fit flights.parquet --formula "arr_delay ~ dep_delay + C(carrier)" --cov HC3 --out delays
+
+    Example: betahat fit patients.csv --target died --model logistic --columns age,ward
     """
     from betahat.cli.output import reporting
 
@@ -136,6 +150,7 @@ def fit(
         code = fit_command(
             report,
             data,
+            name=model,
             formula=formula,
             roles={
                 "target": names_in(target),
@@ -143,6 +158,8 @@ def fit(
                 "weights": weights,
                 "frequency": frequency,
                 "groups": names_in(groups),
+                "offset": offset,
+                "exposure": exposure,
             },
             options={"table": table, "memory_limit": memory_limit},
             parameters={
@@ -153,6 +170,7 @@ def fit(
                 "collinear": collinear,
                 "missing": missing,
             },
+            special={"link": link, "power": power, "firth": firth or None, "separation": separation},
             out=out,
             level=level,
         )
@@ -299,15 +317,24 @@ def predict(
     ],
     interval: Annotated[
         float | None,
-        typer.Option(help="Add prediction intervals of this level, such as 0.95.", show_default=False),
+        typer.Option(
+            help="Add intervals of this level, such as 0.95: of new observations, or where the model has a link, of "
+            "means and probabilities.",
+            show_default=False,
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(metavar="A,B", help="For a model fitted on an array: its columns, in order."),
     ] = None,
     name: Annotated[
-        str, typer.Option(help="Name of the new column; intervals get _low and _high behind it.")
-    ] = ("prediction"),
+        str,
+        typer.Option(
+            help="Name of the new column; intervals get _low and _high behind it, probabilities the class."
+        ),
+    ] = "prediction",
+    offset: Offset = None,
+    exposure: Exposure = None,
     table: Table = None,
     memory_limit: Memory = None,
     as_json: Json = False,
@@ -328,7 +355,7 @@ def predict(
             interval=interval,
             columns=names_in(columns),
             name=name,
-            options={"table": table, "memory_limit": memory_limit},
+            options={"table": table, "memory_limit": memory_limit, "offset": offset, "exposure": exposure},
         )
 
 

@@ -9,13 +9,12 @@ import numpy as np
 from betahat.cli.output import Report
 
 if TYPE_CHECKING:
-    from betahat.estimators.base import BaseLinear
     from betahat.estimators.nonlinear_regression import NonlinearRegression
 
 _LARGEST = 10  # parameters whose correlations are shown in full
 
 
-def print_correlation(report: Report, model: BaseLinear | NonlinearRegression) -> None:
+def print_correlation(report: Report, model: Any) -> None:
     """The lower triangle for a nonlinear model, where there are standard errors and it fits a terminal."""
     from betahat.inference.correlation import correlation_table
 
@@ -25,9 +24,9 @@ def print_correlation(report: Report, model: BaseLinear | NonlinearRegression) -
         _print(report, correlation_table(model._result.statistics.names, R))
 
 
-def correlation_values(model: BaseLinear | NonlinearRegression) -> dict[str, Any]:
+def correlation_values(model: Any) -> dict[str, Any]:
     """For JSON: the correlation of a nonlinear model's parameters in the summary's order, null where there is none."""
-    return {"correlation": _correlation(model)} if model._result.statistics.nonlinear else {}
+    return {"correlation": _correlation(model)} if _is_curve(model) else {}
 
 
 def print_profile(
@@ -52,10 +51,14 @@ def profile_values(model: NonlinearRegression, intervals: np.ndarray | None) -> 
     return {"profile": dict(zip(model.parameter_names_, intervals, strict=True))}
 
 
-def _correlation(model: BaseLinear | NonlinearRegression) -> np.ndarray | None:
+def _is_curve(model: Any) -> bool:
+    return getattr(model._result.statistics, "nonlinear", False)
+
+
+def _correlation(model: Any) -> np.ndarray | None:
     statistics = model._result.statistics
     if (
-        not statistics.nonlinear
+        not _is_curve(model)
         or model._result.refusal is not None
         or statistics.penalised
         or statistics.df_resid <= 0

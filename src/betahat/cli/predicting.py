@@ -14,8 +14,6 @@ from betahat.cli.showing import load_model
 if TYPE_CHECKING:
     from betahat.data import Block
     from betahat.data.design import Design
-    from betahat.estimators.base import BaseLinear
-    from betahat.estimators.nonlinear_regression import NonlinearRegression
 
 
 def predict_command(
@@ -38,21 +36,16 @@ def predict_command(
     model = load_model(path)
     if not model.certificate_.converged:
         report.warn(f"{str(path)!r} was saved without a certificate: {model.certificate_.message}")
-    targets = model._result.statistics.target_names
-    names = [name] if len(targets) == 1 else [f"{name}_{target}" for target in targets]
-    rows = 0
+    if options["exposure"] is not None and hasattr(model, "_check_exposure"):
+        model._check_exposure()
+    rows, names = 0, []
 
     with Progress("predicting", enabled=not report.as_json) as progress:
 
         def predict(block: Block) -> dict[str, np.ndarray]:
-            nonlocal rows
-            matrix = model._solver_rows(block.X)
-            made = dict(zip(names, model._predict_rows(matrix).T, strict=True))
-            if interval is not None:
-                bounds = model._bound_rows(matrix, interval, observation=True)
-                for k, each in enumerate(names):
-                    made[f"{each}_low"], made[f"{each}_high"] = bounds[:, k, 0], bounds[:, k, 1]
-            rows += len(block.X)
+            nonlocal rows, names
+            made = model._written(block, name, interval)
+            rows, names = rows + len(block.X), list(made)
             progress.say(f"predicting: {rows:,} rows")
             return made
 
@@ -63,7 +56,7 @@ def predict_command(
         report.note(f"{written:,} rows written to {out}")
 
 
-def _design(model: BaseLinear | NonlinearRegression, columns: list[str] | None) -> Design:
+def _design(model: Any, columns: list[str] | None) -> Design:
     """How the table becomes X: as in training, or by the names given for a model fitted on an array."""
     design: Design | None = model.design_
     if design is not None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from betahat.cli.curve_text import correlation_values, print_correlation
 from betahat.cli.output import Report
-from betahat.errors import StorageError
-
-if TYPE_CHECKING:
-    from betahat.estimators.base import BaseLinear
-    from betahat.estimators.nonlinear_regression import NonlinearRegression
+from betahat.errors import InferenceError, StorageError
 
 
 def show_command(report: Report, path: Path, *, explain: bool, level: float) -> None:
@@ -42,12 +38,15 @@ def load_model(path: Path) -> Any:
         ) from None
 
 
-def print_summary(report: Report, model: BaseLinear | NonlinearRegression, level: float) -> None:
+def print_summary(report: Report, model: Any, level: float) -> None:
     """The summary with its certificate, and the correlation of a curve's parameters; coloured on a terminal, the same
     text anywhere else."""
     from rich.text import Text
 
-    text = Text(str(model.summary(level)))
+    try:
+        text = Text(str(model.summary(level)))
+    except InferenceError as error:
+        text = Text(_estimates(model, str(error)))
     text.highlight_regex(r"^[^\n]+", "bold")
     text.highlight_regex(r"(?m)^-{8,}$", "dim")
     start = text.plain.rfind("\n" + model.certificate_.line())
@@ -58,7 +57,37 @@ def print_summary(report: Report, model: BaseLinear | NonlinearRegression, level
     print_correlation(report, model)
 
 
-def model_values(model: BaseLinear | NonlinearRegression, level: float) -> dict[str, Any]:
+def _estimates(model: Any, refusal: str) -> str:
+    """What can be said of a fit without a summary: its coefficients and its certificate."""
+    from betahat.inference.text import cell, number, table
+
+    s = model._result.statistics
+    several = len(s.target_names) > 1
+    rows = [
+        [cell(f"{target}:{name}" if several else name), number(value)]
+        for target, values in zip(s.target_names, s.estimate, strict=True)
+        for name, value in zip(s.names, values, strict=True)
+    ]
+    lines = [type(model).__name__, "", table(["name", "coefficient"], rows), model.certificate_.line()]
+    return "\n".join([*lines, f"No standard errors: {refusal}"])
+
+
+def _summary_values(model: Any, level: float) -> dict[str, Any]:
+    try:
+        return model.summary(level).to_dict()
+    except InferenceError as error:
+        s = model._result.statistics
+        targets = [
+            {
+                "name": target,
+                "coefficients": [{"name": n, "coefficient": v} for n, v in zip(s.names, values, strict=True)],
+            }
+            for target, values in zip(s.target_names, s.estimate, strict=True)
+        ]
+        return {"refused": str(error), "targets": targets}
+
+
+def model_values(model: Any, level: float) -> dict[str, Any]:
     """Everything `--json` says of a fitted model."""
     import betahat
 
@@ -67,7 +96,7 @@ def model_values(model: BaseLinear | NonlinearRegression, level: float) -> dict[
         "betahat": betahat.__version__,
         "class": type(model).__name__,
         "parameters": model.get_params(deep=False),
-        "summary": model.summary(level).to_dict(),
+        "summary": _summary_values(model, level),
         "certificate": {**model.certificate_.to_dict(), "line": model.certificate_.line()},
         "solver": model.solver_,
         "stop_reason": model.stop_reason_,

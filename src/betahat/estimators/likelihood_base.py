@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.source import ArraySource, Block, Source
+from betahat.data.source import ArraySource, Source
 from betahat.errors import (
     CertificateWarning,
     CollinearityWarning,
@@ -21,9 +21,10 @@ from betahat.errors import (
 )
 from betahat.estimators.checks import MISSING, check_choice, check_number
 from betahat.estimators.choices import check_budget, check_solver, check_tolerance
-from betahat.estimators.inputs import is_frame, refuse_no_weight
+from betahat.estimators.inputs import is_frame, refuse_no_weight, without_uncounted
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
 from betahat.estimators.rows import RowEstimator
+from betahat.estimators.smooth_fit import refuse_leverages
 from betahat.inference import check_cov_type
 from betahat.inference.distributions import check_level, t_quantile
 from betahat.models.linear import predict
@@ -81,7 +82,7 @@ class BaseLikelihood(RowEstimator):
         for name in ("fit_intercept", "warm_start"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name} (={getattr(self, name)!r}) must be True or False")
-        check_cov_type(self.cov_type)
+        refuse_leverages(check_cov_type(self.cov_type))
         check_solver(self.solver)
         check_budget(self.max_iter)
         check_tolerance(self.tol)
@@ -109,8 +110,10 @@ class BaseLikelihood(RowEstimator):
 
     def _fit_source(self, source: Source) -> None:
         if isinstance(source, ArraySource):
-            refuse_no_weight(next(source.blocks()))
+            block = next(source.blocks())
             source.readings -= 1  # a look at the weights is not a reading
+            refuse_no_weight(block)
+            source = without_uncounted(source, block)
         if self.design_ is not None and self.design_.offset_names.exposure is not None:
             self._check_exposure()
         has_intercept = bool(self.fit_intercept)
@@ -242,7 +245,3 @@ class BaseLikelihood(RowEstimator):
             np.maximum(variance, 0.0)
         )
         return np.stack([centre - half, centre + half], axis=-1)
-
-    @abstractmethod
-    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
-        """What `betahat predict` writes (see `betahat.estimators.written`)."""

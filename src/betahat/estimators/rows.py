@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from betahat.data.missing import unmasked
-from betahat.data.source import Source
+from betahat.data.source import Block, Source
 from betahat.estimators.inputs import (
     array_source,
     is_frame,
@@ -127,6 +128,10 @@ class RowEstimator(BaseEstimator):
             )
         X = validate_data(self, unmasked(X), reset=False, accept_sparse=self._sparse, dtype="numeric")
         return numbers(X, "X")
+
+    @abstractmethod
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        """What `betahat predict` writes (see `betahat.estimators.written`)."""
 
     def save(self, path: Any) -> None:
         """Write the fitted model to one file (safetensors with JSON metadata): no rows, no pickle."""

@@ -7,18 +7,12 @@ called `name` and, with a level, the ends of their intervals, called `name_low` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from betahat.data.source import Block
 from betahat.errors import DataError
-
-
-class Writes(Protocol):
-    """An estimator as `betahat predict` sees it."""
-
-    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]: ...
 
 
 def target_columns(model: Any, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
