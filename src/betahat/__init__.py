@@ -18,6 +18,7 @@ _WHERE = {
     "LinearRegression": "estimators.linear_regression",
     "GammaRegressor": "estimators.gamma_regressor",
     "GeneralizedLinearModel": "estimators.generalized_linear_model",
+    "HuberRegressor": "estimators.huber_regressor",
     "LogisticRegression": "estimators.logistic_regression",
     "NonlinearRegression": "estimators.nonlinear_regression",
     "PoissonRegressor": "estimators.poisson_regressor",

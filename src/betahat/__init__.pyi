@@ -32,6 +32,7 @@ from betahat.errors import UnseenLevelError as UnseenLevelError
 from betahat.estimators.elastic_net import ElasticNet as ElasticNet
 from betahat.estimators.elastic_net_cv import ElasticNetCV as ElasticNetCV
 from betahat.estimators.formula import fit as fit
+from betahat.estimators.huber_regressor import HuberRegressor as HuberRegressor
 from betahat.estimators.lasso import Lasso as Lasso
 from betahat.estimators.lasso_cv import LassoCV as LassoCV
 from betahat.estimators.linear_regression import LinearRegression as LinearRegression

@@ -171,7 +171,7 @@ def _statistics(
     elif free:
         try:
             refuse_unrepresentable(at.scale, float(sums.magnitude.max(initial=0)) / sums.weight)
-            inverse, centre, weight = _inverse(sums.hessian, at)
+            inverse, centre, weight = inverse_hessian(sums.hessian, at)
             kind = "HC0" if kind == "nonrobust" else kind
             refuse_leverages(kind)
             if start.counts.observations > rank:
@@ -210,7 +210,7 @@ def refuse_leverages(kind: str) -> None:
         )
 
 
-def _inverse(H: np.ndarray, at: Coordinates) -> tuple[np.ndarray, np.ndarray, float]:
+def inverse_hessian(H: np.ndarray, at: Coordinates) -> tuple[np.ndarray, np.ndarray, float]:
     """(Σ w L'' x xᵀ)⁻¹ in the directions that are determined, the intercept first; the columns' means by the weights
     w L'', about which intercept and slopes are uncorrelated; and the sum of these weights.
 

@@ -24,6 +24,7 @@ _STORED = {
     "ElasticNetCV": _Stored("elastic_net_cv", "storing_selected"),
     "GammaRegressor": _Stored("gamma_regressor", "storing_likelihood"),
     "GeneralizedLinearModel": _Stored("generalized_linear_model", "storing_likelihood"),
+    "HuberRegressor": _Stored("huber_regressor", "storing_huber"),
     "Lasso": _Stored("lasso", "storing_linear"),
     "LassoCV": _Stored("lasso_cv", "storing_selected"),
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
