@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from betahat.data.frame import refuse_inexact
-from betahat.data.missing import as_doubles, unmasked
+from betahat.data.missing import all_finite, as_doubles, unmasked
 from betahat.data.passes import combined_weight
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
@@ -129,6 +129,24 @@ def refuse_no_weight(block: Block) -> None:
             "no row counts: sample_weight, frequency_weight or their product is zero in every row; at least one row "
             "must have positive weights"
         )
+
+
+def without_uncounted(source: ArraySource, block: Block) -> ArraySource:
+    """The source, or where rows of weight zero hold NaN or infinities one without these rows, of which `block` is the
+    whole."""
+    weight = combined_weight(block)
+    if weight is None or (weight > 0).all():
+        return source
+    keep = weight > 0
+    rest = block.X[~keep]
+    if all_finite(rest.data if hasattr(rest, "tocsr") else np.asarray(rest)):
+        return source
+    parts = (block.X, block.y, block.weight, block.frequency, block.groups)
+    X, y, w, f, groups = (None if part is None else part[keep] for part in parts)
+    low, offset = (None if part is None else part[keep] for part in (block.X_low, block.offset))
+    return ArraySource(
+        X, np.asarray(y), w, f, groups, source.names, source.target_names, low, offset, source.classes
+    )
 
 
 def refuse_beside_source(source: Source, **given: Any) -> None:

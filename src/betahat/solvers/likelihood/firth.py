@@ -22,6 +22,7 @@ from betahat.solvers.trace import Trace
 _CHUNK = 1 << 19
 _MOST = 1000
 _STILL = 1e-13
+_FLAT_UP_TO = 0.1  # of a step, where values are too flat to tell points apart
 _LONGEST = 5.0  # change of a standardised coefficient in one step
 _QUOTIENTS_UP_TO = 60  # coefficients for which the Hessian is found by differences of the derivative
 
@@ -130,39 +131,46 @@ def firth(
             return point, "converged", taken
         if taken == most:
             break
-        following = _advance(objective, point, step)
+        following = _advance(objective, point, step, free)
         if following is None:
             return point, "converged" if small else "no progress", taken
         point = following
     return point, "budget spent", most
 
 
+def _against(point: FirthPoint, gradient: np.ndarray, free: np.ndarray | None) -> np.ndarray:
+    """W I⁻¹ g, within the directions that are free."""
+    if free is None:
+        return np.linalg.solve(point.information, point.sums.weight * gradient)
+    return free @ np.linalg.solve(free.T @ point.information @ free, point.sums.weight * (free.T @ gradient))
+
+
 def _scoring(point: FirthPoint, free: np.ndarray | None) -> np.ndarray:
     """I⁻¹U*, no coefficient by more than `_LONGEST`."""
-    W = point.sums.weight
-    if free is None:
-        step = np.linalg.solve(point.information, -W * point.gradient)
-    else:
-        inside = np.linalg.solve(free.T @ point.information @ free, -W * (free.T @ point.gradient))
-        step = free @ inside
+    step = -_against(point, point.gradient, free)
     longest = float(np.abs(step).max(initial=0))
     return step if longest <= _LONGEST else step * (_LONGEST / longest)
 
 
-def _advance(objective: SmoothObjective, point: FirthPoint, step: np.ndarray) -> FirthPoint | None:
+def _advance(
+    objective: SmoothObjective, point: FirthPoint, step: np.ndarray, free: np.ndarray | None
+) -> FirthPoint | None:
+    """The point after the longest of 1, ½, … of the step that helps; None where none does.
+
+    Where values are too flat to tell points apart, gᵀI⁻¹g does: short enough steps always make it less.
+    """
     unseen, share = 1e-13 * max(1.0, abs(point.value)), 1.0
-    steep = float(np.abs(point.gradient).max(initial=0))
+    steep = float(point.gradient @ _against(point, point.gradient, free))
     while share > 1e-6:
         following = firth_point(objective, point.theta + share * step)
         if following is not None and following.value < point.value - unseen:
             return following
-        if (
-            following is not None
-            and following.value <= point.value + unseen
-            and float(np.abs(following.gradient).max(initial=0)) < steep
-        ):
-            return following  # too flat for values to tell; the derivatives still do
-        if abs(float(point.gradient @ step)) * share <= unseen:
+        flat = abs(float(point.gradient @ step)) * share <= unseen
+        if following is not None and following.value <= point.value + unseen and flat:
+            gradient = following.gradient
+            if float(gradient @ _against(point, gradient, free)) < steep:
+                return following
+        if flat and share < _FLAT_UP_TO:
             return None
         share *= 0.5
     return None
