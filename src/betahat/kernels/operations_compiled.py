@@ -38,11 +38,7 @@ _LN2, _LN10, _ERF = math.log(2), math.log(10), 2 / math.sqrt(math.pi)
 
 @compiled
 def one(code, a):
-    """An operation of one number."""
-    if code == EXP:
-        return np.exp(a)
-    if code == LOG:
-        return np.log(a)
+    """An operation of one number; exp and log are made a register at a time, see `block_math`."""
     if code == SQRT:
         return np.sqrt(a)
     if code == RECIPROCAL:

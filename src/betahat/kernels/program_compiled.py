@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from betahat.kernels.block_math import exp_of_block, log_of_block
 from betahat.kernels.compiled import compiled
 from betahat.kernels.operations_compiled import bend_of_one, one, slope_of_one
-from betahat.kernels.program import ADD, DIVIDE, EXP, MULTIPLY, NEGATIVE, POWER, SQUARE, SUBTRACT
+from betahat.kernels.program import ADD, DIVIDE, EXP, LOG, MULTIPLY, NEGATIVE, POWER, SQUARE, SUBTRACT
 
 BLOCK = 128
+"""Rows, a multiple of the lanes of any register."""
 
 
 @compiled
@@ -54,8 +56,9 @@ def run(operations, slots, first, count):
             for i in range(count):
                 u[i] = a[i] * a[i]
         elif code == EXP:
-            for i in range(count):
-                u[i] = np.exp(a[i])
+            exp_of_block(a.ctypes.data, u.ctypes.data, count)
+        elif code == LOG:
+            log_of_block(a.ctypes.data, u.ctypes.data, count)
         elif code == POWER:
             for i in range(count):
                 u[i] = a[i] ** b[i]

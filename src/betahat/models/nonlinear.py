@@ -37,6 +37,7 @@ class NonlinearModel:
         """Whether f may still be one."""
         self._raw: tuple[Any, np.ndarray, Any] | None = None
         self._wide: tuple[Any, np.ndarray, np.ndarray] | None = None
+        self._wide_X: tuple[np.ndarray, np.ndarray] | None = None
         self.evaluations = self.jacobians = 0
 
     @property
@@ -90,8 +91,11 @@ class NonlinearModel:
         self.evaluations += 1
         with np.errstate(all="ignore"):
             try:
+                if self._wide_X is None or self._wide_X[0] is not X:
+                    self._wide_X = X, X.astype(np.longdouble)
+                    self._wide_X[1].flags.writeable = False  # as X is
                 wide = beta.astype(np.longdouble)
-                value = np.asarray(self._f(X.astype(np.longdouble), *self._arguments(wide)))
+                value = np.asarray(self._f(self._wide_X[1], *self._arguments(wide)))
             except (TypeError, ValueError, ArithmeticError):  # f insists on float64
                 return self.predict(X, beta)
         real = value.size == len(X) and value.dtype.kind == "f"
@@ -193,7 +197,7 @@ class NonlinearModel:
 
     def forget(self) -> None:
         """Let go of the rows that derivatives were last taken for."""
-        self._rows = self._raw = self._wide = None
+        self._rows = self._raw = self._wide = self._wide_X = None
 
     def tell(self, X: np.ndarray) -> None:
         """Take down the work of a fit to these rows, if a formula would have saved it."""
@@ -201,7 +205,7 @@ class NonlinearModel:
             spend(self.evaluations + self.jacobians, len(X))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_rows": None, "_raw": None, "_wide": None}
+        return {**vars(self), "_rows": None, "_raw": None, "_wide": None, "_wide_X": None}
 
     # the ways to a derivative ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ _ROUNDS = 30
 _SAFE = 1e-6  # relative pivot of R from which on its inverse is as good as its singular values
 _SINGULAR = 1e-13  # relative singular value of the scaled J below which a direction is not determined
 _MOVED = 1e-4  # relative step after which second derivatives are computed anew
-_LAST = 1e-9  # relative step after which the next would be within rounding
+_LAST = 1e-8  # relative step after which the next would be within rounding
+_STILL = 4 * _EPS  # and a step that is
 _USELESS = 0.5  # share of ‖Qᵀr‖ left by a step from which on rounding rules
 _WORSE = 1e-8  # relative rise of J that is still taken for rounding
 
@@ -55,13 +56,17 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
             break  # not a minimum: the certificate will say so
         there = x.copy()
         there[here.free] += step
+        change = relative_change(there, x)
+        if change <= _STILL:
+            moved, state.stop_reason = min(moved, change), "converged"
+            break
         if box is not None and not box.contains(there):
             break
         new_r = problem.precise_residuals(there)
         value, after = half_square(new_r), _at(problem, there, new_r, here)
         if not value <= state.value * (1 + _WORSE) or not after.size < here.size:
             break
-        moved, useless = relative_change(there, x), after.size > _USELESS * here.size
+        moved, useless = change, after.size > _USELESS * here.size
         x, r, here = there, new_r, after
         state = State(x, value, after.gradient, "converged")
         trace.add(value, float(np.abs(after.gradient).max()), moved)
