@@ -6,11 +6,14 @@ from typing import final
 
 import numpy as np
 
+from betahat.data.passes import fold
 from betahat.data.source import ArraySource, Block, Source
 from betahat.objective.linear import LinearObjective
 from betahat.objective.smooth import EVERYTHING, GRADIENT, VALUE
 from betahat.objective.softmax import JUDGED, SoftmaxObjective
+from betahat.objective.softmax_blocks import BlockSums
 from betahat.penalties import NoPenalty, Penalty
+from betahat.solvers.descent.base import Limits
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.likelihood.newton import is_finite, is_safe, newton, start_at
 from betahat.solvers.likelihood.solve import (
@@ -23,50 +26,45 @@ from betahat.solvers.likelihood.solve import (
     least_squares,
     refuse_not_finite,
 )
-from betahat.solvers.linear_descent import Method
+from betahat.solvers.linear_descent import MOST_ITERATIONS, Method
 from betahat.solvers.named import named
 from betahat.solvers.smooth import SmoothFit, coordinates_of, descend
 from betahat.solvers.trace import Trace
 
 _LOOK_AFTER, _LIMIT_STEPS = 8, 30
+_ROUGH = 1e-2  # relative gradient at which the blocks of the Hessian are worth their cost
 
 
 @final
 class SoftmaxProblem(Problem):
-    """J at θ = origin + B x, where B makes a bound on the Hessian the identity (Böhning 1992).
+    """J at θ = origin + B x, where B brings the Hessian near the identity.
 
-    ∂²L/∂η² ≤ ½ I for every row, so that H ≤ ½ M + R'' with M the columns' moments: with its Cholesky factor x has a
-    Hessian of at most 1, and a descent in x needs a tenth of the steps.
+    factors (t, k, k) : Cholesky factors L, a matrix for each predictor, with θₖ = originₖ + L⁻ᵀ xₖ.
     """
 
-    def __init__(self, objective: SoftmaxObjective, origin: np.ndarray, moments: np.ndarray) -> None:
-        self.objective, self.origin = objective, origin
+    def __init__(self, objective: SoftmaxObjective, origin: np.ndarray, factors: np.ndarray) -> None:
+        self.objective, self.origin, self._factors = objective, origin, factors
         self.start = np.zeros(len(origin))
-        first, at = int(objective.at.intercept), objective.at
-        bound = 0.5 * moments
-        inner = bound[first:, first:]
-        ridge = np.concatenate([np.zeros(first), objective.penalty.curvature / at.scale**2])
-        inner += at.pulled_twice(np.diag(ridge))[first:, first:]
-        inner[np.diag_indices_from(inner)] += 1e-8
-        self._first = first
-        self._L = np.linalg.cholesky(inner)
 
     def theta(self, x: np.ndarray) -> np.ndarray:
         """θ at x."""
         from scipy.linalg import solve_triangular
 
-        parts = x.reshape(self.objective.t, -1).copy()
-        slopes = parts[:, self._first :]
-        parts[:, self._first :] = solve_triangular(self._L, slopes.T, lower=True, trans="T").T
-        return self.origin + parts.ravel()
+        parts = x.reshape(self.objective.t, -1)
+        moved = [
+            solve_triangular(L, part, lower=True, trans="T")
+            for L, part in zip(self._factors, parts, strict=True)
+        ]
+        return self.origin + np.concatenate(moved)
 
     def _back(self, g: np.ndarray) -> np.ndarray:
         """A derivative by θ as one by x."""
         from scipy.linalg import solve_triangular
 
-        parts = g.reshape(self.objective.t, -1).copy()
-        parts[:, self._first :] = solve_triangular(self._L, parts[:, self._first :].T, lower=True).T
-        return parts.ravel()
+        parts = g.reshape(self.objective.t, -1)
+        return np.concatenate([
+            solve_triangular(L, part, lower=True) for L, part in zip(self._factors, parts, strict=True)
+        ])  # fmt: skip
 
     def value(self, x: np.ndarray) -> float:
         self.evaluations += 1
@@ -88,8 +86,29 @@ class SoftmaxProblem(Problem):
         direction = self.theta(v) - self.origin
         return self._back(self.objective.product(self.theta(x), direction))
 
-    def largest_curvature(self) -> float | None:
-        return 1.0 if not self._first else None
+
+def bound_factors(objective: SoftmaxObjective) -> np.ndarray:
+    """Of ½ M + R'', which bounds the Hessian everywhere since ∂²L/∂η² ≤ ½ I (Böhning 1992); M the columns' moments."""
+    H = 0.5 * _moments(objective)
+    return np.repeat(_factor(objective, H)[None], objective.t, axis=0)
+
+
+def block_factors(objective: SoftmaxObjective, theta: np.ndarray) -> np.ndarray:
+    """Of the Hessian's own diagonal blocks at θ."""
+    sums = fold(objective.source, BlockSums(objective.at, theta, objective.t, objective.reference))
+    return np.array([_factor(objective, objective.at.pulled_twice(H / sums.weight)) for H in sums.blocks])
+
+
+def _factor(objective: SoftmaxObjective, H: np.ndarray) -> np.ndarray:
+    first, at = int(objective.at.intercept), objective.at
+    H = H.copy()
+    if at.basis is None:
+        inner = H[first:, first:]
+        inner[np.diag_indices_from(inner)] += objective.penalty.curvature / at.scale**2
+    if first and not objective.reference:
+        H[0, 0] += 1.0 / objective.t
+    H[np.diag_indices_from(H)] += 1e-9 * np.maximum(H.diagonal(), H.diagonal().max(initial=0) * 1e-6)
+    return np.linalg.cholesky(H)
 
 
 def solve_softmax(
@@ -179,15 +198,20 @@ def _descend(
         start = least_squares(source, penalty, objective.at.intercept, collinear)
         at = coordinates_of(start, penalty, objective.at.intercept, collinear)
         objective = SoftmaxObjective(source, objective.classes, penalty, at, objective.reference)
-    problem = SoftmaxProblem(objective, _theta(objective, levels, warm), _moments(objective))
+    problem = SoftmaxProblem(objective, _theta(objective, levels, warm), bound_factors(objective))
     size = len(problem.origin)
     way = "lbfgs" if method is None else method.solver
     solver = named(way) if isinstance(way, str) else way
+    much = EVERYTHING if size <= NEWTON_UP_TO else JUDGED
     with np.errstate(all="ignore"):
-        found = descend(problem, solver, method, EVERYTHING if size <= NEWTON_UP_TO else JUDGED)
+        if way == "lbfgs" and (method is None or method.max_iter is None):
+            state = solver.run(problem, Limits(_ROUGH, MOST_ITERATIONS), Trace(), None)
+            theta = problem.theta(state.x)
+            problem = SoftmaxProblem(objective, theta, block_factors(objective, theta))
+        found = descend(problem, solver, method, much)
     found.why = (
-        f"with {size} coefficients Newton's equations would cost more than many gradients, and the bound ½ XᵀWX on the "
-        "Hessian makes these few"
+        f"with {size} coefficients Newton's equations would cost more than many gradients, and the Hessian's "
+        "diagonal blocks make these few"
         if method is None
         else "it was asked for"
     )
