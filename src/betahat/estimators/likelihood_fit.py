@@ -30,6 +30,7 @@ from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.likelihood.solve import LikelihoodFit, refuse_not_finite, solve_likelihood
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.separation import Separation
+from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import Trace
 
 
@@ -69,6 +70,8 @@ class LikelihoodResult:
     """Why there are no standard errors."""
     separation: str | None = None
     """What separates the classes, in words, where no maximum exists."""
+    sparse: SparseDetails | None = None
+    """How many coefficients are not zero, where a penalty sets them to zero."""
     inference: Any = field(default=None)
 
 
@@ -85,24 +88,14 @@ def _fit(
     source: Source, family: Family, penalty: Callable[[float], Penalty], settings: Settings,
     warm: tuple[np.ndarray, float] | None,
 ) -> LikelihoodResult:  # fmt: skip
-    if len(source.target_names) != 1:
-        raise ValueError(
-            f"y has {len(source.target_names)} targets; this model is fitted to one: fit a model for each"
-        )
-    sums = target_sums(source, family)
-    if not sums.counts.rows:
-        raise DataError("the data have no rows (0 samples); nothing can be fitted")
-    if not sums.counts.weight > 0:
-        raise DataError(
-            "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
-        )
-    if not sums.finite:
-        refuse_not_finite(source, family.name)
+    sums = check_targets(source, family)
     R = penalty(sums.counts.weight)
     level = null_level(source, family, sums, settings.fit_intercept)
     free, kind = isinstance(R, NoPenalty), kind_of(family)
     detector = (
-        Detector(source, kind, settings.fit_intercept, settings.classes or None) if free and kind else None
+        Detector(source, kind, settings.fit_intercept, settings.classes or None, settings.collinear)
+        if free and kind
+        else None
     )
     fit = solve_likelihood(
         source, family, R, settings.fit_intercept, settings.collinear, level, settings.method,
@@ -119,6 +112,8 @@ def _fit(
     separation = edge
     if detector is not None and certificate.error_bound_kind != "bound":
         separation = detector.at(coef, intercept)  # only a bound proves that a maximum exists
+    if detector is not None:
+        certificate = detector.told(certificate)
     if separation is not None:
         certificate = without_maximum(certificate, separation, separation.infinite)
     statistics, refusal = _statistics(
@@ -130,6 +125,24 @@ def _fit(
         fit.start.remarks if fit.start is not None and isinstance(R, NoPenalty) else [], statistics, settings.alpha,
         refusal, None if separation is None else words(separation, family.name, edge is not None),
     )  # fmt: skip
+
+
+def check_targets(source: Source, family: Family) -> TargetSums:
+    """What the targets say; raises where nothing can be fitted to them."""
+    if len(source.target_names) != 1:
+        raise ValueError(
+            f"y has {len(source.target_names)} targets; this model is fitted to one: fit a model for each"
+        )
+    sums = target_sums(source, family)
+    if not sums.counts.rows:
+        raise DataError("the data have no rows (0 samples); nothing can be fitted")
+    if not sums.counts.weight > 0:
+        raise DataError(
+            "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
+        )
+    if not sums.finite:
+        refuse_not_finite(source, family.name)
+    return sums
 
 
 def _statistics(
@@ -191,7 +204,7 @@ def _statistics(
         null_deviance=null_deviance, pearson=mean_sums.pearson,
         log_likelihood=constant - at_end.value / phi,
         null_log_likelihood=(
-            _null_of_gaussian(source, family, sums, null_deviance)
+            null_of_gaussian(source, family, sums, null_deviance)
             if profiled
             else constant - null_sum / phi
         ),
@@ -203,7 +216,7 @@ def _statistics(
     ), refusal  # fmt: skip
 
 
-def _null_of_gaussian(source: Source, family: Family, sums: TargetSums, null_deviance: float) -> float:
+def null_of_gaussian(source: Source, family: Family, sums: TargetSums, null_deviance: float) -> float:
     """The log-likelihood of the model without columns, with its own φ."""
     phi = null_deviance / sums.counts.observations
     if not phi > 0:

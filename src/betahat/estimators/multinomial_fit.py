@@ -66,7 +66,11 @@ def _fit(
     R = penalty(weight)
     levels = np.log(sums.weights / weight)
     free = isinstance(R, NoPenalty)
-    detector = Detector(source, "multinomial", settings.fit_intercept, settings.classes) if free else None
+    detector = (
+        Detector(source, "multinomial", settings.fit_intercept, settings.classes, settings.collinear)
+        if free
+        else None
+    )
     fit = solve_softmax(
         source, K, R, settings.fit_intercept, settings.collinear, levels, settings.method,
         None if detector is None else detector.look, warm,
@@ -80,6 +84,8 @@ def _fit(
     separation = None
     if detector is not None and certificate.error_bound_kind != "bound":
         separation = detector.at(beta, level)  # only a bound proves that a maximum exists
+    if detector is not None:
+        certificate = detector.told(certificate)
     if separation is not None:
         certificate = without_maximum(certificate, separation, _against_first(separation.span).any(axis=0))
     if free:  # the reference's coefficients are zero; shown are those of smallest norm, which sum to zero

@@ -38,8 +38,11 @@ class Detector:
     kind: str
     intercept: bool
     labels: tuple[str, ...] | None = None
+    collinear: str = "minimum_norm"
     found: Separation | None = None
     asked: bool = False
+    doubt: str = ""
+    """Why it is not certain that a maximum exists, where none was found to be missing."""
 
     def look(self, objective: Any, point: Any) -> Separation | None:
         """What separates the rows, from where a solver does not settle; None where a maximum exists."""
@@ -58,9 +61,18 @@ class Detector:
             found = find_separation(
                 self.source, self.kind, self.intercept, self.source.names, self.labels,  # pyright: ignore[reportArgumentType]
                 hint if self.kind == "multinomial" else hint[0],
+                "drop" if self.collinear == "drop" else "minimum_norm",
             )  # fmt: skip
             self.asked, self.found = True, None if found.kind == "none" else found
+            if found.kind == "none" and not found.certain:
+                self.doubt = found.message
         return self.found
+
+    def told(self, certificate: Certificate) -> Certificate:
+        """The certificate with what is in doubt, where something is."""
+        if not self.doubt or certificate.error_bound_kind == "bound":
+            return certificate
+        return replace(certificate, message=f"{certificate.message}; {self.doubt}")
 
 
 def one_sided(sums: TargetSums, kind: str | None, labels: tuple[str, ...], m: int) -> Separation | None:
