@@ -26,10 +26,11 @@ def check_same(source: Source, family: Family, s: LikelihoodStatistics) -> None:
     """DataError for other rows than those of the fit."""
     found = target_sums(source, family).fingerprint
     for name, value in found.items():
-        if not abs(value - s.fingerprint[name]) <= _SAME * max(abs(value), abs(s.fingerprint[name])):
+        stored = s.fingerprint[name]
+        if value != stored and not abs(value - stored) <= _SAME * max(abs(value), abs(stored)):
             raise DataError(
                 f"these are not the rows of the fit: {_WORDS[name]} is {value:.10g} here and was "
-                f"{s.fingerprint[name]:.10g}; give X, y and weights as they were given to fit"
+                f"{stored:.10g}; give X, y and weights as they were given to fit"
             )
 
 

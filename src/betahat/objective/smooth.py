@@ -221,7 +221,7 @@ def pearson(family: Family, slopes: np.ndarray, w: np.ndarray, eta: np.ndarray) 
     """Σ w (y − μ)²/V(μ), which is Σ w L'²/E L''; `slopes` are w L'."""
     bend = w * family.expected_curvature(eta)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(slopes == 0, 0.0, slopes**2 / bend).sum())
+        return float(np.where(slopes == 0, 0.0, (slopes / np.sqrt(bend)) ** 2).sum())
 
 
 @final

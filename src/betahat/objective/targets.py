@@ -20,9 +20,8 @@ class TargetSums(Statistic):
     """Sums over the targets y (n,) of rows that count; X is not looked at.
 
     counts; total Σ w y, squares Σ w y²; smallest, largest; value Σ w L(y, `at`) at one predictor; saturated
-    Σ w min L(y, ·); constant Σ f (log p(y | μ, 1/w) +
-    w L(y, η)), which no η changes; has_offset : whether any row has one that is not 0; finite : whether y and offsets
-    are.
+    Σ w min L(y, ·); constant Σ f (log p(y | μ, 1/w) + w L(y, η)), which no η changes; offset Σ w o and log_exposure
+    log Σ w exp o; has_offset : whether any row has one that is not 0; finite : whether y and offsets are.
     """
 
     def __init__(self, family: Family) -> None:
@@ -30,6 +29,7 @@ class TargetSums(Statistic):
         self.counts = Counts()
         self.total, self.squares, self.smallest, self.largest = 0.0, 0.0, np.inf, -np.inf
         self.value, self.saturated, self.constant = 0.0, 0.0, 0.0
+        self.offset, self.log_exposure = 0.0, -np.inf
         self.has_offset, self.finite = False, True
         self.at: float | None = None
 
@@ -45,12 +45,18 @@ class TargetSums(Statistic):
         some, its_weight = distinct(y, w)
         family.check_target(some)
         self.total += float(its_weight @ some)
-        self.squares += float(its_weight @ (some * some))
+        with np.errstate(over="ignore"):  # it only tells rows apart
+            self.squares += float(its_weight @ (some * some))
         self.smallest, self.largest = (
             min(self.smallest, float(some.min())),
             max(self.largest, float(some.max())),
         )
-        self.has_offset |= offset is not None and bool(offset.any())
+        if offset is not None:
+            self.has_offset |= bool(offset.any())
+            self.offset += float(w @ offset)
+            top = float(offset.max())
+            here = top + float(np.log(w @ np.exp(offset - top)))
+            self.log_exposure = float(np.logaddexp(self.log_exposure, here))
         if self.at is None:
             self.at = level_of(
                 family, float(its_weight @ some) / float(its_weight.sum()), float(its_weight.sum())
@@ -69,8 +75,9 @@ class TargetSums(Statistic):
 
     def merge(self, other: TargetSums) -> None:
         self.counts.merge(other.counts)
-        for name in ("total", "squares", "value", "saturated", "constant"):
+        for name in ("total", "squares", "value", "saturated", "constant", "offset"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.log_exposure = float(np.logaddexp(self.log_exposure, other.log_exposure))
         self.smallest, self.largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
         self.has_offset, self.finite = self.has_offset | other.has_offset, self.finite & other.finite
 
@@ -142,8 +149,13 @@ def null_level(source: Source, family: Family, sums: TargetSums, intercept: bool
     level = level_of(family, sums.mean, sums.counts.weight)
     if not sums.has_offset:
         return level
+    weight = sums.counts.weight
+    level -= sums.log_exposure - float(np.log(weight)) if family.link == "log" else sums.offset / weight
     for _ in range(100):
-        slope, bend = _derivatives(source, family, level)
+        with np.errstate(all="ignore"):
+            slope, bend = _derivatives(source, family, level)
+        if not np.isfinite(slope):
+            break
         step = float(np.clip(-slope / bend, -5.0, 5.0)) if bend > 0 else -float(np.sign(slope))
         level += step
         if abs(step) <= 1e-14 * max(1.0, abs(level)):

@@ -86,11 +86,11 @@ def relative(step: np.ndarray, theta: np.ndarray, unit: float) -> float:
 
 def is_safe(H: np.ndarray) -> bool:
     """Whether a Hessian is far from singular, so that no direction is open."""
-    scale = np.sqrt(H.diagonal())
     if not len(H):
         return True
-    if not (np.isfinite(scale).all() and scale.min() > 0):
+    if not (np.isfinite(H).all() and H.diagonal().min() > 0):
         return False
+    scale = np.sqrt(H.diagonal())
     try:
         L = np.linalg.cholesky(H / scale[:, None] / scale)
     except np.linalg.LinAlgError:
