@@ -66,7 +66,7 @@ def contestants(X: Any, y: np.ndarray, alpha: float, logistic: bool) -> dict[str
     from glum import GeneralizedLinearRegressor
     from skglm import Lasso as SkglmLasso
     from skglm import SparseLogisticRegression
-    from sklearn.linear_model import Lasso, LogisticRegression
+    from sklearn.linear_model import Lasso
 
     n, p = X.shape
 
@@ -90,12 +90,6 @@ def contestants(X: Any, y: np.ndarray, alpha: float, logistic: bool) -> dict[str
         C = 1 / (n * alpha)
         found = {
             "skglm": simple(lambda tol: SparseLogisticRegression(alpha=alpha, tol=tol, max_iter=500), y),
-            "scikit-learn liblinear": simple(
-                lambda tol: LogisticRegression(
-                    C=C, l1_ratio=1, solver="liblinear", tol=tol, max_iter=10_000, intercept_scaling=1e4
-                ),
-                y,
-            ),
             # it fits no intercept, which is less to do
             "celer (no intercept)": simple(
                 lambda tol: CelerLogistic(C=C, tol=tol, fit_intercept=False, max_iter=500), y
