@@ -31,11 +31,11 @@ def class_codes(y: Any) -> tuple[np.ndarray, np.ndarray]:
         column_or_1d(y, warn=True)  # as scikit-learn does; what it returns may have lost the type
     elif not hasattr(y, "dtype") and hasattr(y, "__array__"):
         y = np.asarray(y)
-    if np.iscomplexobj(y):
+    if isinstance(y, np.ndarray) and y.dtype.kind == "c":
         raise DataError("Complex data not supported: y holds complex numbers, and labels are expected")
     if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    if not hasattr(y, "__len__") or np.ndim(y) == 0:
+    if isinstance(y, str) or not hasattr(y, "__len__") or getattr(y, "ndim", 1) == 0:
         raise DataError(f"y (={y!r}) must hold one label for each row of X, (n,)")
     _, codes, classes = read_labels(y, len(y))
     missing = int(np.isnan(codes).sum())
