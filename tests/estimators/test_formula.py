@@ -150,7 +150,7 @@ def test_incomplete_rows_are_left_out_and_told(tmp_path: Path, kind: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        (("y ~ x", DATA, {"model": "logistic"}), ValueError, "model"),
+        (("y ~ x", DATA, {"model": "logstic"}), ValueError, "model"),
         (("y ~ x", DATA, {"colinear": "drop"}), TypeError, "did you mean 'collinear'"),
         (("y ~ x", DATA, {"fit_intercept": False}), TypeError, "fit_intercept"),
         (("y ~ x", DATA, {"cov_type": "HC9"}), ValueError, "cov_type"),
