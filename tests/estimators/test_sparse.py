@@ -331,12 +331,12 @@ def test_folds_need_rows_in_memory(tmp_path):
 
 
 def test_a_damaged_count_is_refused():
-    from betahat.estimators.storing_linear import _read_sparse
+    from betahat.estimators.storing_parts import read_sparse
     from betahat.storage import Fields
 
     good = bh.Lasso(0.1).fit(*sample("tall")[:2])._result.sparse
     assert good is not None
-    assert _read_sparse(Fields(good.to_dict(), "sparse"), 1) == good
+    assert read_sparse(Fields(good.to_dict(), "sparse"), 1) == good
     for broken in (replace(good, active=(-1,)), replace(good, proved=(1, 2))):
         with pytest.raises(bh.StorageError, match="counts"):
-            _read_sparse(Fields(broken.to_dict(), "sparse"), 1)
+            read_sparse(Fields(broken.to_dict(), "sparse"), 1)

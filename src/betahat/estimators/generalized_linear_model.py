@@ -32,7 +32,7 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         "power(k)". None: identity for Gaussian, logit for binomial, log for all others.
     alpha : float ≥ 0
         Weight of the ridge penalty on the *mean* loss. With alpha > 0 there are no standard errors.
-    fit_intercept, cov_type, maxlags, collinear, separation, missing, solver, max_iter, tol, warm_start
+    l1_ratio, fit_intercept, cov_type, maxlags, collinear, separation, missing, solver, max_iter, tol, warm_start
         As in `LogisticRegression`.
     information : {"expected", "observed"}
         What standard errors are made of: E L'' (as R's glm and statsmodels' GLM have it) or L'' itself.
@@ -66,6 +66,7 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         link: Any = None,
         alpha: float = 0.0,
         *,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         cov_type: str = "nonrobust",
         maxlags: int | None = None,
@@ -81,6 +82,7 @@ class GeneralizedLinearModel(LikelihoodRegressor):
         self.family = family
         self.link = link
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.cov_type = cov_type
         self.maxlags = maxlags

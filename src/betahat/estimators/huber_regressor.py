@@ -69,7 +69,7 @@ class HuberRegressor(BaseLinear):
     >>> m.coef_.round(3), round(m.intercept_, 3), m.outliers_.nonzero()[0]
     (array([2.004]), 1.008, array([2, 5, 6]))
     >>> bh.LinearRegression().fit(X, y).coef_.round(3)
-    array([5.882])
+    array([6.579])
     """
 
     scale_: float

@@ -19,7 +19,7 @@ from betahat.errors import (
     SeparationWarning,
     users_line,
 )
-from betahat.estimators.checks import MISSING, check_choice, check_number
+from betahat.estimators.checks import MISSING, check_choice, check_number, check_ratio
 from betahat.estimators.choices import check_budget, check_solver, check_tolerance
 from betahat.estimators.inputs import is_frame, refuse_no_weight, without_uncounted
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
@@ -28,6 +28,7 @@ from betahat.estimators.smooth_fit import refuse_leverages
 from betahat.inference import check_cov_type
 from betahat.inference.distributions import check_level, t_quantile
 from betahat.models.linear import predict
+from betahat.penalties import L2, ElasticNetPenalty, NoPenalty, Penalty, SparsePenalty
 from betahat.solvers.direct import COLLINEAR
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.trace import Trace
@@ -43,6 +44,7 @@ class BaseLikelihood(RowEstimator):
     """Abstract: a linear predictor η = offset + β₀ + Xβ fitted by maximum likelihood. Subclasses say which."""
 
     alpha: float
+    l1_ratio: float
     fit_intercept: bool
     cov_type: str
     maxlags: int | None
@@ -55,6 +57,7 @@ class BaseLikelihood(RowEstimator):
 
     coef_: np.ndarray
     intercept_: Any
+    n_columns_: int
     certificate_: Certificate
     trace_: Trace
     stop_reason_: str
@@ -76,6 +79,7 @@ class BaseLikelihood(RowEstimator):
 
     def _check_parameters(self) -> None:
         check_number("alpha", self.alpha, 0.0, "a negative penalty has no minimum")
+        check_ratio(self.l1_ratio)
         check_choice("collinear", self.collinear, COLLINEAR)
         check_choice("missing", self.missing, MISSING)
         check_choice("separation", self.separation, _SEPARATION)
@@ -91,6 +95,28 @@ class BaseLikelihood(RowEstimator):
                 f'solver (={self.solver!r}) is made for least squares; likelihoods take None, "newton", '
                 '"newton_cg", "lbfgs" or another descent on all rows such as "gradient_descent"'
             )
+
+    @abstractmethod
+    def _strength(self, weight: float) -> float:
+        """The weight of the penalty on the mean loss, given Σw."""
+
+    def _penalty(self, weight: float) -> Penalty:
+        strength = self._strength(weight)
+        return L2(strength) if strength > 0 else NoPenalty()
+
+    def _sparse_penalty(self, weight: float) -> SparsePenalty:
+        return ElasticNetPenalty(self._strength(weight), float(self.l1_ratio))
+
+    def _is_sparse(self) -> bool:
+        """Whether the penalty sets coefficients to zero."""
+        if not (self.l1_ratio and self._strength(1.0)):
+            return False
+        if self.solver is not None:
+            raise ValueError(
+                f"solver (={self.solver!r}) follows derivatives, and |β| has none at zero: leave solver=None, which "
+                "takes working sets and proximal Newton steps where l1_ratio is above 0"
+            )
+        return True
 
     def _method(self) -> Method | None:
         if self.solver is None and self.max_iter is None and self.tol is None:
@@ -235,6 +261,17 @@ class BaseLikelihood(RowEstimator):
     def _title(self) -> str:
         """The first line of the summary."""
         return "Generalized linear model"
+
+    def explain(self) -> str:
+        """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
+        from betahat.report.explain_likelihood import explain_likelihood
+
+        check_is_fitted(self, "_result")
+        if self._result.sparse is None:
+            return explain_likelihood(self._result)
+        return explain_likelihood(
+            self._result, f" + {self._sparse_penalty(self._result.statistics.weight).formula}"
+        )
 
     def _interval(self, matrix: Any, added: np.ndarray | None, level: float) -> np.ndarray:
         """Confidence intervals (n, 2) of η, for one predictor, of rows that are numbers with their offset."""

@@ -17,7 +17,6 @@ from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.written import interval_columns
 from betahat.losses.family import Family
-from betahat.penalties import L2, NoPenalty, Penalty
 
 _INFORMATION = ("expected", "observed")
 
@@ -77,13 +76,19 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
         check_choice("information", self.information, _INFORMATION)
         self._family()
 
-    def _penalty(self, weight: float) -> Penalty:
-        return L2(float(self.alpha)) if self.alpha else NoPenalty()
+    def _strength(self, weight: float) -> float:
+        return float(self.alpha)
 
     def _fit_result(self, source: Source, has_intercept: bool) -> LikelihoodResult:
         self.n_columns_ = len(source.names)
         before = self._warm()
         warm = None if before is None else (before[0][0], float(before[1][0]))
+        if self._is_sparse():
+            from betahat.estimators.sparse_likelihood import fit_sparse_likelihood
+
+            return fit_sparse_likelihood(
+                source, self._family(), self._sparse_penalty, self._settings(has_intercept), warm
+            )
         return fit_likelihood(source, self._family(), self._penalty, self._settings(has_intercept), warm)
 
     # --- prediction ---------------------------------------------------------------------------------------------
@@ -132,10 +137,3 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
         null = family.deviance(y, family.predictor(np.full(len(y), mean)))
         whole = float(w @ null)
         return 1.0 - float(w @ family.deviance(y, eta)) / whole if whole > 0 else np.nan
-
-    def explain(self) -> str:
-        """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
-        from betahat.report.explain_likelihood import explain_likelihood
-
-        check_is_fitted(self, "_result")
-        return explain_likelihood(self._result)

@@ -7,7 +7,6 @@ from typing import Any, Self, final
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
@@ -17,10 +16,10 @@ from betahat.estimators.firth_fit import fit_firth
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
+from betahat.estimators.sparse_likelihood import fit_sparse_likelihood
 from betahat.estimators.written import class_names, interval_columns
 from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.family import Family
-from betahat.penalties import L2, NoPenalty, Penalty
 
 
 @final
@@ -36,6 +35,10 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
     ----------
     alpha : float ≥ 0
         Weight of the penalty on the *mean* loss. With alpha > 0 there are no standard errors: the estimates are biased.
+    l1_ratio : float from 0 to 1
+        The share ρ of the L1 norm in the penalty, α (ρ ‖β‖₁ + (1 − ρ)/2 ‖β‖²): above 0 it sets coefficients to zero,
+        and the certificate holds a duality gap (`tol` is then that gap relative to J, as small as rounding lets it by
+        default).
     C : float > 0 or None
         scikit-learn's inverse strength of the penalty, in the place of alpha = 1 / (C Σw).
     fit_intercept : bool
@@ -102,6 +105,7 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
         self,
         alpha: float = 0.0,
         *,
+        l1_ratio: float = 0.0,
         C: float | None = None,
         fit_intercept: bool = True,
         class_weight: Any = None,
@@ -117,6 +121,7 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
         warm_start: bool = False,
     ) -> None:
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.C = C
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
@@ -194,15 +199,14 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
             classes = getattr(design, "classes", None)
         self.classes_ = np.array([0, 1]) if classes is None else np.asarray(classes)
 
-    def _penalty(self, weight: float) -> Penalty:
-        curvature = float(self.alpha) if self.C is None else 1.0 / (float(self.C) * weight)
-        return L2(curvature) if curvature > 0 else NoPenalty()
+    def _strength(self, weight: float) -> float:
+        return float(self.alpha) if self.C is None else 1.0 / (float(self.C) * weight)
 
     def _fit_result(self, source: Source, has_intercept: bool) -> LikelihoodResult:
         K = len(self.classes_)
         if K < 2:
             raise DataError(
-                f"y holds one class only ({self.classes_[0]!r}); a classifier needs rows of 2 classes at least"
+                f"y holds one class only ({self.classes_.tolist()[0]!r}); a classifier needs rows of 2 classes at least"
             )
         self.n_columns_ = len(source.names)
         source = self._weighted(source)
@@ -217,7 +221,14 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
         before = self._warm()
         if K == 2:
             warm = None if before is None else (before[0][0], float(before[1][0]))
+            if self._is_sparse():
+                return fit_sparse_likelihood(source, Bernoulli(), self._sparse_penalty, settings, warm)
             return fit_likelihood(source, Bernoulli(), self._penalty, settings, warm)
+        if self._is_sparse():
+            raise ValueError(
+                f"l1_ratio (={self.l1_ratio!r}) is for two classes, and y has {K}; fit each class against the others, "
+                "or leave l1_ratio at 0"
+            )
         return fit_multinomial(
             source, self._penalty, settings, before if before is not None and len(before[1]) == K else None
         )
@@ -293,10 +304,3 @@ class LogisticRegression(ClassifierMixin, QuestionedLikelihood):
 
     def _title(self) -> str:
         return "Logistic regression" if len(self.classes_) == 2 else "Multinomial logistic regression"
-
-    def explain(self) -> str:
-        """The objective, its derivative, how it was solved and why so, with this fit's numbers."""
-        from betahat.report.explain_likelihood import explain_likelihood
-
-        check_is_fitted(self, "_result")
-        return explain_likelihood(self._result)

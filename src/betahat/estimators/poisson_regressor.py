@@ -30,6 +30,7 @@ class PoissonRegressor(LikelihoodRegressor):
         self,
         alpha: float = 0.0,
         *,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         cov_type: str = "nonrobust",
         maxlags: int | None = None,
@@ -43,6 +44,7 @@ class PoissonRegressor(LikelihoodRegressor):
         warm_start: bool = False,
     ) -> None:
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.cov_type = cov_type
         self.maxlags = maxlags

@@ -10,7 +10,7 @@ import numpy as np
 from betahat.data.design import design_from_dict
 from betahat.errors import StorageError
 from betahat.estimators.likelihood_fit import LikelihoodResult
-from betahat.estimators.storing_parts import read_certificate, read_trace
+from betahat.estimators.storing_parts import read_certificate, read_sparse, read_trace
 from betahat.inference import check_cov_type
 from betahat.inference.likelihood import LikelihoodStatistics
 from betahat.solvers.trace import STOP_REASONS
@@ -95,6 +95,7 @@ def _result_to_dict(result: LikelihoodResult) -> dict[str, Any]:
         "alpha": result.alpha,
         "refusal": result.refusal,
         "separation": result.separation,
+        "sparse": None if result.sparse is None else result.sparse.to_dict(),
     }
 
 
@@ -125,4 +126,5 @@ def _read_result(stored: Fields) -> LikelihoodResult:
         alpha=stored.number("alpha", finite=True),
         refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
         separation=None if stored.raw("separation") is None else stored.text("separation") or None,
+        sparse=None if stored.raw("sparse") is None else read_sparse(stored.inner("sparse"), shown),
     )

@@ -10,11 +10,10 @@ from betahat.data.design import Design, design_from_dict
 from betahat.errors import StorageError
 from betahat.estimators.linear_fit import LinearResult
 from betahat.estimators.partial import Sums
-from betahat.estimators.storing_parts import read_certificate, read_trace
+from betahat.estimators.storing_parts import read_certificate, read_sparse, read_trace
 from betahat.inference import LinearStatistics, check_cov_type
 from betahat.solvers.linear_descent import Descended
 from betahat.solvers.refine import Correction
-from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import STOP_REASONS
 from betahat.storage import Fields
 
@@ -114,23 +113,8 @@ def _read_result(stored: Fields) -> LinearResult:
         refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
         descended=None if stored.raw("descended") is None else _read_descended(stored.inner("descended")),
         smooth=stored.flag("smooth"),
-        sparse=None if stored.raw("sparse") is None else _read_sparse(stored.inner("sparse"), t),
+        sparse=None if stored.raw("sparse") is None else read_sparse(stored.inner("sparse"), t),
         lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
-    )
-
-
-def _read_sparse(stored: Fields, t: int) -> SparseDetails:
-    counts = [stored.raw(name) for name in ("active", "proved")]
-    for found in counts:
-        if not (
-            isinstance(found, list) and len(found) == t and all(type(n) is int and n >= 0 for n in found)
-        ):
-            raise StorageError(f"`{stored.where}` has the counts {found!r}; {t} whole numbers are expected")
-    return SparseDetails(
-        stored.whole("iterations"),
-        tuple(counts[0]),
-        tuple(counts[1]),
-        stored.number("tolerance", finite=True),
     )
 
 

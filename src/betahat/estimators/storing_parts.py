@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from betahat.certificate import STATUSES, Certificate
+from betahat.errors import StorageError
+from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import Trace
 from betahat.storage import Fields
 
@@ -27,6 +29,22 @@ def read_certificate(stored: Fields, t: int, m: int) -> Certificate:
         duality_gap=None if gap is None else stored.number("duality_gap"),
         carried=stored.flag("carried"),
         newton_decrement=None if decrement is None else stored.number("newton_decrement"),
+    )
+
+
+def read_sparse(stored: Fields, t: int) -> SparseDetails:
+    """Of t targets."""
+    counts = [stored.raw(name) for name in ("active", "proved")]
+    for found in counts:
+        if not (
+            isinstance(found, list) and len(found) == t and all(type(n) is int and n >= 0 for n in found)
+        ):
+            raise StorageError(f"`{stored.where}` has the counts {found!r}; {t} whole numbers are expected")
+    return SparseDetails(
+        stored.whole("iterations"),
+        tuple(counts[0]),
+        tuple(counts[1]),
+        stored.number("tolerance", finite=True),
     )
 
 

@@ -35,6 +35,7 @@ class TweedieRegressor(LikelihoodRegressor):
         link: Any = "auto",
         alpha: float = 0.0,
         *,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         cov_type: str = "nonrobust",
         maxlags: int | None = None,
@@ -50,6 +51,7 @@ class TweedieRegressor(LikelihoodRegressor):
         self.power = power
         self.link = link
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.cov_type = cov_type
         self.maxlags = maxlags

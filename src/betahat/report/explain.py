@@ -59,7 +59,11 @@ def explain_linear(result: LinearResultLike, objective_words: str) -> str:
     objective_words : the objective J(β) as a line of mathematics.
     """
     parts = [("What was minimised", _objective(result, objective_words))]
-    parts += _rest(result) if result.sparse is None else sparse_parts(result, result.sparse)
+    if result.sparse is None:
+        parts += _rest(result)
+    else:
+        refusal, targets = Inference(result.statistics).message, result.statistics.target_names
+        parts += sparse_parts(result, result.sparse, targets, result.smooth, refusal)
     return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts if body)
 
 

@@ -11,7 +11,9 @@ from betahat.certificate import RELATIVE_TOLERANCE, Certificate
 from betahat.inference.likelihood import LikelihoodStatistics
 from betahat.inference.text import cell, number
 from betahat.report.explain_descent import iterations, iterations_table
+from betahat.report.explain_sparse import sparse_parts
 from betahat.report.wording import bullet, formula, plural, times, wrap
+from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import Trace
 
 _LOSSES = {
@@ -45,11 +47,17 @@ _WAYS = {
         "not rise by it",
     ),
 }  # fmt: skip
+_NONE = (
+    "There are none: the penalty shrinks the estimates, and with this bias neither z nor p nor an interval has its "
+    "stated probability."
+)
 
 
 class LikelihoodResultLike(Protocol):
     """What a fit of maximum likelihood must show to be explained."""
 
+    @property
+    def coef(self) -> np.ndarray: ...
     @property
     def certificate(self) -> Certificate: ...
     @property
@@ -72,6 +80,8 @@ class LikelihoodResultLike(Protocol):
     def refusal(self) -> str | None: ...
     @property
     def separation(self) -> str | None: ...
+    @property
+    def sparse(self) -> SparseDetails | None: ...
 
 
 def explain_likelihood(result: LikelihoodResultLike, penalty: str = "") -> str:
@@ -79,6 +89,14 @@ def explain_likelihood(result: LikelihoodResultLike, penalty: str = "") -> str:
 
     penalty : R(β) as mathematics, where it is not α/2 ‖β‖².
     """
+    if result.sparse is not None:
+        s = result.statistics
+        targets = s.classes if len(result.sparse.active) > 1 else s.target_names
+        parts = [
+            ("What was minimised", _objective(result, penalty)),
+            *sparse_parts(result, result.sparse, targets, True, _NONE),
+        ]
+        return _joined(parts)
     parts = [
         ("What was minimised", _objective(result, penalty)),
         ("Where its derivative vanishes", _derivative(result, penalty)),
@@ -88,6 +106,10 @@ def explain_likelihood(result: LikelihoodResultLike, penalty: str = "") -> str:
         ("Is it the minimum?", _proof(result)),
         ("What the standard errors rest on", _errors(result)),
     ]
+    return _joined(parts)
+
+
+def _joined(parts: list[tuple[str, str]]) -> str:
     return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts if body)
 
 
@@ -179,11 +201,7 @@ def _proof(result: LikelihoodResultLike) -> str:
 def _errors(result: LikelihoodResultLike) -> str:
     s = result.statistics
     if s.penalised:
-        return wrap(
-            "There are none: the penalty shrinks the estimates, and with this bias neither z nor p nor an interval "
-            "has its "
-            "stated probability."
-        )
+        return wrap(_NONE)
     if result.refusal is not None:
         return wrap(result.refusal)
     curve = "E L''" if s.information == "expected" else "L''"

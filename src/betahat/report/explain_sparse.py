@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from betahat.inference import Inference
+from betahat.certificate import Certificate
 from betahat.inference.text import number, table
-from betahat.report.fitted import ResultLike
 from betahat.report.wording import formula, plural, times, wrap
 from betahat.solvers.sparse.fit import SparseDetails
+from betahat.solvers.trace import Trace
 
 _SHOWN = 12
 _WAYS = {
@@ -32,28 +32,40 @@ _WAYS = {
 }
 
 
-class SparseResultLike(ResultLike, Protocol):
+class SparseResultLike(Protocol):
     """What a fit with an L1 penalty must show to be explained."""
 
     @property
-    def sparse(self) -> SparseDetails | None: ...
+    def coef(self) -> np.ndarray: ...
     @property
-    def smooth(self) -> bool: ...
+    def certificate(self) -> Certificate: ...
+    @property
+    def trace(self) -> Trace: ...
+    @property
+    def solver(self) -> str: ...
+    @property
+    def why(self) -> str: ...
 
 
-def sparse_parts(result: SparseResultLike, details: SparseDetails) -> list[tuple[str, str]]:
-    """Title and text of all but the first part of an explanation."""
+def sparse_parts(
+    result: SparseResultLike, details: SparseDetails, targets: tuple[str, ...], smooth: bool, refusal: str
+) -> list[tuple[str, str]]:
+    """Title and text of all but the first part of an explanation.
+
+    targets : names of what each row of coefficients is for; smooth : whether the loss is another than squared error;
+    refusal : why there are no standard errors.
+    """
     return [
-        ("Where its subdifferential holds zero", _equations(result)),
+        ("Where its subdifferential holds zero", _equations(smooth)),
         ("How the minimum was found", _way(result)),
-        ("What came out", _support(result, details)),
+        ("What came out", _support(result, details, targets)),
         ("Is it the minimum?", _proof(result, details)),
-        ("What the standard errors rest on", wrap(Inference(result.statistics).message)),
+        ("What the standard errors rest on", wrap(refusal)),
     ]
 
 
-def _equations(result: SparseResultLike) -> str:
-    slope = "L'(yᵢ, ŷᵢ)" if result.smooth else "(ŷᵢ − yᵢ)"
+def _equations(smooth: bool) -> str:
+    slope = "L'(yᵢ, ŷᵢ)" if smooth else "(ŷᵢ − yᵢ)"
     return "\n".join([
         wrap("|βⱼ| has a kink at zero, where any slope from −1 to 1 supports it. With a and b the weights of |βⱼ| and "
              "½βⱼ² in the penalty, β is a minimum if for every column"),
@@ -81,12 +93,10 @@ def _way(result: SparseResultLike) -> str:
     ])  # fmt: skip
 
 
-def _support(result: SparseResultLike, details: SparseDetails) -> str:
+def _support(result: SparseResultLike, details: SparseDetails, targets: tuple[str, ...]) -> str:
     lines = []
     p = result.coef.shape[1]
-    for name, active, proved in zip(
-        result.statistics.target_names, details.active, details.proved, strict=True
-    ):
+    for name, active, proved in zip(targets, details.active, details.proved, strict=True):
         of = f" for {name}" if len(details.active) > 1 else ""
         lines.append(wrap(
             f"{plural(active, 'coefficient')} of {p:,} {'is' if active == 1 else 'are'} not zero{of}; of the "
