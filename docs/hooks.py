@@ -11,6 +11,7 @@ from typing import Any
 from convergence_table import convergence_table
 from descent_pictures import PICTURES, pictures
 from latex2mathml.converter import convert
+from logistic_pictures import PICTURES as LOGISTIC
 from mkdocs.structure.files import File, Files
 from nonlinear_pictures import PICTURES as NONLINEAR
 from nonlinear_pictures import curves_table
@@ -28,7 +29,7 @@ def _mathml(match: re.Match[str]) -> str:
 
 @cache
 def _pictures() -> dict[str, str]:
-    return dict(pictures(PICTURES | NONLINEAR))
+    return dict(pictures(PICTURES | NONLINEAR | LOGISTIC))
 
 
 def on_files(files: Files, *, config: Any, **_: Any) -> Files:

@@ -21,7 +21,7 @@ from betahat.inference.likelihood.notes import likelihood_notes
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
 from betahat.inference.wald import WaldTest, overall_statistic, single_name, wald_test
 
-_RATIOS = {"logit": "Odds ratios", "log": "Ratios of means", "cloglog": "Hazard ratios"}
+_RATIOS = {"logit": "Odds ratios", "softmax": "Odds ratios", "log": "Ratios of means", "cloglog": "Hazard ratios"}
 
 
 @final
@@ -193,7 +193,7 @@ class LikelihoodInference(BaseInference[LikelihoodStatistics]):
 
     def odds_ratios(self, level: float = 0.95) -> Table:
         """`ratios` of a logistic model; InferenceError for another link."""
-        if self.link != "logit":
+        if self.link not in ("logit", "softmax"):
             raise InferenceError(f"odds ratios need the logit link, and this is {self.link!r}: see ratios()")
         return self.ratios(level)
 
