@@ -20,6 +20,7 @@ _WHERE = {
     "GeneralizedLinearModel": "estimators.generalized_linear_model",
     "HuberRegressor": "estimators.huber_regressor",
     "LogisticRegression": "estimators.logistic_regression",
+    "LogisticRegressionCV": "estimators.logistic_regression_cv",
     "NonlinearRegression": "estimators.nonlinear_regression",
     "PoissonRegressor": "estimators.poisson_regressor",
     "PolynomialRegression": "estimators.polynomial_regression",

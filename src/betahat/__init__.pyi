@@ -51,5 +51,6 @@ __version__: str
 from betahat.estimators.gamma_regressor import GammaRegressor as GammaRegressor
 from betahat.estimators.generalized_linear_model import GeneralizedLinearModel as GeneralizedLinearModel
 from betahat.estimators.logistic_regression import LogisticRegression as LogisticRegression
+from betahat.estimators.logistic_regression_cv import LogisticRegressionCV as LogisticRegressionCV
 from betahat.estimators.poisson_regressor import PoissonRegressor as PoissonRegressor
 from betahat.estimators.tweedie_regressor import TweedieRegressor as TweedieRegressor

@@ -34,9 +34,10 @@ def check_ratio(l1_ratio: Any) -> None:
         )
 
 
-def folds_of(cv: Any, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows to fit to and rows to leave out, of every fold of what scikit-learn takes for `cv`."""
+def folds_of(cv: Any, y: np.ndarray, classifier: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to fit to and rows to leave out, of every fold of what scikit-learn takes for `cv`; of a
+    classifier each with the classes in proportion, where `cv` is a number."""
     from sklearn.model_selection import check_cv
 
-    splitter: Any = check_cv(cv)
+    splitter: Any = check_cv(cv, y, classifier=classifier)
     return list(splitter.split(np.empty((len(y), 0)), y))

@@ -29,6 +29,7 @@ _STORED = {
     "LassoCV": _Stored("lasso_cv", "storing_selected"),
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
     "LogisticRegression": _Stored("logistic_regression", "storing_likelihood"),
+    "LogisticRegressionCV": _Stored("logistic_regression_cv", "storing_selected_likelihood"),
     "NonlinearRegression": _Stored("nonlinear_regression", "storing_nonlinear"),
     "PoissonRegressor": _Stored("poisson_regressor", "storing_likelihood"),
     "PolynomialRegression": _Stored("polynomial_regression", "storing_polynomial"),
