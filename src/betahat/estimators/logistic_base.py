@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,10 @@ class BaseLogistic(ClassifierMixin, QuestionedLikelihood):
         if classes is None:
             classes = getattr(design, "classes", None)
         self.classes_ = np.array([0, 1]) if classes is None else np.asarray(classes)
+
+    @abstractmethod
+    def _strength(self, weight: float) -> float:
+        """1 / (C Σw), or alpha."""
 
     def _fit_result(self, source: Source, has_intercept: bool) -> LikelihoodResult:
         K = len(self.classes_)
