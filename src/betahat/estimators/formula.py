@@ -90,7 +90,8 @@ def fit(
             groups=_columns("groups", groups),
             missing=missing,
             labels=chosen.classifies,
-            **{name: _column(name, value) for name, value in offsets.items()},
+            offset=_column("offset", offset),
+            exposure=_column("exposure", exposure),
         )
         design: Any = source.design
     else:

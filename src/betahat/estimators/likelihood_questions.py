@@ -162,7 +162,7 @@ class QuestionedLikelihood(BaseLikelihood):
                 f"{method} is for models with one linear predictor; use inference_.test (Wald), or betahat.compare of "
                 "nested fits"
             )
-        other = clone(self)
+        other: Any = clone(self)
         if self.design_ is not None and self.design_.kind == "formula" and not isinstance(X, Source):
             source = self._formula_rows(X, y, given)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import final
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from betahat.solvers.likelihood.solve import LikelihoodFit
 from betahat.solvers.separation import Separation
 
 
+@final
 class _ClassSums(Statistic):
     """Weights (K,) of the classes, and how many rows count."""
 
@@ -87,7 +89,9 @@ def _fit(
     if detector is not None:
         certificate = detector.told(certificate)
     if separation is not None:
-        certificate = without_maximum(certificate, separation, _against_first(separation.span).any(axis=0))
+        certificate = without_maximum(
+            certificate, separation, np.asarray(_against_first(separation.span).any(axis=0))
+        )
     if free:  # the reference's coefficients are zero; shown are those of smallest norm, which sum to zero
         beta = np.concatenate([np.zeros((1, beta.shape[1])), beta])
         level = np.append(0.0, level)
@@ -134,7 +138,7 @@ def _statistics(
     centre, infinite = at.mean, np.zeros((t, m), bool)
     if separation is not None and found.sums.hessian.size:
         span = _against_first(separation.span)
-        infinite = span.any(axis=0)
+        infinite = np.asarray(span.any(axis=0))
         inverse, centre = limit_inverse(fit, found.sums.hessian, at, span.reshape(len(span), -1), null, t)
         kind = "nonrobust"
     elif free and not certificate.converged:

@@ -32,9 +32,9 @@ class SmoothFit:
     """β̂ of a linear model with one target: `theta` in the coordinates of `objective`, where `sums` were summed last;
     iterations and solver; stop_reason and what the solver said (`remark`); unbounded : whether J fell without end."""
 
-    objective: SmoothObjective
+    objective: Any
     theta: np.ndarray
-    sums: SmoothSums
+    sums: Any
     solver: str
     why: str
     iterations: int

@@ -52,7 +52,7 @@ class SoftmaxProblem(Problem):
 
         parts = x.reshape(self.objective.t, -1)
         moved = [
-            solve_triangular(L, part, lower=True, trans="T")
+            solve_triangular(L, part, lower=True, trans=1)
             for L, part in zip(self._factors, parts, strict=True)
         ]
         return self.origin + np.concatenate(moved)
@@ -154,7 +154,7 @@ def solve_softmax(
         point = newton(objective, point, max(more, 0), tolerance, rest)
         trace.extend(rest, 1, 0.0, 1.0, 1.0)
     found = SmoothFit(
-        objective, point.theta, point.sums, "newton",  # pyright: ignore[reportArgumentType]
+        objective, point.theta, point.sums, "newton",
         f"with {size} coefficients Newton's equations are cheap, and its steps are few"
         if method is None else "it was asked for",
         point.iterations, point.stop_reason, "", trace,

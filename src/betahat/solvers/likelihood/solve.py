@@ -48,7 +48,7 @@ class LikelihoodFit:
     limit: Any = None
 
 
-Look = Callable[[SmoothObjective, Point], Any]
+Look = Callable[[Any, Point], Any]
 """Asked where Newton's method does not settle: what separates the data, or None where a maximum exists."""
 
 
