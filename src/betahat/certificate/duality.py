@@ -51,11 +51,15 @@ def duality_gap(
     size = float(np.sqrt(su @ slopes))
     uneven, high, low = 0.0, 0.0, 0.0
     if intercept:
-        high, low = float(su[slopes > 0].sum()), float(-su[slopes < 0].sum())
-        uneven = abs(high - low) / max(high, low) if max(high, low) > 0 else 0.0
+        rest, whole = float(su.sum()), float(np.abs(su).sum())
+        high, low = 0.5 * (whole + rest), 0.5 * (whole - rest)
+        uneven = abs(rest) / max(high, low) if whole > 0 else 0.0
     sizes = (-gradient if penalty.positive else np.abs(gradient)) + uneven * size * norms
     scale = dual_scale(sizes, penalty)
-    gap = misfit(loss, y, share, eta, slopes, scale, uneven, (high, low))
+    if isinstance(loss, SquaredError):  # the sum of ½ s (1 − c)² u², with the smallest c of all rows
+        gap = 0.5 * (size * (1 - scale * (1 - uneven))) ** 2
+    else:
+        gap = misfit(loss, y, share, eta, slopes, scale, uneven, (high, low))
     if gap is not None:
         gap += mismatch(beta, gradient, scale, penalty) + scale * uneven * size * float(norms @ np.abs(beta))
     radius = np.inf
@@ -84,8 +88,6 @@ def misfit(
         shrunk[slopes > 0] *= 1 - uneven
     else:
         shrunk[slopes < 0] *= 1 - uneven
-    if isinstance(loss, SquaredError):
-        return 0.5 * float(share @ ((1 - shrunk) * slopes) ** 2)
     with np.errstate(all="ignore"):
         value = loss.value(y, eta)
         lowest, dual = loss.conjugate(y, np.zeros_like(y)), loss.conjugate(y, shrunk * slopes)

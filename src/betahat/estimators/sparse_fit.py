@@ -12,9 +12,10 @@ from betahat.data.source import Source
 from betahat.estimators.linear_fit import LinearResult
 from betahat.inference import LinearStatistics
 from betahat.losses import Loss
+from betahat.models.linear import Counts
 from betahat.objective.residuals import ResidualSums
 from betahat.penalties import SparsePenalty
-from betahat.solvers.sparse.engines import BySquares, Start
+from betahat.solvers.sparse.engines import ByColumns, BySquares, Start
 from betahat.solvers.sparse.fit import SparseDetails, SparseFit
 from betahat.solvers.sparse.solve import SparseProblem
 from betahat.solvers.trace import Trace
@@ -85,9 +86,13 @@ def _statistics(
         counts, total = equations.counts, equations.total_ss
         residual = np.array([2 * (fit.loss - fit.penalty.value(fit.coef)) for fit in fits]) * counts.weight
         residual = np.maximum(residual, 0.0)
+    elif isinstance(problem.engine, ByColumns):
+        counts = Counts()
+        counts.update(next(source.blocks()))
+        source.readings -= 1  # X is not looked at
+        residual, total = problem.engine.squares()
     else:
         sums = fold(source, ResidualSums(coef, intercept, first))
-        source.readings -= int(source.in_memory)  # the columns in use alone are looked at
         counts, residual, total = sums.counts, sums.residual_ss, sums.total_ss
     m = coef.shape[1] + int(first)
     return LinearStatistics(

@@ -222,6 +222,7 @@ class ByColumns(Engine):
         self.source, self.loss, self.intercept, self.why = source, loss, intercept, why
         self._store, self._rows = store, rows
         self._moments = Moments.of(store, rows[0])
+        self._residual_ss: list[float] = []
 
     @property
     def sizes(self) -> np.ndarray:
@@ -238,13 +239,23 @@ class ByColumns(Engine):
         return np.stack(found)
 
     def solve(self, goal: Goal, start: list[Start | None]) -> list[SparseFit]:
-        fits = []
+        fits, self._residual_ss = [], []
         for rows, given in zip(self._rows, start, strict=True):
             trace = Trace()
             at = work(rows, self._store, self._moments, goal.penalty, given, goal.tolerance, goal.most, trace)
             self.source.readings += at.rounds
+            residual = rows.y - at.eta
+            self._residual_ss.append(rows.weight * float(rows.share @ (residual * residual)))
             fits.append(self._fit(goal, rows, at, trace))
         return fits
+
+    def squares(self) -> tuple[np.ndarray, np.ndarray]:
+        """Σ w (y − f)² and Σ w (y − ȳ)² (about 0 without an intercept) of every target (t,), at the last fits."""
+        total = []
+        for rows in self._rows:
+            deviation = rows.y - float(rows.share @ rows.y) if self.intercept else rows.y
+            total.append(rows.weight * float(rows.share @ (deviation * deviation)))
+        return np.array(self._residual_ss), np.array(total)
 
     def _fit(self, goal: Goal, rows: Rows, at: Working, trace: Trace) -> SparseFit:
         h = rows.curvature(at.eta)

@@ -22,7 +22,7 @@ from betahat.solvers.trace import Trace
 
 _FIRST = 200  # columns to begin with
 _NEWTON_STEPS = 50
-_GRAM_UP_TO = 2500
+_GRAM_UP_TO, _SPARSE_GRAM_UP_TO = 2500, 64
 _HALVINGS = 10
 _ROUNDED = 1e-12  # share of J that rounding hides: steps that promise less are taken whole
 
@@ -221,8 +221,7 @@ def _step(
         mean = taken.products(h) / weight
         g = g + level * (mean * weight)
         q = q + h * level
-    dense = isinstance(taken, TakenDense)
-    if dense and len(beta) <= _GRAM_UP_TO:
+    if len(beta) <= (_GRAM_UP_TO if isinstance(taken, TakenDense) else _SPARSE_GRAM_UP_TO):
         H = taken.gram(h, mean)
         z = minimise_gram(H, g, beta, penalty, size, tolerance)
     else:
