@@ -114,6 +114,15 @@ def test_summaries_say_what_they_are_of(model: Any, title: str) -> None:
     assert text.splitlines()[0] == title
 
 
+def test_odds_ratios_of_several_classes_are_against_the_first() -> None:
+    codes = np.digitize(X[:, 0] + RNG.normal(size=N), [-0.5, 0.5])
+    m = bh.LogisticRegression().fit(X, codes)
+    theirs = sm.MNLogit(codes, sm.add_constant(X)).fit(disp=False, maxiter=200)
+    table = m.inference_.odds_ratios()
+    assert table.title == "Odds ratios"
+    assert_allclose(table["ratio"], np.exp(theirs.params).T.ravel(), rtol=1e-6)
+
+
 def test_the_title_of_several_classes() -> None:
     m = bh.LogisticRegression().fit(X, np.arange(N) % 3)
     assert str(m.summary()).startswith("Multinomial logistic regression\n")
