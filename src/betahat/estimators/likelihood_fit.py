@@ -27,7 +27,12 @@ from betahat.objective.targets import (
     target_sums,
 )
 from betahat.penalties import NoPenalty, Penalty
-from betahat.solvers.likelihood.solve import LikelihoodFit, refuse_not_finite, solve_likelihood
+from betahat.solvers.likelihood.solve import (
+    TOWARDS_INFINITY,
+    LikelihoodFit,
+    refuse_not_finite,
+    solve_likelihood,
+)
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.separation import Separation
 from betahat.solvers.sparse.fit import SparseDetails
@@ -97,8 +102,11 @@ def _fit(
         if free and kind
         else None
     )
+    size = int(settings.fit_intercept) + len(source.names)
+    edge = one_sided(sums, kind, settings.classes, size) if settings.fit_intercept else None
     fit = solve_likelihood(
-        source, family, R, settings.fit_intercept, settings.collinear, level, settings.method,
+        source, family, R, settings.fit_intercept, settings.collinear, level,
+        settings.method if edge is None else _towards_infinity(size),
         None if detector is None else detector.look, warm,
     )  # fmt: skip
     found, at = fit.found, fit.found.objective.at
@@ -107,8 +115,6 @@ def _fit(
         coef, intercept = smallest_norm(at, found.theta, fit.start, settings.collinear)
     asked = None if settings.method is None else settings.method.tolerance
     certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
-    size = int(settings.fit_intercept) + len(coef)
-    edge = one_sided(sums, kind, settings.classes, size) if settings.fit_intercept else None
     separation = edge
     if detector is not None and certificate.error_bound_kind != "bound":
         separation = detector.at(coef, intercept)  # only a bound proves that a maximum exists
@@ -143,6 +149,11 @@ def check_targets(source: Source, family: Family) -> TargetSums:
     if not sums.finite:
         refuse_not_finite(source, family.name)
     return sums
+
+
+def _towards_infinity(size: int) -> Method:
+    """A few steps, where the intercept has no maximum."""
+    return Method("newton" if size <= NEWTON_UP_TO else "lbfgs", TOWARDS_INFINITY)
 
 
 def _statistics(

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from betahat.autodiff.naming import qualified_name
 from betahat.errors import StorageError
 from betahat.storage import Fields
 
 _MODULES = ("losses", "penalties", "solvers", "solvers.schedules")
 """Their public classes may be named by a file; nothing else is ever looked up."""
+_BY_LABEL = ("class_weight",)
+"""Parameters that are dicts by the labels of classes."""
 
 
 def split_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -27,7 +31,9 @@ def split_parameters(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     """
     plain, objects = {}, {}
     for name, value in parameters.items():
-        described = _described(value)
+        described = (
+            _by_label(value) if name in _BY_LABEL and isinstance(value, Mapping) else _described(value)
+        )
         if "value" in described:
             plain[name] = value
         else:
@@ -82,6 +88,16 @@ def _described(value: Any) -> dict[str, Any]:
     return {"value": value}
 
 
+def _by_label(value: Mapping[Any, Any]) -> dict[str, Any]:
+    """{"keys": …, "values": …} of a dict whose keys may be no text, as those of JSON are."""
+    return {"keys": [_plain(key) for key in value], "values": [_plain(each) for each in value.values()]}
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of numpy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _where(kind: type) -> str | None:
     """The module of ours that lists this very class."""
     for name in _MODULES:
@@ -114,6 +130,8 @@ def _made(stored: Fields, function: Any) -> Any:
         return stored.raw("value")
     if "function" in stored.values:
         return function
+    if "keys" in stored.values:
+        return _mapping(stored)
     arguments = stored.inner("arguments")
     kind = _class(stored.text("class"))
     if set(arguments.values) != set(inspect.signature(kind).parameters):
@@ -121,6 +139,14 @@ def _made(stored: Fields, function: Any) -> Any:
             f"`{arguments.where}` are {sorted(arguments.values)}, which {kind.__name__} does not take"
         )
     return kind(**{name: _made(arguments.inner(name), function) for name in arguments.values})
+
+
+def _mapping(stored: Fields) -> dict[Any, Any]:
+    keys, values = stored.raw("keys"), stored.raw("values")
+    plain = all(isinstance(each, list) for each in (keys, values)) and len(keys) == len(values)
+    if not plain or not all(isinstance(each, (str, bool, int, float)) for each in (*keys, *values)):
+        raise StorageError(f"`{stored.where}` are no labels with their numbers")
+    return dict(zip(keys, values, strict=True))
 
 
 def _function(description: Any) -> str | None:

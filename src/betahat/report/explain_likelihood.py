@@ -40,6 +40,11 @@ _WAYS = {
         "(iteratively "
         "reweighted least squares: Nelder & Wedderburn 1972); t is 1 unless J would not fall by it",
     ),
+    "online_newton": (
+        "β ← argmin Σ_batch wL + ½ (β − β₋)ᵀA(β − β₋),   A ← A + Σ_batch wL'' xxᵀ",
+        "of the batches before only the information A is kept, at the β₋ they led to (online Laplace approximation), "
+        "and each minimum is found by Newton's method",
+    ),
     "fisher_scoring": (
         "β ← β + t I⁻¹ U*",
         "U* are the derivatives with Firth's correction, I the information; t is 1 unless the penalised likelihood "
@@ -138,11 +143,17 @@ def _objective(result: LikelihoodResultLike, penalty: str) -> str:
         "",
         wrap(
             f"{words}. There are n = {plural(s.n_obs, 'row')} and {plural(len(s.names), 'coefficient')}"
-            f"{' for each class but the first' if len(s.target_names) > 1 else ''} ({outcome}). At the coefficients "
-            f"found "
-            f"J is {number(result.certificate.loss)} and the log-likelihood {number(s.log_likelihood)}."
+            f"{' for each class but the first' if len(s.target_names) > 1 else ''} ({outcome})."
+            + _reached(result)
         ),
     ])  # fmt: skip
+
+
+def _reached(result: LikelihoodResultLike) -> str:
+    if result.certificate.status == "not assessed":
+        return ""
+    found = f"J is {number(result.certificate.loss)} and the log-likelihood {number(result.statistics.log_likelihood)}"
+    return f" At the coefficients found {found}."
 
 
 def _derivative(result: LikelihoodResultLike, penalty: str) -> str:
@@ -176,6 +187,8 @@ def _way(result: LikelihoodResultLike) -> str:
 
 def _proof(result: LikelihoodResultLike) -> str:
     c = result.certificate
+    if c.status == "not assessed":
+        return wrap(f"Not assessed: {c.message}.")
     lines = [wrap(
         f"{c.status[0].upper()}{c.status[1:]}: {c.message}. The largest derivative, recomputed from the data, is "
         f"{c.gradient_norm:.2g}; one counts as zero up to {RELATIVE_TOLERANCE:g} of the mean size of its terms "
@@ -205,7 +218,8 @@ def _errors(result: LikelihoodResultLike) -> str:
     if result.refusal is not None:
         return wrap(result.refusal)
     curve = "E L''" if s.information == "expected" else "L''"
-    same = " (the same as L'' itself, since the link is canonical)" if s.observed_inverse is s.inverse else ""
+    alike = s.observed_inverse is not None and np.array_equal(s.observed_inverse, s.inverse, equal_nan=True)
+    same = " (the same as L'' itself, since the link is canonical)" if alike else ""
     phi = "" if s.dispersion_known else f", with φ = {number(s.dispersion)} from Pearson's χ² over n − rank"
     if s.cov_type == "nonrobust":
         return "\n".join([

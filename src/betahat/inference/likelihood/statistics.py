@@ -20,6 +20,7 @@ _FLOATS = (
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "rank": int,
     **dict.fromkeys(("response", "information", "family", "link", "cov_type"), str),
+    **dict.fromkeys(("certificate_line", "method"), str),
     **dict.fromkeys(("dispersion_known", "has_intercept", "penalised", "bias_reduced"), bool),
     **dict.fromkeys(_FLOATS, float),
     **dict.fromkeys(("estimate", "null_space"), real),

@@ -30,7 +30,8 @@ NEWTON_UP_TO = 1000
 """Coefficients up to which Newton's equations are solved; beyond, gradients and products are cheaper."""
 _PRODUCTS_UP_TO = 5000
 _LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
-_LIMIT_STEPS = 30  # steps towards a maximum at infinity
+TOWARDS_INFINITY = 30
+"""Steps where the maximum is at infinity."""
 _OF_FILE = 100_000
 _PILOT_SHARE, _PILOT_ROWS, _PILOT_STEPS = 32, 60, 12  # a sample of n/32 rows, 60 for each column at least
 
@@ -119,7 +120,7 @@ def _by_newton(
         assert look is not None
         limit = look(objective, point)
         spent = point.iterations
-        more = (min(budget, _LIMIT_STEPS) if limit is not None else budget) - spent
+        more = (min(budget, TOWARDS_INFINITY) if limit is not None else budget) - spent
         rest = Trace()
         point = newton(objective, point, max(more, 0), tolerance, rest)
         trace.extend(rest, 1, 0.0, 1.0, 1.0)
