@@ -10,7 +10,7 @@ import numpy as np
 from betahat.certificate import RELATIVE_TOLERANCE, curvature
 from betahat.errors import DataError
 from betahat.losses.base import Loss
-from betahat.objective.smooth import EVERYTHING, Coordinates, SmoothObjective, SmoothSums
+from betahat.objective.smooth import EVERYTHING, Coordinates, SmoothObjective
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.descent.base import LOWEST, Limits, Solver, State
 from betahat.solvers.descent.linear import LinearProblem
