@@ -16,6 +16,7 @@ from betahat.solvers.likelihood.solve import LikelihoodFit
 from betahat.solvers.separation import Separation, find_separation
 
 _REMEDY = "Leave these columns out, join levels, or fit with alpha > 0"
+_REMEDY_OF_TWO = f"{_REMEDY} or, in LogisticRegression, with firth=True"
 _BINARY_LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit")
 _COUNTS = ("poisson", "negative_binomial", "tweedie")
 
@@ -100,7 +101,7 @@ def words(found: Separation, family: str, one_sided: bool = False) -> str:
     what = "counts of zero" if family in _COUNTS else "the classes"
     return (
         f"{found.kind} separation: the likelihood has no maximum, since columns separate {what}: {found.message}. "
-        f"Their coefficients go to infinity and have no standard errors. {_REMEDY}"
+        f"Their coefficients go to infinity and have no standard errors. {_REMEDY_OF_TWO if family == 'binomial' else _REMEDY}"
     )
 
 
