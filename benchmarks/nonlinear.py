@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.timing import alternate, readable
 
 _DIGITS = (4, 6, 9)
-_ROUNDS, _IN_A_ROW = 7, 10
+_ROUNDS, _IN_A_ROW = 5, 10
 _UNTIL_LOADED = 1_000  # small fits, after a tenth of which a process has its kernels
 
 
@@ -108,8 +108,8 @@ def run() -> str:
     lines = [
         f"Runs of {len(runs)} whose worst parameter is right to so many digits, each library with its defaults. "
         f"Evaluations of f and seconds are summed over the {len(shared)} runs that all solve to {_DIGITS[0]} digits; "
-        "betahat's evaluations that give all derivatives count as one, and its time includes certificate and inference. "
-        f"Time is that of a fit among {_IN_A_ROW} in a row, in a process that has its kernels (they come with use: here "
+        "evaluations that give all derivatives count as one; betahat's time includes certificate and inference. "
+        f"Time is that of a fit among {_IN_A_ROW} in a row, in a process that has its kernels (which come with use: "
         f"{fits}); 'alone' is one fit after a collection of garbage, which leaves the processor's caches cold.",
         "",
         f"| | {' | '.join(f'{d} digits' for d in _DIGITS)} | evaluations | time | ratio to betahat | alone | ratio |",

@@ -46,7 +46,7 @@ def summarise(
             f"{_count(len(rows.y), 'row')} cannot determine {_count(len(free), 'parameter')} ({_listed(names)}), so "
             "there are no standard errors"
         )
-    elif not np.isfinite(J[:, free]).all():
+    elif not np.isfinite(J if len(free) == len(names) else J[:, free]).all():
         refusal = _not_finite(J[:, free], rows.X)
     elif open_names:
         refusal = (
@@ -88,14 +88,13 @@ def summarise(
     if rows.weight is not None:
         logs = np.log(rows.weight)
         log_weight = float(logs.sum() if rows.frequency is None else rows.frequency @ logs)
-    w = np.ones(len(rows.y)) if weight is None else weight
     with np.errstate(all="ignore"):
-        about = rows.y - float(w @ rows.y) / total
-        residual_ss, total_ss = np.array([w @ residual**2]), np.array([w @ about**2])
+        about = rows.y - float(rows.y.sum() if weight is None else weight @ rows.y) / total
+        squares = [part @ (part if weight is None else weight * part) for part in (residual, about)]
     statistics = LinearStatistics(
         names=names, target_names=(rows.target_name,), estimate=beta[None], inverse=inverse,
         estimable=~held if refusal is None else np.zeros(len(beta), bool), null_space=np.zeros((len(beta), 0)),
-        rank=rank, n_obs=n_obs, residual_ss=residual_ss, total_ss=total_ss,
+        rank=rank, n_obs=n_obs, residual_ss=np.array(squares[:1]), total_ss=np.array(squares[1:]),
         sum_log_weight=log_weight, has_intercept=False, meat=meat, cov_type=kind,
         cov_options=options, condition_number=certificate.condition_number, certificate_line=certificate.line(),
         method=end.solver, penalised=not isinstance(goal.penalty, NoPenalty), weight=total,

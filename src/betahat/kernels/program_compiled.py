@@ -15,17 +15,15 @@ from betahat.kernels.program import ADD, DIVIDE, EXP, LOG, MULTIPLY, NEGATIVE, P
 
 BLOCK = 128
 """Rows, a multiple of the lanes of any register."""
+KEPT = 100_000  # numbers in slots up to which those of all rows are kept between calls
 
 
 @compiled
-def fill(beta, constants, columns, slots, start, count):
-    """Parameters, constants and columns of the rows from `start` in their slots; the first two once."""
-    p, k = len(beta), len(constants)
-    if start == 0:
-        for j in range(p):
-            slots[j, :] = beta[j]
-        for j in range(k):
-            slots[p + j, :] = constants[j]
+def fill(constants, columns, slots, p, start, count):
+    """Constants, and columns of the rows from `start`, in the slots behind those of p parameters."""
+    k = len(constants)
+    for j in range(k):
+        slots[p + j, :] = constants[j]
     for j in range(len(columns)):
         for i in range(count):
             slots[p + k + j, i] = columns[j, start + i]
@@ -160,47 +158,91 @@ def walk_back(operations, moves, first, count, da, db, flow):
 
 
 @compiled
+def workspace(p, constants, columns, operations, kept):
+    """Slots for a block, (1, slots, block), or for all of them if they are to be `kept` and there is room; then they
+    hold constants and columns from the first."""
+    n, height = columns.shape[1], p + len(constants) + len(columns) + len(operations)
+    blocks = (n + BLOCK - 1) // BLOCK
+    if not kept or n * height > KEPT:
+        return np.empty((1, height, BLOCK))
+    slots = np.empty((blocks, height, BLOCK))
+    for b in range(blocks):
+        fill(constants, columns, slots[b], p, b * BLOCK, min(BLOCK, n - b * BLOCK))
+    return slots
+
+
+@compiled
+def evaluate(beta, constants, columns, operations, slots, filled, b):
+    """Every operation for the rows of block b, and their slots; `filled` : whether these hold constants and columns."""
+    p, n = len(beta), columns.shape[1]
+    start = b * BLOCK
+    count = min(BLOCK, n - start)
+    block = slots[b if b < len(slots) else 0]
+    for j in range(p):
+        block[j, :] = beta[j]
+    if not filled:
+        fill(constants, columns, block, p, start, count)
+    run(operations, block, p + len(constants) + len(columns), count)
+    return block
+
+
+@compiled
 def values(beta, constants, columns, operations, result, out):
     """f of every row."""
-    n, first = columns.shape[1], len(beta) + len(constants) + len(columns)
-    slots = np.empty((first + len(operations), BLOCK))
-    for start in range(0, n, BLOCK):
-        count = min(BLOCK, n - start)
-        fill(beta, constants, columns, slots, start, count)
-        run(operations, slots, first, count)
-        for i in range(count):
-            out[start + i] = slots[result, i]
+    slots = workspace(len(beta), constants, columns, operations, False)
+    values_in(beta, constants, columns, operations, result, out, slots, False)
+
+
+@compiled
+def values_in(beta, constants, columns, operations, result, out, slots, kept):
+    """The same in slots that are there, and `kept` for the next call."""
+    n = columns.shape[1]
+    filled = kept and len(slots) * BLOCK >= n
+    for b in range((n + BLOCK - 1) // BLOCK):
+        block = evaluate(beta, constants, columns, operations, slots, filled, b)
+        for i in range(min(BLOCK, n - b * BLOCK)):
+            out[b * BLOCK + i] = block[result, i]
 
 
 @compiled
 def jacobian(beta, constants, columns, operations, result, moves, out, J, reach):
     """f (n,), ∂f/∂β (p, n), and, if `reach` (n,) is as long, Σ |∂f/∂u · u| over all results u on the way: times the
     rounding unit that is what rounding each of them once can change in f."""
+    slots = workspace(len(beta), constants, columns, operations, False)
+    jacobian_in(beta, constants, columns, operations, result, moves, out, J, reach, slots, False, False)
+
+
+@compiled
+def jacobian_in(beta, constants, columns, operations, result, moves, out, J, reach, slots, kept, known):
+    """The same in slots that are there, and `kept` for the next call; `known` : whether they hold all results at β."""
     p, n, m = len(beta), columns.shape[1], len(operations)
     first = p + len(constants) + len(columns)
-    slots, flow = np.empty((first + m, BLOCK)), np.empty((first + m, BLOCK))
-    da, db = np.empty((m, BLOCK)), np.empty((m, BLOCK))
-    for start in range(0, n, BLOCK):
+    flow, da, db = np.empty((first + m, BLOCK)), np.empty((m, BLOCK)), np.empty((m, BLOCK))
+    filled = kept and len(slots) * BLOCK >= n
+    for b in range((n + BLOCK - 1) // BLOCK):
+        start = b * BLOCK
         count = min(BLOCK, n - start)
-        fill(beta, constants, columns, slots, start, count)
-        run(operations, slots, first, count)
-        slopes(operations, moves, slots, first, count, da, db)
+        if known and filled:
+            block = slots[b]
+        else:
+            block = evaluate(beta, constants, columns, operations, slots, filled, b)
+        slopes(operations, moves, block, first, count, da, db)
         for j in range(first + m):
             flow[j, :count] = 0.0
         flow[result, :count] = 1.0
         walk_back(operations, moves, first, count, da, db, flow)
         for i in range(count):
-            out[start + i] = slots[result, i]
+            out[start + i] = block[result, i]
         for j in range(p):
             for i in range(count):
                 J[j, start + i] = flow[j, i]
         if len(reach) == n:
             for i in range(count):
-                reach[start + i] = abs(slots[result, i])
+                reach[start + i] = abs(block[result, i])
             for j in range(first + m):
                 if moves[j]:
                     for i in range(count):
-                        part = abs(flow[j, i] * slots[j, i])
+                        part = abs(flow[j, i] * block[j, i])
                         reach[start + i] += part if part >= 0.0 else 0.0  # 0 · ∞ where f is saturated
 
 
@@ -209,7 +251,7 @@ def curvature(beta, constants, columns, operations, result, moves, weight, H):
     """Σ weightᵢ ∂²fᵢ/∂β² (p, p), a column for each parameter's tangent."""
     p, n, m = len(beta), columns.shape[1], len(operations)
     first = p + len(constants) + len(columns)
-    slots, flow = np.empty((first + m, BLOCK)), np.empty((first + m, BLOCK))
+    work, flow = workspace(p, constants, columns, operations, False), np.empty((first + m, BLOCK))
     da, db, daa = np.empty((m, BLOCK)), np.empty((m, BLOCK)), np.empty((m, BLOCK))
     dab, dbb = np.empty((m, BLOCK)), np.empty((m, BLOCK))
     along, turning = np.empty((first + m, BLOCK)), np.empty((first + m, BLOCK))
@@ -217,8 +259,7 @@ def curvature(beta, constants, columns, operations, result, moves, weight, H):
     H[:] = 0.0
     for start in range(0, n, BLOCK):
         count = min(BLOCK, n - start)
-        fill(beta, constants, columns, slots, start, count)
-        run(operations, slots, first, count)
+        slots = evaluate(beta, constants, columns, operations, work, False, start // BLOCK)
         slopes(operations, moves, slots, first, count, da, db)
         bends(operations, moves, slots, first, count, da, db, daa, dab, dbb)
         for j in range(first + m):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.program_compiled import curvature, jacobian, values
+from betahat.kernels.program_compiled import curvature, jacobian, jacobian_in, values_in, workspace
 
 SHORT = 1e-75  # columns from this length on have harmless squares of squares
 
@@ -40,18 +40,18 @@ def half_square(r):
 
 
 @compiled
-def residuals(beta, constants, columns, operations, result, y, root, r):
+def residuals(beta, constants, columns, operations, result, slots, y, root, r):
     """r = root (f − y), and ½rᵀr."""
-    values(beta, constants, columns, operations, result, r)
+    values_in(beta, constants, columns, operations, result, r, slots, True)
     for i in range(len(r)):
         r[i] = root[i] * (r[i] - y[i])
     return half_square(r)
 
 
 @compiled
-def linearise(beta, constants, columns, operations, result, moves, y, root, r, J, g):
-    """r, J (p, n), g = Jr, and ½rᵀr."""
-    jacobian(beta, constants, columns, operations, result, moves, r, J, np.empty(0))
+def linearise(beta, constants, columns, operations, result, moves, slots, known, y, root, r, J, g):
+    """r, J (p, n), g = Jr, and ½rᵀr; `known` : whether the last call was for the same β."""
+    jacobian_in(beta, constants, columns, operations, result, moves, r, J, np.empty(0), slots, True, known)
     for i in range(len(r)):
         r[i] = root[i] * (r[i] - y[i])
     for j in range(len(beta)):
@@ -59,6 +59,54 @@ def linearise(beta, constants, columns, operations, result, moves, y, root, r, J
             J[j, i] *= root[i]
         g[j] = dot(J[j], r, 0)
     return half_square(r)
+
+
+@compiled
+def cholesky(C, damping, L):
+    """L with LLᵀ = C + damping · I; False where that is not positive definite."""
+    p = len(C)
+    for j in range(p):
+        for k in range(j + 1):
+            total = C[j, k] + (damping if j == k else 0.0)
+            for c in range(k):
+                total -= L[j, c] * L[k, c]
+            if k < j:
+                L[j, k] = total / L[k, k]
+            elif total > 0.0:
+                L[j, j] = math.sqrt(total)
+            else:
+                return False
+    return True
+
+
+@compiled
+def solve(L, right, out):
+    """(LLᵀ)⁻¹ right."""
+    p = len(L)
+    for j in range(p):
+        total = right[j]
+        for k in range(j):
+            total -= L[j, k] * out[k]
+        out[j] = total / L[j, j]
+    for j in range(p - 1, -1, -1):
+        total = out[j]
+        for k in range(j + 1, p):
+            total -= L[k, j] * out[k]
+        out[j] = total / L[j, j]
+
+
+@compiled
+def inverse_length(L, back):
+    """The trace of (LLᵀ)⁻¹; `back` becomes L⁻¹."""
+    p, square = len(L), 0.0
+    for c in range(p):
+        for j in range(c, p):
+            total = 1.0 if j == c else 0.0
+            for k in range(c, j):
+                total -= L[j, k] * back[k, c]
+            back[j, c] = total / L[j, j]
+            square += back[j, c] * back[j, c]
+    return square
 
 
 @compiled
@@ -80,8 +128,9 @@ def advance(
     r, J, g = np.empty(n), np.empty((p, n)), np.empty(p)
     ahead, C, lengths = np.empty(n), np.empty((p, p)), np.empty(p)
     there, step, turn, there_g = np.empty(p), np.empty(p), np.empty(p), np.empty(p)
-    pulled = np.empty(p)
-    value = linearise(x, constants, columns, operations, result, moves, y, root, r, J, g)
+    pulled, scaled, L, back = np.empty(p), np.empty(p), np.empty((p, p)), np.empty((p, p))
+    slots = workspace(p, constants, columns, operations, True)
+    value = linearise(x, constants, columns, operations, result, moves, slots, False, y, root, r, J, g)
     numbers[4], numbers[5], numbers[6] = 1.0, value, np.nan
     gradient[:] = g
     if not math.isfinite(value):
@@ -100,16 +149,18 @@ def advance(
         for j in range(p):
             for k in range(p):
                 C[j, k] /= lengths[j] * lengths[k]
-        squares, vectors = np.linalg.eigh(C)
-        if not squares[0] > relative * squares[p - 1]:
+        if not cholesky(C, 0.0, L):
             return done
-        fall = 0.0
-        right = np.zeros(p)  # Uᵀr
-        for k in range(p):
-            for j in range(p):
-                right[k] += g[j] / lengths[j] * vectors[j, k]
-            right[k] /= math.sqrt(squares[k])
-            fall += 0.5 * right[k] * right[k]
+        if not inverse_length(L, back) * p < 1.0 / relative:  # a bound on the ratio of C's eigenvalues
+            squares = np.linalg.eigh(C)[0]
+            if not squares[0] > relative * squares[p - 1]:
+                return done
+        for j in range(p):
+            scaled[j] = -g[j] / lengths[j]
+        solve(L, scaled, step)
+        fall = 0.0  # ½ of r's square within the range of J
+        for j in range(p):
+            fall += 0.5 * step[j] * scaled[j]
         damping, before, untried, size = numbers[0], numbers[1], numbers[2], numbers[3]
         numbers[6] = fall
         if not fall > fall_least * value:
@@ -126,18 +177,22 @@ def advance(
         growth = 2.0
         while True:
             numbers[4] += 2.0
-            foreseen, bent_square, step_square = 0.0, 0.0, 0.0
-            step[:] = 0.0
-            for k in range(p):
-                s = math.sqrt(squares[k])
-                scaled = s / (squares[k] + damping) * right[k]
-                foreseen += scaled * (s * right[k] - 0.5 * squares[k] * scaled)
-                for j in range(p):
-                    step[j] -= vectors[j, k] * scaled / lengths[j]
+            bent_square, step_square = 0.0, 0.0
+            if not cholesky(C, damping, L):
+                return done
+            solve(L, scaled, step)
+            foreseen = 0.0  # gᵀδ + ½δᵀCδ, with its sign turned
+            for j in range(p):
+                total = 0.0
+                for k in range(p):
+                    total += C[j, k] * step[k]
+                foreseen += step[j] * (scaled[j] - 0.5 * total)
+            for j in range(p):
+                step[j] /= lengths[j]
             for j in range(p):
                 there[j] = x[j] + probe * step[j]
                 step_square += (lengths[j] * step[j]) ** 2
-            residuals(there, constants, columns, operations, result, y, root, ahead)
+            residuals(there, constants, columns, operations, result, slots, y, root, ahead)
             for i in range(n):
                 ahead[i] = (ahead[i] - r[i]) / probe
             for j in range(p):
@@ -145,21 +200,16 @@ def advance(
                     ahead[i] -= J[j, i] * step[j]
             for j in range(p):
                 pulled[j] = dot(J[j], ahead, 0) / lengths[j]
-            turn[:] = 0.0
-            for k in range(p):
-                total = 0.0
-                for j in range(p):
-                    total += pulled[j] * vectors[j, k]
-                total /= squares[k] + damping
-                for j in range(p):
-                    turn[j] -= vectors[j, k] * total / (probe * lengths[j])
+            solve(L, pulled, turn)
+            for j in range(p):
+                turn[j] /= -probe * lengths[j]
             for j in range(p):
                 bent_square += (lengths[j] * turn[j]) ** 2
             curved = math.sqrt(bent_square) <= 0.5 * bent * math.sqrt(step_square)  # not where it is NaN
             still = True
             for j in range(p):
                 there[j] = x[j] + (step[j] + turn[j] if curved else step[j])
-            new = residuals(there, constants, columns, operations, result, y, root, ahead)
+            new = residuals(there, constants, columns, operations, result, slots, y, root, ahead)
             if new < value:
                 break
             for j in range(p):
@@ -172,7 +222,9 @@ def advance(
         for j in range(p):
             largest = max(largest, abs(g[j]))
         numbers[4] += 1.0
-        linearise(there, constants, columns, operations, result, moves, y, root, ahead, J, there_g)
+        linearise(
+            there, constants, columns, operations, result, moves, slots, True, y, root, ahead, J, there_g
+        )
         for j in range(p):
             if not math.isfinite(there_g[j]):
                 return done
@@ -264,7 +316,7 @@ def newton(constants, columns, operations, result, moves, root, r, safe, eps, x,
     for j in range(p):
         size += R[j, p] * R[j, p]
     size = math.sqrt(size)
-    back = inverse_of_triangle(R, p)
+    back, right, turned = inverse_of_triangle(R, p), np.empty(p), np.empty(p)
     H, half, inner = np.empty((p, p)), np.empty((p, p)), np.empty((p, p))
     curvature(x, constants, columns, operations, result, moves, weight, H)
     for j in range(p):
@@ -286,19 +338,14 @@ def newton(constants, columns, operations, result, moves, root, r, safe, eps, x,
             inner[j, k] = inner[k, j] = 0.5 * (inner[j, k] + inner[k, j])
             if not math.isfinite(inner[j, k]):
                 return size
-    values_of, vectors = np.linalg.eigh(inner)
-    if not values_of[0] > eps:
+    if not cholesky(inner, -eps, half):
         return size
-    turned = np.zeros(p)
-    for k in range(p):
-        along = 0.0
-        for j in range(p):
-            along += R[j, p] * vectors[j, k]
-        for j in range(p):
-            turned[j] += vectors[j, k] * along / values_of[k]
+    for j in range(p):
+        right[j] = -R[j, p]
+    solve(half, right, turned)
     for j in range(p):
         step[j] = 0.0
         for k in range(j, p):
-            step[j] -= back[j, k] * turned[k]
+            step[j] += back[j, k] * turned[k]
         step[j] /= scale[j]
     return size
