@@ -99,9 +99,10 @@ def words(found: Separation, family: str, one_sided: bool = False) -> str:
             f"of {needed}"
         )
     what = "counts of zero" if family in _COUNTS else "the classes"
+    remedy = _REMEDY_OF_TWO if family == "binomial" else _REMEDY
     return (
         f"{found.kind} separation: the likelihood has no maximum, since columns separate {what}: {found.message}. "
-        f"Their coefficients go to infinity and have no standard errors. {_REMEDY_OF_TWO if family == 'binomial' else _REMEDY}"
+        f"Their coefficients go to infinity and have no standard errors. {remedy}"
     )
 
 
