@@ -28,6 +28,7 @@ from betahat.objective.targets import (
 )
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.likelihood.solve import (
+    NEWTON_UP_TO,
     TOWARDS_INFINITY,
     LikelihoodFit,
     refuse_not_finite,
