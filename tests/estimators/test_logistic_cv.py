@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,8 @@ def iris():
 def theirs_of(X, y, **given):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of options that change in later versions
-        return Theirs(use_legacy_attributes=False, **given).fit(X, y)
+        options: dict[str, Any] = {"use_legacy_attributes": False, **given}
+        return Theirs(**options).fit(X, y)
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced"])

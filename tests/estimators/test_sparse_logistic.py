@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -137,6 +139,7 @@ def test_many_more_columns_than_rows() -> None:
     y = (X[:, :3].sum(axis=1) + 0.5 * rng.normal(size=80) > 0).astype(int)
     m = bh.LogisticRegression(alpha=0.08, l1_ratio=1.0).fit(X, y)
     assert m.certificate_.status == "global minimum"
+    assert m.certificate_.duality_gap is not None
     assert m.certificate_.duality_gap < 1e-12
     assert set(range(3)) <= set(np.flatnonzero(m.coef_[0])) and np.count_nonzero(m.coef_) < 60  # noqa: PT018
 
@@ -177,7 +180,7 @@ def test_offset_and_exposure() -> None:
 @pytest.mark.parametrize("kind", ["poisson", "gamma", "tweedie"])
 def test_named_regressors(kind) -> None:
     X, y, _ = rows(kind)
-    given = {"alpha": 0.1, "l1_ratio": 0.5}
+    given: dict[str, Any] = {"alpha": 0.1, "l1_ratio": 0.5}
     if kind == "tweedie":
         m, one = bh.TweedieRegressor(1.5, **given), bh.GeneralizedLinearModel(bh.losses.Tweedie(1.5), **given)
     else:

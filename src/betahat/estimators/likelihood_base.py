@@ -74,6 +74,7 @@ class BaseLikelihood(RowEstimator):
     def _fit_rows(self, X: Any, y: Any, given: dict[str, Any]) -> Self:
         self._check_parameters()
         source = self._read(X, y, **given)
+        vars(self)["_online"] = None
         self._fit_source(source)
         return self
 

@@ -6,8 +6,13 @@ from numbers import Real
 from typing import Any, Self, final
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
+from betahat.errors import DataError
+from betahat.estimators.class_codes import class_codes
 from betahat.estimators.logistic_base import BaseLogistic
+from betahat.estimators.partial_likelihood import codes_of, go_on, goes_on
+from betahat.losses.bernoulli import Bernoulli
 
 
 @final
@@ -151,6 +156,55 @@ class LogisticRegression(BaseLogistic):
         return self._fit_rows(X, y, {
             "sample_weight": sample_weight, "frequency_weight": frequency_weight, "groups": groups, "offset": offset,
         })  # fmt: skip
+
+    @available_if(goes_on)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, frequency_weight: Any = None,
+        offset: Any = None,
+    ) -> Self:  # fmt: skip
+        """Go on with a batch of rows that need not be kept; approximately, ending near the answer of `fit`.
+
+        Of the rows before only their information A at the coefficients they led to is kept: β minimises the batch's
+        loss and ½ (β − β₋)ᵀ A (β − β₋), by Newton's method, and the batch's own information is added to A (online
+        Laplace approximation). β̂ ends a fraction of a standard error from that of `fit`, the smaller the larger the
+        batches beside the number of columns, the first above all (5 % with 100 rows a batch for each column, 25 % with
+        10). There is no certificate (`status` "not assessed"), nor is separation looked for;
+        standard errors are those of A.
+
+        classes : (K,) all labels, at the first call; later None or the same. Other arguments as of `fit`, of numbers;
+        `fit` begins anew.
+
+        Raises ValueError without classes at the first call, DataError for a label that is none of the classes. There is
+        no partial_fit with firth, l1_ratio or class_weight="balanced", which need all rows at once.
+
+        >>> import numpy as np, betahat as bh
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(2000, 1))
+        >>> y, m = (X[:, 0] + rng.logistic(size=2000) > 0).astype(int), bh.LogisticRegression()
+        >>> for rows in np.split(np.arange(2000), 10):
+        ...     m = m.partial_fit(X[rows], y[rows], classes=[0, 1])
+        >>> m.coef_.round(2), bh.LogisticRegression().fit(X, y).coef_.round(2)
+        (array([[1.01]]), array([[1.02]]))
+        """
+        self._check_parameters()
+        begun = getattr(self, "_online", None) is not None
+        if classes is None and not hasattr(self, "classes_"):
+            raise ValueError(
+                "classes must be given at the first call of partial_fit: all labels that y will hold"
+            )
+        if classes is not None:
+            all_of = class_codes(classes)[0]
+            if begun and not np.array_equal(all_of, self.classes_):
+                raise ValueError(f"classes (={classes!r}) were {self.classes_.tolist()} at the first call")
+            if len(all_of) < 2:
+                raise DataError(f"classes (={classes!r}) must name 2 labels at least")
+            self.classes_ = all_of
+        found, codes = class_codes(y)
+        family = Bernoulli() if len(self.classes_) == 2 else None
+        go_on(self, X, codes_of(found, codes, self.classes_), family, {
+            "sample_weight": sample_weight, "frequency_weight": frequency_weight, "offset": offset,
+        })  # fmt: skip
+        return self
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from betahat.data.design import design_from_dict
 from betahat.errors import StorageError
 from betahat.estimators.likelihood_fit import LikelihoodResult
+from betahat.estimators.online import Online
 from betahat.estimators.storing_parts import read_certificate, read_sparse, read_trace
 from betahat.inference import check_cov_type
 from betahat.inference.likelihood import LikelihoodStatistics
@@ -26,7 +27,7 @@ _LABELS = re.compile(r"object|bool|<U\d+|[<|]?[iuf]\d")
 def to_dict(estimator: BaseLikelihood) -> dict[str, Any]:
     """Everything fitted; no rows."""
     names = getattr(estimator, "feature_names_in_", None)
-    classes = getattr(estimator, "classes_", None)
+    classes, online = getattr(estimator, "classes_", None), getattr(estimator, "_online", None)
     return {
         "n_features_in": estimator.n_features_in_,
         "n_columns": estimator.n_columns_,
@@ -34,6 +35,7 @@ def to_dict(estimator: BaseLikelihood) -> dict[str, Any]:
         "design": None if estimator.design_ is None else estimator.design_.to_dict(),
         "classes": None if classes is None else _labels_to_dict(classes),
         "result": _result_to_dict(estimator._result),
+        "online": None if online is None else online.to_dict(),
     }
 
 
@@ -53,6 +55,8 @@ def restore(estimator: BaseLikelihood, model: Fields) -> None:
             raise StorageError("`model.classes` are not those of the model's statistics")
         vars(estimator)["classes_"] = classes
     _check_widths(estimator, result)
+    if model.raw("online") is not None:
+        vars(estimator)["_online"] = Online.from_fields(model.inner("online"), result.coef.shape[1])
     estimator._show(result)
 
 
