@@ -219,8 +219,9 @@ def _errors(result: LikelihoodResultLike) -> str:
         return wrap(result.refusal)
     curve = "E L''" if s.information == "expected" else "L''"
     expected, observed = s.inverse, s.observed_inverse
-    both = expected is not None and observed is not None
-    alike = both and np.array_equal(expected, observed, equal_nan=True)
+    alike = (
+        expected is not None and observed is not None and np.array_equal(expected, observed, equal_nan=True)
+    )
     same = " (the same as L'' itself, since the link is canonical)" if alike else ""
     phi = "" if s.dispersion_known else f", with φ = {number(s.dispersion)} from Pearson's χ² over n − rank"
     if s.cov_type == "nonrobust":
