@@ -54,7 +54,10 @@ def irls(
         )
     y = np.ascontiguousarray(y, np.float64)
     weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
-    terms, centre = _padded_terms(slopes, level, unit), np.array(centre, np.float64)  # a copy, never read-only
+    terms, centre = (
+        _padded_terms(slopes, level, unit),
+        np.array(centre, np.float64),
+    )  # a copy, never read-only
     return _compiled(X, y, weight, offset, centre, terms, int(code), float(power), int(much), bool(expected))
 
 

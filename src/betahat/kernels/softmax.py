@@ -43,9 +43,7 @@ def softmax(
         X = np.asarray(X, np.float64)
         return reference_softmax.softmax(X, y, weight, offset, centre, slopes, level, much, direction)
     weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
-    return _compiled(
-        X, y, weight, offset, np.array(centre, np.float64), slopes, level, much, direction
-    )
+    return _compiled(X, y, weight, offset, np.array(centre, np.float64), slopes, level, much, direction)
 
 
 def _compiled(

@@ -21,7 +21,12 @@ from betahat.inference.likelihood.notes import likelihood_notes
 from betahat.inference.likelihood.statistics import LikelihoodStatistics
 from betahat.inference.wald import WaldTest, overall_statistic, single_name, wald_test
 
-_RATIOS = {"logit": "Odds ratios", "softmax": "Odds ratios", "log": "Ratios of means", "cloglog": "Hazard ratios"}
+_RATIOS = {
+    "logit": "Odds ratios",
+    "softmax": "Odds ratios",
+    "log": "Ratios of means",
+    "cloglog": "Hazard ratios",
+}
 
 
 @final
