@@ -71,6 +71,16 @@ def test_elastic_net_ratios(cancer) -> None:
     np.testing.assert_allclose(m.coefs_paths_, theirs.coefs_paths_, atol=1e-4)
 
 
+def test_elastic_net_of_many_classes(iris) -> None:
+    X, y = iris
+    given: dict[str, Any] = {"Cs": [0.05, 0.5], "l1_ratios": [0.5, 1.0], "scoring": "neg_log_loss", "cv": 3}
+    m = bh.LogisticRegressionCV(**given).fit(X, y)
+    theirs = theirs_of(X, y, **given, tol=1e-9, max_iter=20_000, solver="saga")
+    assert (m.C_, m.l1_ratio_) == (theirs.C_, theirs.l1_ratio_)
+    np.testing.assert_allclose(m.scores_, theirs.scores_, rtol=1e-5)
+    np.testing.assert_allclose(m.coef_, theirs.coef_, atol=1e-5)
+
+
 def test_order_of_candidates_does_not_matter(cancer) -> None:
     X, y = cancer
     one, other = (bh.LogisticRegressionCV(Cs=Cs).fit(X, y) for Cs in ([0.1, 1.0, 10.0], [10.0, 0.1, 1.0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import betahat as bh
-from betahat.errors import InferenceError
+from betahat.errors import DataError, InferenceError
 
 RATIOS = [0.1, 0.5, 1.0]
 FAMILIES = {
@@ -190,6 +191,76 @@ def test_named_regressors(kind) -> None:
     assert m.score(X, y) == one.score(X, y)
 
 
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("C", [0.05, 1.0])
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+def test_many_classes_as_scikit_learns_saga(load, C, ratio) -> None:
+    X, y = load(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    m = bh.LogisticRegression(C=C, l1_ratio=ratio).fit(X, y)
+    assert m.certificate_.status == "global minimum"
+    theirs = Theirs(C=C, l1_ratio=ratio, solver="saga", tol=1e-11, max_iter=30_000).fit(X, y)
+    np.testing.assert_allclose(m.coef_, theirs.coef_, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(m.intercept_, theirs.intercept_ - theirs.intercept_.mean(), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(m.predict_proba(X), theirs.predict_proba(X), atol=1e-8)
+    away = np.abs(m.coef_ - theirs.coef_).max()
+    assert away <= m.certificate_.error_bound.max() + 1e-8
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("alpha", [0.1, 0.003])
+def test_subgradients_of_many_classes_vanish(alpha, ratio, intercept, weighted) -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(300, 8)) * 10.0 ** rng.integers(-1, 2, 8) + 2.0
+    y = np.digitize((X[:, 0] - 2.0) / X[:, 0].std() + rng.logistic(size=300), [-1.0, 1.0, 2.0])
+    w = rng.uniform(0.1, 3.0, size=300) if weighted else np.ones(300)
+    m = bh.LogisticRegression(alpha=alpha, l1_ratio=ratio, fit_intercept=intercept)
+    m.fit(X, y, sample_weight=w if weighted else None)
+    assert m.certificate_.status == "global minimum"
+    slopes = (m.predict_proba(X) - np.eye(4)[y]) * (w / w.sum())[:, None]
+    g, beta = slopes.T @ X, m.coef_
+    inside = g + alpha * (1 - ratio) * beta + alpha * ratio * np.sign(beta)
+    left = np.where(beta == 0, np.maximum(np.abs(g) - alpha * ratio, 0), np.abs(inside))
+    assert (left <= 1e-7 * (np.abs(slopes).T @ np.abs(X) + alpha)).all()
+    if intercept:
+        assert (np.abs(slopes.sum(axis=0)) <= 1e-9).all()
+
+
+def test_gap_of_many_classes_bounds_the_excess() -> None:
+    """Where it is stopped early, J is above the minimum by at most the gap."""
+    X, y = load_wine(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    best = bh.LogisticRegression(alpha=0.02, l1_ratio=0.9).fit(X, y).certificate_.loss
+    for steps in range(1, 8):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", bh.CertificateWarning)
+            c = bh.LogisticRegression(alpha=0.02, l1_ratio=0.9, max_iter=steps).fit(X, y).certificate_
+        assert c.duality_gap is not None
+        assert -1e-14 <= c.loss - best <= c.duality_gap + 1e-14
+
+
+def test_many_classes_are_stored_explained_and_compared(tmp_path) -> None:
+    X, y = load_wine(return_X_y=True)
+    names = np.array(["red", "white", "rose"])[y]
+    m = bh.LogisticRegression(alpha=0.05, l1_ratio=1.0).fit(X / X.std(axis=0), names)
+    m.save(tmp_path / "m")
+    again = bh.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(X), m.predict_proba(X))
+    assert again.explain() == m.explain()
+    assert "for rose" in m.explain()
+    assert "penal" in str(m.summary())
+    sparse = bh.LogisticRegression(alpha=0.05, l1_ratio=1.0).fit(sp.csr_matrix(X / X.std(axis=0)), names)
+    np.testing.assert_allclose(sparse.coef_, m.coef_, atol=1e-10)
+
+
+def test_too_many_classes_and_columns() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match="l1_ratio=0"):
+        bh.LogisticRegression(alpha=0.1, l1_ratio=1.0).fit(rng.normal(size=(30, 1200)), np.arange(30) % 3)
+
+
 def test_p_values_are_refused_and_words_said(cancer) -> None:
     X, y = cancer
     m = bh.LogisticRegression(C=0.1, l1_ratio=1.0).fit(X, y)
@@ -236,6 +307,7 @@ def test_refusals(cancer) -> None:
     "ignore::betahat.CertificateWarning", "ignore::sklearn.exceptions.SkipTestWarning"
 )
 @parametrize_with_checks([
+    bh.LogisticRegression(alpha=0.01, l1_ratio=1.0),
     bh.PoissonRegressor(alpha=0.01, l1_ratio=0.5),
 ])  # fmt: skip
 def test_scikit_learns_checks(estimator, check) -> None:

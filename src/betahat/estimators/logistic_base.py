@@ -17,6 +17,7 @@ from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
 from betahat.estimators.sparse_likelihood import fit_sparse_likelihood
+from betahat.estimators.sparse_multinomial import fit_sparse_multinomial
 from betahat.estimators.written import class_names, interval_columns
 from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.family import Family
@@ -71,14 +72,10 @@ class BaseLogistic(ClassifierMixin, QuestionedLikelihood):
             if self._is_sparse():
                 return fit_sparse_likelihood(source, Bernoulli(), self._sparse_penalty, settings, warm)
             return fit_likelihood(source, Bernoulli(), self._penalty, settings, warm)
+        begin = before if before is not None and len(before[1]) == K else None
         if self._is_sparse():
-            raise ValueError(
-                f"l1_ratio (={self.l1_ratio!r}) is for two classes, and y has {K}; fit each class against the others, "
-                "or leave l1_ratio at 0"
-            )
-        return fit_multinomial(
-            source, self._penalty, settings, before if before is not None and len(before[1]) == K else None
-        )
+            return fit_sparse_multinomial(source, self._sparse_penalty, settings, begin)
+        return fit_multinomial(source, self._penalty, settings, begin)
 
     def _single_family(self) -> Family | None:
         return Bernoulli() if len(self.classes_) == 2 else None

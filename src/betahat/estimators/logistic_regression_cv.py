@@ -30,7 +30,7 @@ class LogisticRegressionCV(BaseLogistic):
     Cs : int or array of floats > 0
         How many C to try, evenly in their logarithms from 1e-4 to 1e4; or the C themselves.
     l1_ratios : None or array of floats from 0 to 1
-        Shares of the L1 norm to try; None is 0, the ridge. Above 0 for two classes.
+        Shares of the L1 norm to try; None is 0, the ridge.
     fit_intercept : bool
         Whether there is a β₀, which is never penalised.
     cv : None, int, splitter or list of (train, test)

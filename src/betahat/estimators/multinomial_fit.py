@@ -25,7 +25,7 @@ from betahat.solvers.separation import Separation
 
 
 @final
-class _ClassSums(Statistic):
+class ClassSums(Statistic):
     """Weights (K,) of the classes, and how many rows count."""
 
     def __init__(self, classes: int) -> None:
@@ -39,7 +39,7 @@ class _ClassSums(Statistic):
         codes = block.y[:, 0].astype(np.intp)
         self.weights += np.bincount(codes, combined_weight(block), len(self.weights))
 
-    def merge(self, other: _ClassSums) -> None:
+    def merge(self, other: ClassSums) -> None:
         self.counts.merge(other.counts)
         self.weights += other.weights
 
@@ -58,12 +58,7 @@ def _fit(
     warm: tuple[np.ndarray, np.ndarray] | None,
 ) -> LikelihoodResult:  # fmt: skip
     K = len(settings.classes)
-    sums = fold(source, _ClassSums(K))
-    if source.in_memory:
-        source.readings -= 1  # only targets were looked at
-    if not (sums.weights > 0).all():
-        absent = settings.classes[int(np.argmin(sums.weights))]
-        raise DataError(f"no row of class {absent!r} has a positive weight; leave the class out of y")
+    sums = class_sums(source, settings)
     weight = float(sums.weights.sum())
     R = penalty(weight)
     levels = np.log(sums.weights / weight)
@@ -95,13 +90,26 @@ def _fit(
     if free:  # the reference's coefficients are zero; shown are those of smallest norm, which sum to zero
         beta = np.concatenate([np.zeros((1, beta.shape[1])), beta])
         level = np.append(0.0, level)
-    statistics, refusal = _statistics(source, settings, sums, fit, certificate, beta, level, free, separation)
+    statistics, refusal = multinomial_statistics(
+        source, settings, sums, fit, certificate, beta, level, free, separation
+    )
     return LikelihoodResult(
         beta - beta.mean(axis=0), level - level.mean(), certificate, found.trace,
         "converged" if certificate.converged else found.stop_reason, found.solver, found.why, found.iterations,
         fit.start.remarks if fit.start is not None and free else [], statistics, settings.alpha, refusal,
         None if separation is None else words(separation, "multinomial"),
     )  # fmt: skip
+
+
+def class_sums(source: Source, settings: Settings) -> ClassSums:
+    """What the targets say; DataError where a class has no weight."""
+    sums = fold(source, ClassSums(len(settings.classes)))
+    if source.in_memory:
+        source.readings -= 1  # only targets were looked at
+    if not (sums.weights > 0).all():
+        absent = settings.classes[int(np.argmin(sums.weights))]
+        raise DataError(f"no row of class {absent!r} has a positive weight; leave the class out of y")
+    return sums
 
 
 def _against_first(span: np.ndarray) -> np.ndarray:
@@ -121,8 +129,8 @@ def _smallest_norms(fit: LikelihoodFit, collinear: str) -> tuple[np.ndarray, np.
     return np.array([beta for beta, _ in pairs]), np.array([level for _, level in pairs])
 
 
-def _statistics(
-    source: Source, settings: Settings, sums: _ClassSums, fit: LikelihoodFit, certificate: Certificate,
+def multinomial_statistics(
+    source: Source, settings: Settings, sums: ClassSums, fit: LikelihoodFit, certificate: Certificate,
     beta: np.ndarray, level: np.ndarray, free: bool, separation: Separation | None,
 ) -> tuple[LikelihoodStatistics, str | None]:  # fmt: skip
     """In terms of the classes but the first, which is the reference."""
