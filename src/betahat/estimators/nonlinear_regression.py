@@ -187,7 +187,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
                 f"f (={self.f!r}) must be a function f(X, a, b) or f(X, beta), an expression such as "
                 "'a * exp(-b * x)', or the name of a curve"
             )
-        as_loss(self.loss), as_penalty(self.penalty)
+        as_loss(self.loss)
+        as_penalty(self.penalty)
         if check_cov_type(self.cov_type) == "HAC":
             check_maxlags(self.maxlags, 1)
         self._way()
