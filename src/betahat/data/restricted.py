@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from betahat.data.passes import dense
 from betahat.data.source import Block, DerivedSource, Source
 
 
@@ -30,7 +31,7 @@ class RestrictedSource(DerivedSource):
         return self._given
 
     def _derive(self, block: Block) -> Block:
-        X = block.X.toarray() if hasattr(block.X, "toarray") else np.asarray(block.X, np.float64)
+        X = dense(block.X)
         offset = X @ self._shift + self._level
         if block.offset is not None:
             offset = offset + block.offset

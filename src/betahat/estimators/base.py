@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
+from betahat.data.passes import dense
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
 from betahat.estimators.checks import MISSING, check_choice
@@ -177,7 +178,7 @@ class BaseLinear(RegressorMixin, RowEstimator):
 
     def _bound_rows(self, matrix: Any, level: float, observation: bool) -> np.ndarray:
         """Intervals (n, t, 2) for rows that are numbers already."""
-        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        matrix = dense(matrix)
         if self._result.refusal is not None:
             raise InferenceError(self._result.refusal)
         centre = self._predict_rows(matrix)

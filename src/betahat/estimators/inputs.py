@@ -8,7 +8,7 @@ import numpy as np
 
 from betahat.data.frame import refuse_inexact
 from betahat.data.missing import as_doubles, unmasked
-from betahat.data.passes import combined_weight
+from betahat.data.passes import combined_weight, counting
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
 
@@ -139,17 +139,15 @@ def without_uncounted(source: ArraySource, block: Block) -> ArraySource:
     weight = combined_weight(block)
     if weight is None or (weight > 0).all():
         return source
-    keep = weight > 0
-    rest = block.X[~keep]
+    rest = block.X[~(weight > 0)]
     values = np.asarray(rest.data if hasattr(rest, "tocsr") else rest)
     if not values.size or np.abs(values).max() < _MODERATE:  # false of NaN too
         return source
-    parts = (block.X, block.y, block.weight, block.frequency, block.groups)
-    X, y, w, f, groups = (None if part is None else part[keep] for part in parts)
-    low, offset = (None if part is None else part[keep] for part in (block.X_low, block.offset))
+    kept = counting(block)
     return ArraySource(
-        X, np.asarray(y), w, f, groups, source.names, source.target_names, low, offset, source.classes
-    )
+        kept.X, np.asarray(kept.y), kept.weight, kept.frequency, kept.groups, source.names, source.target_names,
+        kept.X_low, kept.offset, source.classes,
+    )  # fmt: skip
 
 
 def refuse_beside_source(source: Source, **given: Any) -> None:

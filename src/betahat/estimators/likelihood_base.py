@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
+from betahat.data.passes import dense
 from betahat.data.source import ArraySource, Source
 from betahat.errors import (
     CertificateWarning,
@@ -276,7 +277,7 @@ class BaseLikelihood(RowEstimator):
 
     def _interval(self, matrix: Any, added: np.ndarray | None, level: float) -> np.ndarray:
         """Confidence intervals (n, 2) of η, for one predictor, of rows that are numbers with their offset."""
-        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        matrix = dense(matrix)
         inference, centre = self.inference_, self._eta(matrix, added)[:, 0]
         variance = inference.predictor_covariance(matrix)[:, 0, 0]
         half = t_quantile(check_level(level), float(inference.df_inference)) * np.sqrt(

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from betahat.data.passes import dense
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.inputs import check_weight
@@ -143,7 +144,7 @@ class QuestionedLikelihood(BaseLikelihood):
         check_is_fitted(self, "_result")
         family = self._single_family()
         matrix = self._matrix(X)
-        matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, np.float64)
+        matrix = dense(matrix)
         added = self._offset_of(X, offset, exposure, len(matrix))
         weight = check_weight("sample_weight", sample_weight, len(matrix))
         mean = None if family is None else as_link(family.link).mean

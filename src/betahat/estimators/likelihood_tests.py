@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betahat.data.passes import combined_weight
+from betahat.data.passes import combined_weight, dense
 from betahat.data.restricted import RestrictedSource
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
@@ -133,7 +133,7 @@ def scores(
         at = 0
         for block in source.blocks():
             assert block.y is not None
-            X = block.X.toarray() if hasattr(block.X, "toarray") else np.asarray(block.X, np.float64)
+            X = dense(block.X)
             E = new[at : at + len(X)]
             at += len(X)
             weight = combined_weight(block)

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.data.missing import unmasked
+from betahat.data.passes import dense
 from betahat.errors import DataError
 from betahat.estimators.inputs import check_weight, numbers
 from betahat.losses import Loss, as_loss
@@ -78,7 +79,7 @@ class LinearOnRows(Problem):
 def linear_objective(model: Any, X: Any, y: Any, sample_weight: Any) -> ObjectiveOnRows:
     """J of a fitted linear model with one target."""
     matrix = model._objective_matrix(X)
-    matrix = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, np.float64)
+    matrix = dense(matrix)
     target = np.asarray(numbers(np.asarray(unmasked(y)), "y"), np.float64)
     if target.shape != (len(matrix),) or np.ndim(model.coef_) != 1:
         raise ValueError(

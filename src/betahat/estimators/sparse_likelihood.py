@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from betahat.certificate import Certificate
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, counting, fold
 from betahat.data.source import Block, Source
 from betahat.estimators.likelihood_fit import (
     LikelihoodResult,
@@ -26,7 +26,7 @@ from betahat.models.linear import predict
 from betahat.objective.smooth import pearson
 from betahat.objective.targets import (
     TargetSums,
-    counting,
+    counting_targets,
     likelihood_constant,
     null_level,
     null_value,
@@ -47,10 +47,8 @@ class _FittedSums(Statistic):
         self.value, self.pearson = 0.0, 0.0
 
     def update(self, block: Block) -> None:
-        weight = combined_weight(block)
-        if weight is not None and not (weight > 0).all():
-            block = block.take(np.flatnonzero(weight > 0))  # rows that do not count may be anything
-        y, w, _, offset = counting(block)
+        block = counting(block)
+        y, w, _, offset = counting_targets(block)
         X = block.X if hasattr(block.X, "tocsr") else np.asarray(block.X, np.float64)
         eta = predict(X, self._coef[None, :], self._intercept)[:, 0]
         eta = eta if offset is None else eta + offset

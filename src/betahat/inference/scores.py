@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from betahat.data.passes import dense
 from betahat.data.source import Source
 from betahat.inference.meat import Meat, leverage
 
@@ -25,8 +24,7 @@ def sum_scores(
         assert block.y is not None
         for start in range(0, block.X.shape[0], _ROWS):
             rows = slice(start, start + _ROWS)
-            X: Any = block.X[rows]
-            X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
+            X = dense(block.X[rows])
             design = np.ones((len(X), X.shape[1] + first))
             np.subtract(X, centre, out=design[:, first:])
             weight = None if block.weight is None else block.weight[rows]

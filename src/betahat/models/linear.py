@@ -7,7 +7,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight
+from betahat.data.passes import Statistic, combined_weight, dense
 from betahat.data.source import Block
 from betahat.kernels import reference
 from betahat.kernels.gradient import gradient
@@ -276,8 +276,7 @@ class TriangleStatistic(Statistic):
         weight = combined_weight(block)
         for start in range(0, n, rows):
             part = slice(start, min(start + rows, n))
-            X = block.X[part]
-            X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
+            X = dense(block.X[part])
             Z = np.ones((X.shape[0], self.R.shape[1]))
             first = int(self.intercept)
             Z[:, first : first + k] = (X[:, self.columns] - self.centre[self.columns]) / self.scale[

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, counting_parts, dense, fold
 from betahat.data.source import Block, Source
 from betahat.objective.smooth import Coordinates
 from betahat.penalties.base import Penalty
@@ -33,20 +33,9 @@ class ConcomitantSums(Statistic):
         self.hessian = np.zeros((m, m))
 
     def update(self, block: Block) -> None:
-        assert block.y is not None
-        weight = combined_weight(block)
-        n, p = block.X.shape
-        rows = max(1, _CHUNK // max(p, 1))
-        for start in range(0, n, rows):
-            part = slice(start, min(start + rows, n))
-            w = np.ones(part.stop - part.start) if weight is None else weight[part]
-            y, X = block.y[part, 0], block.X[part]
-            if weight is not None and not (w > 0).all():  # rows that do not count may be anything
-                keep = w > 0
-                w, y, X = w[keep], y[keep], X[keep]
-            if len(y):
-                X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
-                self._add((X - self._at.mean) / self._at.scale, y, w)
+        for part, w in counting_parts(block, _CHUNK):
+            assert part.y is not None
+            self._add((dense(part.X) - self._at.mean) / self._at.scale, part.y[:, 0], w)
 
     def _add(self, Z: np.ndarray, y: np.ndarray, w: np.ndarray) -> None:
         sigma, epsilon, first = self._sigma, self._epsilon, int(self._at.intercept)

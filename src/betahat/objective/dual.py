@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight
+from betahat.data.passes import Statistic, counting_parts
 from betahat.data.source import Block
 from betahat.losses.base import Loss
 
@@ -40,21 +39,8 @@ class DualSums(Statistic):
         self.gradient, self.magnitude, self.bend, self.bend_mean = (np.zeros(p) for _ in range(4))
 
     def update(self, block: Block) -> None:
-        weight = combined_weight(block)
-        for part in self._parts(block):
-            rows = block.take(part)
-            w = np.ones(part.stop - part.start) if weight is None else weight[part]
-            if not (w > 0).all():  # rows that do not count may be anything
-                keep = np.flatnonzero(w > 0)
-                rows, w = rows.take(keep), w[keep]
-            if len(w):
-                self._add(rows, w)
-
-    def _parts(self, block: Block) -> Iterator[slice]:
-        n, p = block.X.shape
-        rows = max(1, _CHUNK // max(p, 1)) if not hasattr(block.X, "tocsr") else max(n, 1)
-        for start in range(0, n, rows):
-            yield slice(start, min(start + rows, n))
+        for rows, w in counting_parts(block, None if hasattr(block.X, "tocsr") else _CHUNK):
+            self._add(rows, w)
 
     def _add(self, rows: Block, w: np.ndarray) -> None:
         assert rows.y is not None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight
+from betahat.data.passes import Statistic, counting_parts, dense
 from betahat.data.source import Block
 
-_ROWS = 1 << 19  # numbers of X that are converted at once
+_CHUNK = 1 << 19  # numbers of X that are converted at once
 
 
 @final
@@ -20,29 +20,19 @@ class MomentSums(Statistic):
         self.weight, self.mean, self.squares = 0.0, np.zeros(p), np.zeros(p)
 
     def update(self, block: Block) -> None:
-        weight = combined_weight(block)
-        n, p = block.X.shape
-        rows = max(1, _ROWS // max(p, 1)) if not hasattr(block.X, "tocsr") else max(n, 1)
-        for start in range(0, n, rows):
-            part = slice(start, start + rows)
-            self._add(block.X[part], None if weight is None else weight[part])
+        for rows, w in counting_parts(block, None if hasattr(block.X, "tocsr") else _CHUNK):
+            self._add(rows.X, w)
 
-    def _add(self, X: object, w: np.ndarray | None) -> None:
+    def _add(self, X: Any, w: np.ndarray) -> None:
         part = MomentSums(len(self.mean))
-        if w is not None and not (w > 0).all():
-            X, w = X[w > 0], w[w > 0]  # pyright: ignore[reportIndexIssue]
-        n = X.shape[0]  # pyright: ignore[reportAttributeAccessIssue]
-        if not n:
-            return
-        w = np.ones(n) if w is None else w
         part.weight = float(w.sum())
         with np.errstate(all="ignore"):
             if hasattr(X, "tocsr"):
-                part.mean = np.asarray(X.T @ w).ravel() / part.weight  # pyright: ignore[reportAttributeAccessIssue]
-                squares = np.asarray(X.multiply(X).T @ w).ravel()  # pyright: ignore[reportAttributeAccessIssue]
+                part.mean = np.asarray(X.T @ w).ravel() / part.weight
+                squares = np.asarray(X.multiply(X).T @ w).ravel()
                 part.squares = np.maximum(squares - part.weight * part.mean**2, 0.0)
             else:
-                Z = np.asarray(X, np.float64)
+                Z = dense(X)
                 part.mean = w @ Z / part.weight
                 part.squares = w @ (Z - part.mean) ** 2
         self.merge(part)

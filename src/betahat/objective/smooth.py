@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, combined_weight, counting_parts, dense, fold
 from betahat.data.source import Block, Source
 from betahat.kernels.gram import COMPILED_FROM
 from betahat.kernels.irls import irls
@@ -101,16 +100,12 @@ class SmoothSums(Statistic):
         if self._is_fused(block):
             self._take(block, weight)
             return
-        for part in self._parts(block):
-            w = np.ones(part.stop - part.start) if weight is None else weight[part]
-            y, X = block.y[part, 0], block.X[part]
-            offset = None if block.offset is None else block.offset[part]
-            if weight is not None and not (w > 0).all():  # rows that do not count may be anything
-                keep = w > 0
-                w, y, X = w[keep], y[keep], X[keep]
-                offset = None if offset is None else offset[keep]
-            if len(y):
-                self._add(X, y, w, offset)
+        whole = (
+            hasattr(block.X, "tocsr") and self._much < HESSIAN
+        )  # sparse rows need not be centred themselves
+        for part, w in counting_parts(block, None if whole else _CHUNK):
+            assert part.y is not None
+            self._add(part.X, part.y[:, 0], w, part.offset)
 
     def _is_fused(self, block: Block) -> bool:
         """Whether a compiled kernel makes all sums of one reading: only families need no squared residuals."""
@@ -142,20 +137,10 @@ class SmoothSums(Statistic):
             self.rounding += found.rounding[1 - first :] / unit
             self.radius = max(self.radius, first + found.radius)
 
-    def _parts(self, block: Block) -> Iterator[slice]:
-        n, p = block.X.shape
-        rows = max(1, _CHUNK // max(p, 1)) if self._dense(block.X) else max(n, 1)
-        for start in range(0, n, rows):
-            yield slice(start, min(start + rows, n))
-
-    def _dense(self, X: Any) -> bool:
-        """Whether rows are centred and scaled themselves; of sparse ones only where a Hessian is summed."""
-        return not hasattr(X, "tocsr") or self._much >= HESSIAN
-
     def _add(self, X: Any, y: np.ndarray, w: np.ndarray, offset: np.ndarray | None) -> None:
         at, first = self._at, int(self._at.intercept)
         self.weight += float(w.sum())
-        if not self._dense(X):
+        if hasattr(X, "tocsr") and self._much < HESSIAN:
             X = X.tocsr()
             f = X @ self._beta + (self._level - float(self._beta @ at.mean))
             f = f if offset is None else f + offset
@@ -164,8 +149,7 @@ class SmoothSums(Statistic):
                 self.gradient[first:] += (X.T @ slopes - slopes.sum() * at.mean) / at.scale
                 self.gradient[:first] += slopes.sum()
             return
-        X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
-        Z = (X - at.mean) / at.scale
+        Z = (dense(X) - at.mean) / at.scale
         f = Z @ self._gamma + self._level
         f = f if offset is None else f + offset
         slopes = self._slopes(y, f, w)

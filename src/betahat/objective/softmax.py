@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, combined_weight, counting_parts, dense, fold
 from betahat.data.source import Block, Source
 from betahat.kernels.gram import COMPILED_FROM
 from betahat.kernels.softmax import Softened, softmax
@@ -43,20 +43,12 @@ class SoftmaxSums(Statistic):
     def update(self, block: Block) -> None:
         assert block.y is not None
         weight = combined_weight(block)
-        n, p = block.X.shape
         if self._much <= HESSIAN and is_fused(block):
             self._take(fused(self._at, self._gamma, self._level, self._reference, block, weight, self._much))
             return
-        step = max(1, _CHUNK // max(p, 1))
-        for start in range(0, n, step):
-            part = slice(start, start + step)
-            X, y = block.X[part], block.y[part, 0]
-            w = np.ones(len(y)) if weight is None else weight[part]
-            if weight is not None and not (w > 0).all():
-                keep = w > 0
-                X, y, w = X[keep], y[keep], w[keep]
-            if len(y):
-                self._add(X, y.astype(np.intp), w)
+        for part, w in counting_parts(block, _CHUNK):
+            assert part.y is not None
+            self._add(part.X, part.y[:, 0].astype(np.intp), w)
 
     def _take(self, found: Softened) -> None:
         lost, first, t = int(self._reference), 1 - self._first, self._t
@@ -74,8 +66,7 @@ class SoftmaxSums(Statistic):
     def _add(self, X: Any, y: np.ndarray, w: np.ndarray) -> None:
         at = self._at
         self.weight += float(w.sum())
-        X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
-        Z = (X - at.mean) / at.scale
+        Z = (dense(X) - at.mean) / at.scale
         eta = Z @ self._gamma.T + self._level
         P, value = probabilities(eta, y, self._reference)
         self.value += float(w @ value)
@@ -296,9 +287,8 @@ class SoftmaxProduct(Statistic):
     def update(self, block: Block) -> None:
         assert block.y is not None
         weight, at, first = combined_weight(block), self._at, self._first
-        n, p = block.X.shape
         if is_fused(block):
-            V = np.zeros((len(self._V), 1 + p))
+            V = np.zeros((len(self._V), 1 + block.X.shape[1]))
             V[:, 1 - first :] = self._V / np.append(1.0, at.scale)[1 - first :]
             gamma, level = self._sums._gamma, self._sums._level
             found = fused(at, gamma, level, self._reference, block, weight, VALUE, V)
@@ -306,15 +296,8 @@ class SoftmaxProduct(Statistic):
             self.product += found.product[int(self._reference) :, 1 - first :] / unit
             self.weight += found.weight
             return
-        step = max(1, _CHUNK // max(p, 1))
-        for start in range(0, n, step):
-            part = slice(start, start + step)
-            X = block.X[part]
-            w = np.ones(X.shape[0]) if weight is None else weight[part]
-            keep = w > 0
-            X, w = (X, w) if keep.all() else (X[keep], w[keep])
-            X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
-            Z = (X - at.mean) / at.scale
+        for part, w in counting_parts(block, _CHUNK):
+            Z = (dense(part.X) - at.mean) / at.scale
             eta = Z @ self._sums._gamma.T + self._sums._level
             P, _ = probabilities(eta, np.zeros(len(w), np.intp), self._reference)
             U = Z @ self._V[:, first:].T + (self._V[:, 0] if first else 0.0)

@@ -34,7 +34,7 @@ class TargetSums(Statistic):
         self.at: float | None = None
 
     def update(self, block: Block) -> None:
-        y, w, f, offset = counting(block)
+        y, w, f, offset = counting_targets(block)
         self.counts.update(block)
         if not len(y):
             return
@@ -94,7 +94,7 @@ class TargetSums(Statistic):
         }  # fmt: skip
 
 
-def counting(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+def counting_targets(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """y, weights (importance times frequency), frequencies and offsets of the rows of a block that count."""
     assert block.y is not None
     y = block.y[:, 0]
@@ -166,7 +166,7 @@ def null_level(source: Source, family: Family, sums: TargetSums, intercept: bool
 def _derivatives(source: Source, family: Family, level: float) -> tuple[float, float]:
     slope, bend = 0.0, 0.0
     for block in source.blocks():
-        y, w, _, offset = counting(block)
+        y, w, _, offset = counting_targets(block)
         eta = np.full(len(y), level) if offset is None else level + offset
         slope += float(w @ family.first_derivative(y, eta))
         bend += float(w @ family.expected_curvature(eta))
@@ -182,7 +182,7 @@ def null_value(source: Source, family: Family, sums: TargetSums, level: float) -
         return sums.value + (sums.counts.weight * float(there - here) if level != sums.at else 0.0)
     total = 0.0
     for block in source.blocks():
-        y, w, _, offset = counting(block)
+        y, w, _, offset = counting_targets(block)
         total += float(w @ family.value(y, np.full(len(y), level) if offset is None else level + offset))
     _uncount(source)
     return total
@@ -194,7 +194,7 @@ def likelihood_constant(source: Source, family: Family, sums: TargetSums, disper
         return sums.constant
     total, level = 0.0, level_of(family, sums.mean, sums.counts.weight)
     for block in source.blocks():
-        y, w, f, _ = counting(block)
+        y, w, f, _ = counting_targets(block)
         eta = np.full(len(y), level)
         importance = None if block.weight is None else w / f
         density = family.log_density(y, eta, dispersion, importance)

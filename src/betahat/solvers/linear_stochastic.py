@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
-from betahat.data.passes import combined_weight
+from betahat.data.passes import combined_weight, dense
 from betahat.data.source import Block, Source
 from betahat.solvers.descent.quadratic import largest_eigenvalue
 from betahat.solvers.factor import Factor
@@ -143,8 +143,7 @@ class StochasticDescent(Way):
         for block in self._source.blocks():
             n, w = block.X.shape[0], combined_weight(block)
             for start in range(0, n, 4096):
-                X: Any = block.X[start : start + 4096]
-                X = X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)
+                X = dense(block.X[start : start + 4096])
                 lengths = (((X[:, self._active] - self._mean) / self._sd) ** 2).sum(axis=1)
                 part = lengths if w is None else lengths * w[start : start + 4096]
                 reach = max(reach, float(part.max(initial=0)))

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, combined_weight, dense, fold
 from betahat.data.source import Block, Source
 from betahat.solvers.sparse.gram import Quadratic
 
@@ -46,7 +46,7 @@ class LeftOut(Statistic):
 
     def _add(self, rows: Block, w: np.ndarray) -> None:
         assert rows.y is not None
-        X: Any = rows.X.toarray() if hasattr(rows.X, "toarray") else np.asarray(rows.X, np.float64)
+        X = dense(rows.X)
         counts = w > 0
         X, y = np.where(counts[:, None], X, 0.0), np.where(counts[:, None], rows.y, 0.0)
         p, (t, k) = X.shape[1], self.errors.shape

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.certificate import RELATIVE_TOLERANCE, curvature
+from betahat.data.passes import dense
 from betahat.errors import DataError
 from betahat.losses.base import Loss
 from betahat.objective.smooth import EVERYTHING, Coordinates, SmoothObjective
@@ -110,7 +111,7 @@ def _try_out(objective: SmoothObjective, origin: np.ndarray) -> None:
     """Loss and penalty on a few rows, and J on all, where the descent begins."""
     y, X = objective.sample(_TRIED)
     beta, intercept = objective.at.raw(origin)
-    f = np.asarray((X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64)) @ beta) + intercept
+    f = dense(X) @ beta + intercept
     with np.errstate(all="ignore"):
         objective.loss.check(y, f)
         objective.penalty.check(beta)

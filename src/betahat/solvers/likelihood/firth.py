@@ -7,13 +7,12 @@ l*(β) = l(β) + ½ log |I(β)| (Firth 1993; Heinze & Schemper 2002) has the der
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, counting_parts, dense, fold
 from betahat.data.source import Block
 from betahat.errors import DataError
 from betahat.objective.smooth import EVERYTHING, SmoothObjective
@@ -53,9 +52,9 @@ class _Leverages(Statistic):
     def update(self, block: Block) -> None:
         at, first = self._objective.at, int(self._objective.at.intercept)
         gamma, level = at.slopes(self._theta), at.level(self._theta)
-        for X, w, offset in _parts(block):
-            Z = (X - at.mean) / at.scale
-            eta = Z @ gamma + level + (0.0 if offset is None else offset)
+        for part, w in counting_parts(block, _CHUNK):
+            Z = (dense(part.X) - at.mean) / at.scale
+            eta = Z @ gamma + level + (0.0 if part.offset is None else part.offset)
             Z = np.concatenate([np.ones((len(Z), first)), Z], axis=1)
             bend = self._objective.loss.second_derivative(np.zeros(len(eta)), eta)
             h = w * bend * ((Z @ self._G) * Z).sum(axis=1)
@@ -65,20 +64,6 @@ class _Leverages(Statistic):
 
     def merge(self, other: _Leverages) -> None:
         self.total, self.size = self.total + other.total, self.size + other.size
-
-
-def _parts(block: Block) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-    weight = combined_weight(block)
-    n, p = block.X.shape
-    rows = max(1, _CHUNK // max(p, 1))
-    for start in range(0, n, rows):
-        part = slice(start, start + rows)
-        X, w = block.X[part], np.ones(min(rows, n - start)) if weight is None else weight[part]
-        offset = None if block.offset is None else block.offset[part]
-        if not (w > 0).all():
-            keep = w > 0
-            X, w, offset = X[keep], w[keep], None if offset is None else offset[keep]
-        yield X.toarray() if hasattr(X, "toarray") else np.asarray(X, np.float64), w, offset
 
 
 def firth_point(objective: SmoothObjective, theta: np.ndarray) -> FirthPoint | None:

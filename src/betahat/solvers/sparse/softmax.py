@@ -8,13 +8,13 @@ each class having its own β, as scikit-learn's saga has it. A reading makes J w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from betahat.certificate import EPS, Certificate, Gap, certify_sparse
 from betahat.certificate.duality import dual_scale, mismatch
-from betahat.data.passes import Statistic, combined_weight, fold
+from betahat.data.passes import Statistic, combined_weight, counting_parts, dense, fold
 from betahat.data.source import Block, Source
 from betahat.errors import DataError
 from betahat.objective.smooth import EVERYTHING, Coordinates
@@ -208,16 +208,12 @@ class _LogSums(Statistic):
         self.logs, self.sizes = np.zeros(len(coef)), np.zeros(coef.shape[1])
 
     def update(self, block: Block) -> None:
-        weight = combined_weight(block)
-        if weight is not None and not (weight > 0).all():
-            block = block.take(np.flatnonzero(weight > 0))  # rows that do not count may be anything
-            weight = combined_weight(block)
-        X: Any = block.X.toarray() if hasattr(block.X, "toarray") else np.asarray(block.X, np.float64)
-        w = np.ones(len(X)) if weight is None else weight
-        eta = X @ self._coef.T + self._intercept
-        eta = eta - eta.max(axis=1, keepdims=True)
-        self.logs += w @ (eta - np.log(np.exp(eta).sum(axis=1, keepdims=True)))
-        self.sizes += w @ (np.abs(X - self._at.mean) / self._at.scale)
+        for part, w in counting_parts(block, None):
+            X = dense(part.X)
+            eta = X @ self._coef.T + self._intercept
+            eta = eta - eta.max(axis=1, keepdims=True)
+            self.logs += w @ (eta - np.log(np.exp(eta).sum(axis=1, keepdims=True)))
+            self.sizes += w @ (np.abs(X - self._at.mean) / self._at.scale)
 
     def merge(self, other: _LogSums) -> None:
         self.logs += other.logs

@@ -20,7 +20,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.data.passes import combined_weight
+from betahat.data.passes import counting
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
 from betahat.kernels.team import steady_blas
@@ -191,9 +191,7 @@ _BY_GRAM = "with {n:,} rows and {p:,} columns the Gram matrix, from one reading,
 
 
 def _by_columns(source: Source, block: Block, loss: Loss, intercept: bool, t: int) -> Engine:
-    weight = combined_weight(block)
-    if weight is not None and not (weight > 0).all():
-        block = block.take(np.flatnonzero(weight > 0))  # rows that do not count may be anything
+    block = counting(block)
     if block.X.shape[0] == 0:
         raise DataError("the data have no rows that count (0 samples); nothing can be fitted")
     store = column_store(block.X)
