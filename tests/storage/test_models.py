@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import pickle
 import warnings
@@ -19,6 +18,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
+from storage.damage import assert_refused_or_harmless, damaged
 
 import betahat as bh
 from betahat.errors import InferenceError, StorageError
@@ -237,18 +237,6 @@ def document(tmp_path: Path, model: str = "HC3", kind: str = "pandas with catego
     return read(tmp_path / "honest")
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a document."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path] * bool(path) + [found for key, each in inner for found in places(each, (*path, key))]
-
-
-HOSTILE = [
-    None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", "__import__('os').system('touch pwned')",
-    [], [1], ["x"], {}, {"a": 1}, np.zeros(0), np.zeros((2, 2)), np.full(3, np.nan), np.zeros(3, bool), [[[]]],
-]  # fmt: skip
-
-
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize(
@@ -259,32 +247,8 @@ def test_hostile_values_are_refused_or_harmless(
 ) -> None:
     """A file with a right checksum and one strange value: a StorageError, or a model that predicts and explains."""
     folder = tmp_path_factory.getbasetemp()
-    honest = document(folder, model, kind)
-    changed = copy.deepcopy(honest)
-    path = data.draw(st.sampled_from(places(honest)))
-    inner: Any = changed
-    for key in path[:-1]:
-        inner = inner[key]
-    if data.draw(st.booleans()):
-        inner[path[-1]] = data.draw(st.sampled_from(HOSTILE))
-    else:
-        del inner[path[-1]]
-    write(folder / "hostile", changed)
-    loaded, refusal = None, "hostile"
-    try:
-        loaded = bh.load(folder / "hostile")
-    except StorageError as error:
-        refusal = str(error)
-    assert "hostile" in refusal
-    if loaded is None:
-        return
-    try:
-        assert loaded.predict(INPUTS[kind]()).shape == (N,)
-        assert loaded.explain()
-        assert str(loaded.summary())
-    except ValueError as error:  # such as a level that another name took the place of; said in words
-        refusal = str(error)
-    assert refusal
+    changed = damaged(data, document(folder, model, kind))
+    assert_refused_or_harmless(folder, changed, INPUTS[kind](), N)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from storage.damage import HOSTILE, assert_refused_or_harmless, damaged
 
 import betahat as bh
 from betahat.errors import CertificateWarning, InferenceError, StorageError
@@ -201,17 +202,7 @@ def document(folder, name):
     return copy.deepcopy(DOCUMENTS[name])
 
 
-def places(value, path=()):
-    """Every place in a document."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path] * bool(path) + [found for key, each in inner for found in places(each, (*path, key))]
-
-
-HOSTILE = [
-    None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", "__import__('os').system('touch pwned')", "x",
-    "a * x", "-" * 3000 + "x", [], [1], ["x"], {}, {"a": 1}, np.zeros(0), np.zeros((2, 2)), np.full(3, np.nan),
-    np.zeros(3, bool), np.zeros(3, np.int8), [[[]]], [[1.0, 2.0, 3.0]],
-]  # fmt: skip
+STRANGE = [*HOSTILE, "x", "a * x", "-" * 3000 + "x", np.zeros(3, np.int8), [[1.0, 2.0, 3.0]]]
 
 
 @settings(max_examples=80, deadline=None)
@@ -220,38 +211,8 @@ HOSTILE = [
 def test_hostile_values_are_refused_or_harmless(tmp_path_factory, name, data):
     """A file with a right checksum and one strange value: a StorageError, or a model that predicts and explains."""
     folder = tmp_path_factory.getbasetemp()
-    changed = document(folder, name)
-    path = data.draw(st.sampled_from(places(changed)))
-    inner: Any = changed
-    for key in path[:-1]:
-        inner = inner[key]
-    if data.draw(st.booleans()):
-        inner[path[-1]] = data.draw(st.sampled_from(HOSTILE))
-    else:
-        del inner[path[-1]]
-    write(folder / "hostile", changed)
-    functions = MODELS[name][1]
-    loaded, refusal = None, "hostile"
-    try:
-        loaded = bh.load(folder / "hostile", **functions)
-    except StorageError as error:
-        refusal = str(error)
-    except TypeError as error:  # a function that this file no longer asks for
-        assert functions
-        refusal = f"hostile: {error}"
-    assert "hostile" in refusal
-    if loaded is None:
-        return
-    try:
-        assert loaded.predict(MODELS[name][2]).shape == (N,)
-        assert loaded.explain()
-        assert str(loaded.summary())
-    except ValueError as error:  # said in words
-        refusal = str(error)
-    except (TypeError, KeyError, IndexError) as error:  # of the function that was given
-        assert functions
-        refusal = str(error)
-    assert refusal
+    changed = damaged(data, document(folder, name), STRANGE)
+    assert_refused_or_harmless(folder, changed, MODELS[name][2], N, **MODELS[name][1])
 
 
 @pytest.mark.parametrize(
