@@ -27,10 +27,9 @@ from betahat.objective.targets import (
     target_sums,
 )
 from betahat.penalties import NoPenalty, Penalty
+from betahat.solvers.likelihood.by_newton import TOWARDS_INFINITY, LikelihoodFit
 from betahat.solvers.likelihood.solve import (
     NEWTON_UP_TO,
-    TOWARDS_INFINITY,
-    LikelihoodFit,
     refuse_not_finite,
     solve_likelihood,
 )

@@ -20,7 +20,7 @@ from betahat.inference.likelihood import LikelihoodStatistics
 from betahat.models.linear import Counts
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.likelihood.softmax import solve_softmax
-from betahat.solvers.likelihood.solve import LikelihoodFit
+from betahat.solvers.likelihood.by_newton import LikelihoodFit
 from betahat.solvers.separation import Separation
 
 

@@ -12,7 +12,7 @@ from betahat.data.source import Source
 from betahat.losses.family import Family
 from betahat.objective.smooth import Coordinates
 from betahat.objective.targets import TargetSums
-from betahat.solvers.likelihood.solve import LikelihoodFit
+from betahat.solvers.likelihood.by_newton import LikelihoodFit
 from betahat.solvers.separation import Separation, find_separation
 
 _REMEDY = "Leave these columns out, join levels, or fit with alpha > 0"

@@ -12,7 +12,7 @@ from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
 from betahat.estimators.linear_fit import blas_for
 from betahat.estimators.multinomial_fit import class_sums, multinomial_statistics
 from betahat.penalties import SparsePenalty
-from betahat.solvers.likelihood.solve import LikelihoodFit
+from betahat.solvers.likelihood.by_newton import LikelihoodFit
 from betahat.solvers.smooth import SmoothFit
 from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.sparse.softmax import solve_sparse_softmax

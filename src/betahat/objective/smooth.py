@@ -264,6 +264,14 @@ class SmoothObjective:
         plain = isinstance(self.loss, Family) and self.loss.link in _WITHOUT_UNIT
         return 1.0 if plain else float(np.finfo(np.float64).tiny)
 
+    def over(self, source: Source) -> SmoothObjective:
+        """The same of other rows."""
+        return SmoothObjective(source, self.loss, self.penalty, self.at)
+
+    def within(self, at: Coordinates) -> SmoothObjective:
+        """The same in other coordinates."""
+        return SmoothObjective(self.source, self.loss, self.penalty, at)
+
     def sums(self, theta: np.ndarray, much: int) -> SmoothSums:
         """What one reading of the rows sums at θ."""
         return fold(self.source, SmoothSums(self.loss, self.at, theta, much))
@@ -271,6 +279,10 @@ class SmoothObjective:
     def raw(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
         """Slopes (p,) and the intercept, in units of the data."""
         return self.at.raw(theta)
+
+    def theta(self, beta: np.ndarray, intercept: float) -> np.ndarray:
+        """θ of slopes (p,) and an intercept in units of the data."""
+        return self.at.theta(beta, intercept)
 
     def value(self, theta: np.ndarray) -> float:
         """J(θ)."""

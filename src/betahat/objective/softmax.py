@@ -179,6 +179,14 @@ class SoftmaxObjective:
         self.source, self.penalty, self.at, self.reference = source, penalty, at, reference
         self.classes, self.t = classes, classes - int(reference)
 
+    def over(self, source: Source) -> SoftmaxObjective:
+        """The same of other rows."""
+        return SoftmaxObjective(source, self.classes, self.penalty, self.at, self.reference)
+
+    def within(self, at: Coordinates) -> SoftmaxObjective:
+        """The same in other coordinates."""
+        return SoftmaxObjective(self.source, self.classes, self.penalty, at, self.reference)
+
     def sums(self, theta: np.ndarray, much: int) -> SoftmaxSums:
         """What one reading of the rows sums at θ."""
         return fold(self.source, SoftmaxSums(self.at, theta, self.t, self.reference, much))

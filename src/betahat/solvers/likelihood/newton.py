@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.certificate import EPS, RELATIVE_TOLERANCE, curvature
-from betahat.objective.smooth import EVERYTHING
+from betahat.objective.smooth import EVERYTHING, HESSIAN
 from betahat.solvers.smooth import steepness
 from betahat.solvers.trace import Trace
 
@@ -17,26 +17,31 @@ _SHORTEST = 1e-10
 _UNSEEN = 1e-13  # relative change of J that rounding may make
 _STILL = 1e-12  # relative step that changes nothing
 _SAFE_PIVOT = 1e-10
+_CLOSE = 1e-4  # relative step after which the next may be the last, so that its reading sums what a judgement needs
+_THERE = 1e-8  # relative step at which a point is judged where it stands
 
 
 @final
 @dataclass
 class Point:
-    """Where Newton's method stands: θ, what one reading summed there, J, and why it ended; step : the last one."""
+    """Where Newton's method stands: θ, what one reading summed there, J, and why it ended; step : the last one;
+    judged : whether the reading summed all that tells how small derivatives are beside their terms."""
 
     theta: np.ndarray
     sums: Any
     value: float
     step: np.ndarray
+    judged: bool = True
     iterations: int = 0
     stop_reason: str = "budget spent"
 
 
-def start_at(objective: Any, theta: np.ndarray) -> Point:
+def start_at(objective: Any, theta: np.ndarray, much: int = EVERYTHING) -> Point:
     """The first reading."""
     with np.errstate(all="ignore"):
-        sums = objective.sums(theta, EVERYTHING)
-        return Point(theta, sums, objective.whole_value(sums, theta), np.zeros_like(theta))
+        sums = objective.sums(theta, much)
+        value = objective.whole_value(sums, theta)
+    return Point(theta, sums, value, np.zeros_like(theta), much >= EVERYTHING)
 
 
 def is_finite(point: Point) -> bool:
@@ -49,33 +54,49 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
     """Go on from `point` for at most `budget` steps; J never rises.
 
     It ends where every derivative is small beside the mean size of its terms (`tolerance`; None: 1e-10) and Newton's
-    step changes nothing more, or as little as rounding lets it.
+    step changes nothing more, or as little as rounding lets it. The point that is returned is judged.
     """
-    asked = RELATIVE_TOLERANCE if tolerance is None else tolerance
-    before = np.inf
     point.stop_reason = "budget spent"
     try:
-        for left in reversed(range(budget + 1)):
-            steep = steepness(objective, point.sums, point.theta)
-            g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
-            H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
-            point.step = direction(H, g)
-            move = relative(point.step, point.theta, objective.unit)
-            trace.add(point.value, float(np.abs(g).max(initial=0)), move)
-            settled = steep <= asked
-            if settled and (tolerance is not None or move <= _STILL or not steep > 0 or move > 0.25 * before):
-                point.stop_reason = "converged"
-                return point
-            if not left:
-                return point
-            before = move if settled else np.inf
-            if not _advance(objective, point, float(g @ point.step)):
-                point.stop_reason = "converged" if settled else "no progress"
-                return point
-            point.iterations += 1
+        _go(objective, point, budget, tolerance, trace)
     except KeyboardInterrupt:
         point.stop_reason = "interrupted"
+    _judge(objective, point)
     return point
+
+
+def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace) -> None:
+    asked = RELATIVE_TOLERANCE if tolerance is None else tolerance
+    before = np.inf
+    for left in reversed(range(budget + 1)):
+        g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
+        H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+        point.step = direction(H, g)
+        move = relative(point.step, point.theta, objective.unit)
+        trace.add(point.value, float(np.abs(g).max(initial=0)), move)
+        if tolerance is not None or move <= _THERE:
+            _judge(objective, point)
+        steep = _steep(objective, point) if point.judged else np.inf
+        settled = steep <= asked
+        if settled and (tolerance is not None or move <= _STILL or not steep > 0 or move > 0.25 * before):
+            point.stop_reason = "converged"
+            return
+        if not left:
+            return
+        before = move if settled else np.inf
+        much = EVERYTHING if move <= _CLOSE else HESSIAN
+        if not _advance(objective, point, float(g @ point.step), much):
+            point.stop_reason = "converged" if settled else "no progress"
+            return
+        point.iterations += 1
+
+
+def _judge(objective: Any, point: Point) -> None:
+    """Sum what tells how small derivatives are, where it is not there yet."""
+    if not point.judged:
+        with np.errstate(all="ignore"):
+            point.sums = objective.sums(point.theta, EVERYTHING)
+        point.judged = True
 
 
 def relative(step: np.ndarray, theta: np.ndarray, unit: float) -> float:
@@ -118,24 +139,28 @@ def direction(H: np.ndarray, g: np.ndarray) -> np.ndarray:
     return -(bend.vectors @ ((bend.vectors.T @ (g / scale)) / values)) / scale
 
 
-def _advance(objective: Any, point: Point, slope: float) -> bool:
+def _advance(objective: Any, point: Point, slope: float, much: int) -> bool:
     """Take the longest of 1, ½, … of the step that lowers J as its slope lets expect; False where none does."""
     share, unseen = 1.0, _UNSEEN * abs(point.value)
     while share > _SHORTEST:
-        theta = point.theta + share * point.step
-        with np.errstate(all="ignore"):
-            sums = objective.sums(theta, EVERYTHING)
-            value = objective.whole_value(sums, theta)
-        finite = np.isfinite(value) and np.isfinite(sums.gradient).all() and np.isfinite(sums.hessian).all()
+        following = start_at(objective, point.theta + share * point.step, much)
+        finite, value = is_finite(following), following.value
         if finite and value <= point.value + _ENOUGH * share * slope:
             break
         if finite and value <= point.value + unseen and -slope <= 10 * unseen + 4 * EPS:
-            if steepness(objective, sums, theta) < steepness(objective, point.sums, point.theta):
+            _judge(objective, following)
+            _judge(objective, point)
+            if _steep(objective, following) < _steep(objective, point):
                 break  # J is too flat here for its values to tell points apart; the derivatives still do
             return False
         rise = value - point.value - share * slope
         share *= float(np.clip(-0.5 * share * slope / rise, 0.1, 0.5)) if finite and rise > 0 else 0.25
     else:
         return False
-    point.theta, point.sums, point.value = theta, sums, value
+    point.theta, point.sums, point.value = following.theta, following.sums, following.value
+    point.judged = following.judged
     return True
+
+
+def _steep(objective: Any, point: Point) -> float:
+    return steepness(objective, point.sums, point.theta)

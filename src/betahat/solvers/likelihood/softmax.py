@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 
 from betahat.data.passes import fold
-from betahat.data.source import ArraySource, Block, Source
+from betahat.data.source import Source
 from betahat.objective.linear import LinearObjective
 from betahat.objective.smooth import EVERYTHING, GRADIENT, VALUE
 from betahat.objective.softmax import JUDGED, SoftmaxObjective
@@ -15,12 +15,9 @@ from betahat.objective.softmax_blocks import BlockSums
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.descent.base import Limits
 from betahat.solvers.descent.problem import Problem
-from betahat.solvers.likelihood.newton import is_finite, is_safe, newton, start_at
+from betahat.solvers.likelihood.by_newton import LikelihoodFit, Look, by_newton
 from betahat.solvers.likelihood.solve import (
-    MOST_STEPS,
     NEWTON_UP_TO,
-    LikelihoodFit,
-    Look,
     begin,
     few_of,
     least_squares,
@@ -28,10 +25,9 @@ from betahat.solvers.likelihood.solve import (
 )
 from betahat.solvers.linear_descent import MOST_ITERATIONS, Method
 from betahat.solvers.named import named
-from betahat.solvers.smooth import SmoothFit, coordinates_of, descend
+from betahat.solvers.smooth import coordinates_of, descend
 from betahat.solvers.trace import Trace
 
-_LOOK_AFTER, _LIMIT_STEPS = 8, 30
 _ROUGH = 1e-2  # relative gradient at which the blocks of the Hessian are worth their cost
 
 
@@ -122,44 +118,16 @@ def solve_softmax(
     """
     free, p = isinstance(penalty, NoPenalty), len(source.names)
     few = None if warm is not None else few_of(source)
-    at, start = begin(source, intercept, few), None
-    objective = SoftmaxObjective(source, classes, penalty, at, reference=free)
-    size = objective.t * at.size
+    objective = SoftmaxObjective(source, classes, penalty, begin(source, intercept, few), reference=free)
+    size = objective.t * objective.at.size
     how = None if method is None else method.solver
     if how not in (None, "newton") or (how is None and size > NEWTON_UP_TO):
         return _descend(objective, p, penalty, levels, method, collinear, warm)
     theta = _theta(objective, levels, warm)
-    origin = theta if few is None else _pilot(few, objective, theta)
-    point = start_at(objective, origin)
-    if not is_finite(point) and origin is not theta:
-        point = start_at(objective, theta)
-    if not is_finite(point):
-        refuse_not_finite(source, "multinomial")
-    if (free or collinear == "error") and not is_safe(objective.whole_hessian(point.sums, point.theta)):
-        start = least_squares(source, penalty, intercept, collinear)
-        beta, level = objective.raw(point.theta)
-        at = coordinates_of(start, penalty, intercept, collinear)
-        objective = SoftmaxObjective(source, classes, penalty, at, reference=free)
-        point = start_at(objective, objective.theta(beta, level))
-    budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
-    tolerance, trace = None if method is None else method.tolerance, Trace()
-    first = min(budget, _LOOK_AFTER) if free and look is not None else budget
-    point = newton(objective, point, first, tolerance, trace)
-    limit = None
-    if first < budget and point.stop_reason in ("budget spent", "no progress"):
-        assert look is not None
-        limit = look(objective, point)
-        rest = Trace()
-        more = (min(budget, _LIMIT_STEPS) if limit is not None else budget) - point.iterations
-        point = newton(objective, point, max(more, 0), tolerance, rest)
-        trace.extend(rest, 1, 0.0, 1.0, 1.0)
-    found = SmoothFit(
-        objective, point.theta, point.sums, "newton",
-        f"with {size} coefficients Newton's equations are cheap, and its steps are few"
-        if method is None else "it was asked for",
-        point.iterations, point.stop_reason, "", trace,
+    return by_newton(
+        objective, theta, few, collinear, method, look,
+        lambda: least_squares(source, penalty, intercept, collinear), lambda: refuse_not_finite(source, "multinomial"),
     )  # fmt: skip
-    return LikelihoodFit(found, start, point.step, limit)
 
 
 def _theta(
@@ -176,19 +144,6 @@ def _theta(
     return theta.ravel()
 
 
-def _pilot(few: Block, objective: SoftmaxObjective, theta: np.ndarray) -> np.ndarray:
-    assert few.y is not None
-    part = ArraySource(few.X, few.y, few.weight, few.frequency)
-    on_sample = SoftmaxObjective(
-        part, objective.classes, objective.penalty, objective.at, objective.reference
-    )
-    point = start_at(on_sample, theta)
-    if not is_finite(point) or not is_safe(on_sample.whole_hessian(point.sums, point.theta)):
-        return theta
-    point = newton(on_sample, point, 12, 1e-3, Trace())
-    return point.theta if point.stop_reason == "converged" else theta
-
-
 def _descend(
     objective: SoftmaxObjective, p: int, penalty: Penalty, levels: np.ndarray, method: Method | None, collinear: str,
     warm: tuple[np.ndarray, np.ndarray] | None,
@@ -196,8 +151,7 @@ def _descend(
     source, start = objective.source, None
     if isinstance(penalty, NoPenalty) or collinear == "error":
         start = least_squares(source, penalty, objective.at.intercept, collinear)
-        at = coordinates_of(start, penalty, objective.at.intercept, collinear)
-        objective = SoftmaxObjective(source, objective.classes, penalty, at, objective.reference)
+        objective = objective.within(coordinates_of(start, penalty, objective.at.intercept, collinear))
     problem = SoftmaxProblem(objective, _theta(objective, levels, warm), bound_factors(objective))
     size = len(problem.origin)
     way = "lbfgs" if method is None else method.solver

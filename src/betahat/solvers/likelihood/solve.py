@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
-
 import numpy as np
 
 from betahat.data.passes import fold
-from betahat.data.source import ArraySource, Block, Source
+from betahat.data.source import Block, Source
 from betahat.errors import DataError
 from betahat.losses import SquaredError
 from betahat.losses.family import Family
@@ -19,38 +15,16 @@ from betahat.objective.smooth import Coordinates, SmoothObjective
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
-from betahat.solvers.likelihood.newton import Point, is_finite, is_safe, newton, start_at
+from betahat.solvers.likelihood.by_newton import LikelihoodFit, Look, by_newton
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.range import rescaled
-from betahat.solvers.smooth import SmoothFit, coordinates_of, solve_smooth
-from betahat.solvers.trace import Trace
+from betahat.solvers.smooth import coordinates_of, solve_smooth
 
-MOST_STEPS = 100
 NEWTON_UP_TO = 1000
 """Coefficients up to which Newton's equations are solved; beyond, gradients and products are cheaper."""
 _PRODUCTS_UP_TO = 5000
-_LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
-TOWARDS_INFINITY = 30
-"""Steps where the maximum is at infinity."""
 _OF_FILE = 100_000
-_PILOT_SHARE, _PILOT_ROWS, _PILOT_STEPS = 32, 60, 12  # a sample of n/32 rows, 60 for each column at least
-
-
-@final
-@dataclass
-class LikelihoodFit:
-    """β̂ of a likelihood: `found`; `start` the least-squares fit that told what columns leave open, None where Newton's
-    Hessian showed that they leave nothing; `step` the last one, by θ; `limit` what `look` said of a maximum that does
-    not exist, else None."""
-
-    found: SmoothFit
-    start: LinearFit | None
-    step: np.ndarray
-    limit: Any = None
-
-
-Look = Callable[[Any, Point], Any]
-"""Asked where Newton's method does not settle: what separates the data, or None where a maximum exists."""
+_PILOT_SHARE, _PILOT_ROWS = 16, 60  # a sample of n/16 rows, 60 for each column at least
 
 
 def solve_likelihood(
@@ -68,7 +42,13 @@ def solve_likelihood(
     how = method.solver if method is not None else None
     size = p + int(intercept)
     if how in (None, "newton", "irls") and (size <= NEWTON_UP_TO or how is not None):
-        return _by_newton(source, family, penalty, intercept, collinear, level, method, look, warm)
+        few = None if warm is not None else few_of(source)
+        objective = SmoothObjective(source, family, penalty, begin(source, intercept, few))
+        return by_newton(
+            objective, _start(objective.at, level, warm), few, collinear, method, look,
+            lambda: least_squares(source, penalty, intercept, collinear),
+            lambda: refuse_not_finite(source, family.name),
+        )  # fmt: skip
     start = least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
     beta, intercept_ = warm or (np.zeros(p), level)
@@ -88,52 +68,10 @@ def solve_likelihood(
     return LikelihoodFit(found, start, np.zeros_like(found.theta))
 
 
-def _by_newton(
-    source: Source, family: Family, penalty: Penalty, intercept: bool, collinear: str, level: float,
-    method: Method | None, look: Look | None, warm: tuple[np.ndarray, float] | None,
-) -> LikelihoodFit:  # fmt: skip
-    trace = Trace()
-    budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
-    tolerance = None if method is None else method.tolerance
-    few = None if warm is not None else few_of(source)
-    at = begin(source, intercept, few)
-    objective, start = SmoothObjective(source, family, penalty, at), None
-    theta = at.theta(warm[0], warm[1]) if warm is not None else _level(at, level)
-    origin = theta if few is None else _pilot(few, objective, theta)
-    point = start_at(objective, origin)
-    if not is_finite(point) and origin is not theta:
-        point = start_at(objective, theta)
-    if not is_finite(point):
-        refuse_not_finite(source, family.name)
-    free = isinstance(penalty, NoPenalty)
-    H = at.pulled_twice(objective.whole_hessian(point.sums, point.theta))
-    if (free or collinear == "error") and not is_safe(H):
-        start = least_squares(source, penalty, intercept, collinear)
-        beta, its_level = at.raw(point.theta)
-        at = coordinates_of(start, penalty, intercept, collinear)
-        objective = SmoothObjective(source, family, penalty, at)
-        point = start_at(objective, at.theta(beta, its_level))
-    first = min(budget, _LOOK_AFTER) if free and look is not None else budget
-    point = newton(objective, point, first, tolerance, trace)
-    limit = None
-    if first < budget and point.stop_reason in ("budget spent", "no progress"):
-        assert look is not None
-        limit = look(objective, point)
-        spent = point.iterations
-        more = (min(budget, TOWARDS_INFINITY) if limit is not None else budget) - spent
-        rest = Trace()
-        point = newton(objective, point, max(more, 0), tolerance, rest)
-        trace.extend(rest, 1, 0.0, 1.0, 1.0)
-    found = SmoothFit(
-        objective, point.theta, point.sums, "newton",
-        f"with {at.size} coefficients Newton's equations are cheap, and its steps are few"
-        if method is None else "it was asked for",
-        point.iterations, point.stop_reason, "", trace,
-    )  # fmt: skip
-    return LikelihoodFit(found, start, point.step, limit)
-
-
-def _level(at: Coordinates, level: float) -> np.ndarray:
+def _start(at: Coordinates, level: float, warm: tuple[np.ndarray, float] | None) -> np.ndarray:
+    """Where an earlier fit ended, or the model without columns."""
+    if warm is not None:
+        return at.theta(*warm)
     theta = np.zeros(at.size)
     theta[: int(at.intercept)] = level
     return theta
@@ -163,18 +101,6 @@ def begin(source: Source, intercept: bool, few: Block | None) -> Coordinates:
     return Coordinates(
         np.where(np.isfinite(mean), mean, 0.0), np.where(ordinary, deviation, 1.0), None, intercept
     )
-
-
-def _pilot(few: Block, objective: SmoothObjective, theta: np.ndarray) -> np.ndarray:
-    """Where the sample has its maximum, or `theta` where it has none."""
-    assert few.y is not None
-    part = ArraySource(few.X, few.y, few.weight, few.frequency, offset=few.offset)
-    on_sample = SmoothObjective(part, objective.loss, objective.penalty, objective.at)
-    point = start_at(on_sample, theta)
-    if not is_finite(point) or not is_safe(on_sample.whole_hessian(point.sums, point.theta)):
-        return theta
-    point = newton(on_sample, point, _PILOT_STEPS, 1e-3, Trace())
-    return point.theta if point.stop_reason == "converged" else theta
 
 
 def least_squares(source: Source, penalty: Penalty, intercept: bool, collinear: str) -> LinearFit:
