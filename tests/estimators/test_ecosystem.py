@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import io
 import pickle
 
 import joblib
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pytest
 import sklearn
 import sklearn.linear_model
+from estimators.copying import ways
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import BaggingRegressor, StackingRegressor
@@ -47,17 +46,8 @@ def assert_twin(one, other, X):
         assert str(one.summary()) == str(other.summary())
 
 
-def through_joblib(model):
-    buffer = io.BytesIO()
-    joblib.dump(model, buffer)
-    buffer.seek(0)
-    return joblib.load(buffer)
-
-
 @models
-@pytest.mark.parametrize("way", [
-    copy.deepcopy, copy.copy, through_joblib, *(lambda m, k=k: pickle.loads(pickle.dumps(m, k)) for k in (2, 5)),
-], ids=["deepcopy", "copy", "joblib", "pickle 2", "pickle 5"])  # fmt: skip
+@ways
 @pytest.mark.parametrize("table", [False, True], ids=["array", "frame"])
 def test_copies_are_twins(model, way, table):
     X, y, weight = sample()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import io
 import pickle
 import warnings
 
@@ -14,6 +12,7 @@ import polars as pl
 import pytest
 import sklearn
 import sklearn.linear_model as sklm
+from estimators.copying import ways
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -81,17 +80,8 @@ def says(model, given):
     return found
 
 
-def through_joblib(model):
-    buffer = io.BytesIO()
-    joblib.dump(model, buffer)
-    buffer.seek(0)
-    return joblib.load(buffer)
-
-
 @cases
-@pytest.mark.parametrize("way", [
-    copy.deepcopy, copy.copy, through_joblib, *(lambda m, k=k: pickle.loads(pickle.dumps(m, k)) for k in (2, 5)),
-], ids=["deepcopy", "copy", "joblib", "pickle 2", "pickle 5"])  # fmt: skip
+@ways
 @pytest.mark.parametrize("table", [False, True], ids=["array", "frame"])
 def test_copies_are_twins(case, way, table):
     given = pd.DataFrame(X, columns=["a", "b", "c"]) if table else X

@@ -79,49 +79,34 @@ def test_large_counts_keep_their_digits() -> None:
     assert exact == pytest.approx(-0.5 * np.log(2 * np.pi * 1e12), rel=1e-13)
 
 
+LOG = sm.families.links.Log()
+BINOMIAL_LINKS = {
+    "probit": sm.families.links.Probit,
+    "cloglog": sm.families.links.CLogLog,
+    "loglog": sm.families.links.LogLog,
+    "cauchit": sm.families.links.Cauchy,
+}
 SM: list[tuple[Family, Any, np.ndarray]] = [
     (Gaussian(), sm.families.Gaussian(), AMOUNTS),
-    (as_family("gaussian", "log"), sm.families.Gaussian(sm.families.links.Log()), AMOUNTS),
+    (as_family("gaussian", "log"), sm.families.Gaussian(LOG), AMOUNTS),
     (Bernoulli(), sm.families.Binomial(), np.array([0.0, 1.0, 0.0, 1.0, 1.0])),
-    (
-        as_family("binomial", "probit"),
-        sm.families.Binomial(sm.families.links.Probit()),
-        np.array([0.0, 1, 1, 0, 1]),
-    ),
-    (
-        as_family("binomial", "cloglog"),
-        sm.families.Binomial(sm.families.links.CLogLog()),
-        np.array([0.0, 1, 1, 0, 1]),
-    ),
-    (
-        as_family("binomial", "loglog"),
-        sm.families.Binomial(sm.families.links.LogLog()),
-        np.array([0.0, 1, 1, 0, 1]),
-    ),
-    (
-        as_family("binomial", "cauchit"),
-        sm.families.Binomial(sm.families.links.Cauchy()),
-        np.array([0.0, 1, 1, 0, 1]),
+    *(
+        (as_family("binomial", link), sm.families.Binomial(theirs()), np.array([0.0, 1, 1, 0, 1]))
+        for link, theirs in BINOMIAL_LINKS.items()
     ),
     (Poisson(), sm.families.Poisson(), COUNTS),
     (as_family("poisson", "sqrt"), sm.families.Poisson(sm.families.links.Sqrt()), COUNTS),
     (as_family("poisson", "identity"), sm.families.Poisson(sm.families.links.Identity()), COUNTS),
-    (Gamma(), sm.families.Gamma(sm.families.links.Log()), AMOUNTS),
+    (Gamma(), sm.families.Gamma(LOG), AMOUNTS),
     (as_family("gamma", "inverse"), sm.families.Gamma(), AMOUNTS),
-    (InverseGaussian(), sm.families.InverseGaussian(sm.families.links.Log()), AMOUNTS),
+    (InverseGaussian(), sm.families.InverseGaussian(LOG), AMOUNTS),
     (as_family("inverse_gaussian", "1/mu^2"), sm.families.InverseGaussian(), AMOUNTS),
-    (NegativeBinomial(2.0), sm.families.NegativeBinomial(sm.families.links.Log(), alpha=0.5), COUNTS),
-    (
-        Tweedie(1.5),
-        sm.families.Tweedie(sm.families.links.Log(), var_power=1.5),
-        np.array([0.0, 0.2, 1.0, 7.5, 0.0]),
+    (NegativeBinomial(2.0), sm.families.NegativeBinomial(LOG, alpha=0.5), COUNTS),
+    *(
+        (Tweedie(p), sm.families.Tweedie(LOG, var_power=p), np.array([0.0, 0.2, 1.0, 7.5, 0.0]))
+        for p in (1.5, 1.9)
     ),
-    (
-        Tweedie(1.9),
-        sm.families.Tweedie(sm.families.links.Log(), var_power=1.9),
-        np.array([0.0, 0.2, 1.0, 7.5, 0.0]),
-    ),
-    (Tweedie(2.5), sm.families.Tweedie(sm.families.links.Log(), var_power=2.5), AMOUNTS),
+    (Tweedie(2.5), sm.families.Tweedie(LOG, var_power=2.5), AMOUNTS),
 ]
 
 
