@@ -115,13 +115,11 @@ def _fit(
         coef, intercept = smallest_norm(at, found.theta, fit.start, settings.collinear)
     asked = None if settings.method is None else settings.method.tolerance
     certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
-    separation = edge
-    if detector is not None and certificate.error_bound_kind != "bound":
-        separation = detector.at(coef, intercept)  # only a bound proves that a maximum exists
+    separation = None
     if detector is not None:
-        certificate = detector.told(certificate)
-    if separation is not None:
-        certificate = without_maximum(certificate, separation, separation.infinite)
+        certificate, separation = detector.judged(certificate, coef, intercept)
+    if separation is None and edge is not None:
+        certificate, separation = without_maximum(certificate, edge, edge.infinite), edge
     statistics, refusal = _statistics(
         source, family, R, settings, sums, level, fit, certificate, coef, intercept, separation
     )

@@ -13,14 +13,14 @@ from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings, inverse_information
 from betahat.estimators.linear_fit import blas_for, open_directions
-from betahat.estimators.separated import Detector, limit_inverse, without_maximum, words
+from betahat.estimators.separated import Detector, against_first, limit_inverse, words
 from betahat.estimators.smooth_fit import certify_fit
 from betahat.inference import check_cov_type
 from betahat.inference.likelihood import LikelihoodStatistics
 from betahat.models.linear import Counts
 from betahat.penalties import NoPenalty, Penalty
-from betahat.solvers.likelihood.softmax import solve_softmax
 from betahat.solvers.likelihood.by_newton import LikelihoodFit
+from betahat.solvers.likelihood.softmax import solve_softmax
 from betahat.solvers.separation import Separation
 
 
@@ -79,14 +79,8 @@ def _fit(
     asked = None if settings.method is None else settings.method.tolerance
     certificate = certify_fit(found, source, max(asked or 0.0, RELATIVE_TOLERANCE))
     separation = None
-    if detector is not None and certificate.error_bound_kind != "bound":
-        separation = detector.at(beta, level)  # only a bound proves that a maximum exists
     if detector is not None:
-        certificate = detector.told(certificate)
-    if separation is not None:
-        certificate = without_maximum(
-            certificate, separation, np.asarray(_against_first(separation.span).any(axis=0))
-        )
+        certificate, separation = detector.judged(certificate, beta, level)
     if free:  # the reference's coefficients are zero; shown are those of smallest norm, which sum to zero
         beta = np.concatenate([np.zeros((1, beta.shape[1])), beta])
         level = np.append(0.0, level)
@@ -110,12 +104,6 @@ def class_sums(source: Source, settings: Settings) -> ClassSums:
         absent = settings.classes[int(np.argmin(sums.weights))]
         raise DataError(f"no row of class {absent!r} has a positive weight; leave the class out of y")
     return sums
-
-
-def _against_first(span: np.ndarray) -> np.ndarray:
-    """Directions (s, K, m) of all classes as those (s, K − 1, m) of differences to the first; rounding is zero."""
-    difference = span[:, 1:] - span[:, :1]
-    return np.where(np.abs(difference) > 1e-9 * np.abs(span).max(axis=(1, 2), keepdims=True), difference, 0.0)
 
 
 def _smallest_norms(fit: LikelihoodFit, collinear: str) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +133,7 @@ def multinomial_statistics(
     kind, refusal, inverse = check_cov_type(settings.cov_type), None, None
     centre, infinite = at.mean, np.zeros((t, m), bool)
     if separation is not None and found.sums.hessian.size:
-        span = _against_first(separation.span)
+        span = against_first(separation.span)
         infinite = np.asarray(span.any(axis=0))
         inverse, centre = limit_inverse(fit, found.sums.hessian, at, span.reshape(len(span), -1), null, t)
         kind = "nonrobust"

@@ -69,11 +69,26 @@ class Detector:
                 self.doubt = found.message
         return self.found
 
-    def told(self, certificate: Certificate) -> Certificate:
-        """The certificate with what is in doubt, where something is."""
-        if not self.doubt or certificate.error_bound_kind == "bound":
-            return certificate
-        return replace(certificate, message=f"{certificate.message}; {self.doubt}")
+    def judged(
+        self, certificate: Certificate, beta: np.ndarray, level: Any
+    ) -> tuple[Certificate, Separation | None]:
+        """A fit's certificate at its end, saying that there is no maximum or why that is in doubt, and what separates
+        the rows."""
+        if certificate.error_bound_kind == "bound":  # which proves that a maximum exists
+            return certificate, None
+        found = self.at(beta, level)
+        if self.doubt:
+            certificate = replace(certificate, message=f"{certificate.message}; {self.doubt}")
+        if found is None:
+            return certificate, None
+        infinite = against_first(found.span).any(axis=0) if self.kind == "multinomial" else found.infinite
+        return without_maximum(certificate, found, np.asarray(infinite)), found
+
+
+def against_first(span: np.ndarray) -> np.ndarray:
+    """Directions (s, K, m) of all classes as those (s, K − 1, m) of differences to the first; rounding is zero."""
+    difference = span[:, 1:] - span[:, :1]
+    return np.where(np.abs(difference) > 1e-9 * np.abs(span).max(axis=(1, 2), keepdims=True), difference, 0.0)
 
 
 def one_sided(sums: TargetSums, kind: str | None, labels: tuple[str, ...], m: int) -> Separation | None:
