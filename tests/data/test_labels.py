@@ -13,6 +13,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from data.files import written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,17 +134,6 @@ def test_formulas(make, labels):
     assert stored.classes == design.classes
     some = make({"y": LABELS[labels][2:5], "x": X[2:5]})
     np.testing.assert_array_equal(stored.targets(some), next(source.blocks()).y[2:5])
-
-
-def written(folder, kind: str, columns: dict[str, Any]) -> str:
-    path = folder / f"rows.{kind}"
-    if kind == "sql":
-        return f"SELECT * FROM '{written(folder, 'parquet', columns)}'"
-    connection = duckdb.connect(path if kind == "duckdb" else ":memory:")
-    with connection:
-        connection.register("t", pa.table(columns))
-        connection.execute("CREATE TABLE r AS FROM t" if kind == "duckdb" else f"COPY t TO '{path}'")
-    return str(path)
 
 
 @pytest.mark.parametrize("labels", LABELS)
