@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
+from estimators.likelihood_data import COUNTS, LABELS, POSITIVE, X
 from exact_likelihood import assert_bound_holds, maximum
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -14,11 +14,6 @@ from hypothesis import strategies as st
 import betahat as bh
 
 Logistic, GLM = bh.LogisticRegression, bh.GeneralizedLinearModel
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 3))
-LABELS = (RNG.random(60) < 1 / (1 + np.exp(-X[:, 0]))).astype(int)
-COUNTS = RNG.poisson(np.exp(0.5 * X[:, 1] + 0.5)).astype(float)
-POSITIVE = RNG.gamma(2.0, np.exp(0.5 * X[:, 1]))
 NAN, INF = np.nan, np.inf
 
 
@@ -350,172 +345,3 @@ def test_rows_of_no_weight_may_hold_anything(kind, rubbish, solver):
     model = made(solver=solver).fit(Z, np.append(y, y[0]), sample_weight=w)
     np.testing.assert_allclose(estimates(model), estimates(made().fit(X, y)), rtol=1e-7, atol=1e-9)
     assert model.inference_.n_obs == 60
-
-
-# --- refused by name ----------------------------------------------------------------------------------------
-
-
-def put(values, value):
-    changed = np.array(values, float)
-    changed[(7, 1) if changed.ndim == 2 else 7] = value
-    return changed
-
-
-ONES = np.ones(60)
-REFUSED = {
-    "NaN in X": ({"X": put(X, NAN)}, bh.MissingValueError, "NaN.*x2"),
-    "infinity in X": ({"X": put(X, INF)}, bh.DataError, "infinity.*x2"),
-    "None in X": ({"X": put(X, NAN).astype(object)}, ValueError, "NaN"),
-    "text in X": ({"X": X.astype(str)}, (TypeError, ValueError), "number|numeric|text"),
-    "one dimension": ({"X": X[:, 0]}, ValueError, "2D array"),
-    "three dimensions": ({"X": X[:, :, None]}, ValueError, "dim"),
-    "complex X": ({"X": X * 1j}, ValueError, "Complex"),
-    "no rows": ({"X": X[:0], "y": []}, ValueError, "0 sample"),
-    "no columns": ({"X": X[:, :0]}, ValueError, "0 feature"),
-    "short y": ({"y": COUNTS[:-1]}, ValueError, "inconsistent|59|60"),
-    "two columns of y": ({"y": np.column_stack([COUNTS] * 3)}, ValueError, "shape|1d|columns|targets|multi|label"),
-    "no y": ({"y": None}, ValueError, "requires y"),
-    "NaN in y": ({"y": put(COUNTS, NAN)}, ValueError, "NaN"),
-    "infinity in y": ({"y": put(COUNTS, INF)}, ValueError, "infinit"),
-    "None in y": ({"y": [None, *COUNTS[1:]]}, (TypeError, ValueError), "NaN|None|number"),
-    "NaN in weights": ({"sample_weight": put(ONES, NAN)}, bh.DataError, "sample_weight.*NaN"),
-    "infinity in weights": ({"sample_weight": put(ONES, INF)}, bh.DataError, "sample_weight.*infinity"),
-    "negative weight": ({"sample_weight": put(ONES, -1)}, bh.DataError, "negative value .*row 7"),
-    "no weight": ({"sample_weight": 0 * ONES}, bh.DataError, "zero in every row"),
-    "short weights": ({"sample_weight": ONES[:-1]}, bh.DataError, "sample_weight has shape"),
-    "text weights": ({"sample_weight": ["a"] * 60}, TypeError, "sample_weight must hold numbers"),
-    "parts of rows": ({"frequency_weight": put(ONES, 0.5)}, bh.DataError, "whole numbers"),
-    "weights never both": (
-        {"sample_weight": np.arange(60) % 2, "frequency_weight": 1 - np.arange(60) % 2}, bh.DataError, "no row counts",
-    ),
-    "NaN in offset": ({"offset": put(ONES, NAN)}, ValueError, "missing values in .offset"),
-    "infinity in offset": ({"offset": put(ONES, INF)}, ValueError, "offset.*infinit|infinit.*offset"),
-    "short offset": ({"offset": ONES[:-1]}, ValueError, "offset.*59"),
-    "text offset": ({"offset": ["a"] * 60}, (TypeError, ValueError), "offset"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "made", [bh.PoissonRegressor, Logistic, bh.GammaRegressor, GLM], ids=lambda m: m.__name__
-)
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused_by_name(case, made):
-    changes, error, words = REFUSED[case]
-    y = {Logistic: LABELS, bh.GammaRegressor: POSITIVE}.get(made, COUNTS)
-    inputs = {"X": X, "y": y, **changes}
-    if "y" in changes and made is Logistic and case in ("short y",):
-        inputs["y"] = LABELS[:-1]
-    with pytest.raises(error, match=f"(?i){words}"):
-        made().fit(**inputs)
-
-
-OUTSIDE = {
-    "a negative count": (bh.PoissonRegressor(), -1.0, "poisson target is not negative"),
-    "no duration": (bh.GammaRegressor(), 0.0, "gamma target is positive"),
-    "a negative claim": (bh.TweedieRegressor(power=1.5), -0.1, "tweedie"),
-    "no claim at p > 2": (bh.TweedieRegressor(power=2.5), 0.0, "tweedie"),
-    "zero": (GLM("inverse_gaussian"), 0.0, "inverse_gaussian|inverse Gaussian"),
-    "beyond one": (GLM("binomial"), 1.5, "binomial target is 0, 1 or a proportion"),
-    "below zero": (GLM("binomial", "probit"), -0.5, "binomial"),
-}
-
-
-@pytest.mark.parametrize("case", OUTSIDE)
-def test_targets_that_a_family_cannot_give(case):
-    made, value, words = OUTSIDE[case]
-    y = np.full(60, 0.5) + 0.4 * np.sin(np.arange(60))
-    with pytest.raises(ValueError, match=words):
-        made.fit(X, put(y, value))
-
-
-PARAMETERS = {
-    "alpha": [({"alpha": -1}, ValueError), ({"alpha": NAN}, ValueError), ({"alpha": "1"}, TypeError)],
-    "C": [({"C": 0}, ValueError), ({"C": "a"}, TypeError), ({"C": 1.0, "alpha": 1.0}, ValueError)],
-    "class_weight": [
-        ({"class_weight": "equal"}, ValueError), ({"class_weight": 3}, TypeError),
-        ({"class_weight": {0: -1}}, ValueError), ({"class_weight": {5: 1.0}}, ValueError),
-    ],
-    "separation": [({"separation": "ignore"}, ValueError)],
-    "collinear": [({"collinear": "keep"}, ValueError)],
-    "cov_type": [({"cov_type": "HC9"}, ValueError), ({"cov_type": "HC3"}, bh.InferenceError)],
-    "missing": [({"missing": "fill"}, ValueError)],
-    "solver": [({"solver": "direct"}, ValueError), ({"solver": "adam"}, ValueError), ({"solver": "nwton"}, ValueError)],
-    "max_iter": [({"max_iter": 0}, ValueError), ({"max_iter": 1.5}, TypeError)],
-    "tol": [({"tol": -1}, ValueError), ({"tol": "a"}, TypeError)],
-    "fit_intercept": [({"fit_intercept": "no"}, TypeError)],
-    "warm_start": [({"warm_start": 1}, TypeError)],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_parameters_are_checked_by_name(name):
-    for given_, error in PARAMETERS[name]:
-        with pytest.raises(error, match=name):
-            Logistic(**given_).fit(X, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "error", "words"),
-    [
-        ({"family": "poison"}, ValueError, "poisson"), ({"family": 3}, TypeError, "family"),
-        ({"family": "poisson", "link": "logg"}, ValueError, "log"), ({"link": 3}, TypeError, "link"),
-        ({"information": "fisher"}, ValueError, "information"),
-    ],
-)  # fmt: skip
-def test_families_are_checked_by_name(parameters, error, words):
-    with pytest.raises(error, match=words):
-        GLM(**parameters).fit(X, COUNTS)
-
-
-def test_one_class_only():
-    with pytest.raises(bh.DataError, match=r"one class only \(0\)"):
-        Logistic().fit(X, np.zeros(60, int))
-    with pytest.raises(bh.DataError, match=r"one class only \('a'\)"):
-        Logistic().fit(X, ["a"] * 60)
-    with pytest.raises(bh.DataError, match="class '2' has a positive weight"):
-        Logistic().fit(X, np.arange(60) % 3, sample_weight=np.arange(60) % 3 < 2)
-
-
-def test_one_row():
-    with pytest.raises(bh.DataError, match="one class only"):
-        Logistic().fit(X[:1], LABELS[:1])
-    with pytest.warns(bh.CollinearityWarning, match="constant"):
-        model = bh.PoissonRegressor().fit(X[:1], [3.0])
-    assert model.predict(X[:1])[0] == pytest.approx(3.0)
-
-
-@pytest.mark.parametrize("labels", [
-    np.array(["no", "yes"]), np.array(["no", "yes"], object), np.array([False, True]), np.array([0, 1], np.int8),
-    np.array([3, 7], np.uint64), np.array([-1, 1]), np.array([1.0, 2.0]), np.array([0, 1], np.float32),
-    np.array([10**15, 10**15 + 1]), np.array(["ä", "Ω"]),
-], ids=lambda v: f"{v.dtype} {v[0]}")  # fmt: skip
-@pytest.mark.parametrize("holder", ["array", "list", "series", "categories"])
-def test_labels_of_every_kind(labels, holder):
-    y = labels[LABELS]
-    hold = {
-        "array": np.asarray, "list": lambda v: v.tolist(), "series": pd.Series,
-        "categories": lambda v: pd.Series(v).astype("category"),
-    }[holder]  # fmt: skip
-    model = Logistic().fit(X, hold(y))
-    expected = Logistic().fit(X, LABELS)
-    np.testing.assert_array_equal(model.coef_, expected.coef_)
-    np.testing.assert_array_equal(model.classes_, np.sort(labels))
-    np.testing.assert_array_equal(model.predict(X), labels[expected.predict(X)])
-    assert model.score(X, y) == expected.score(X, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("labels", "error", "words"),
-    [
-        (np.linspace(0, 1, 60), ValueError, "Unknown label type: continuous"),
-        ([1, "a"] * 30, TypeError, "kinds int, str"), (np.array([b"a", b"b"] * 30), TypeError, "bytes"),
-        (np.array([1, 2] * 30, "datetime64[D]"), TypeError, "datetime"),
-        (np.array([1j, 2] * 30), ValueError, "Complex"),
-        ([["a"], ["b", "c"]] * 30, ValueError, "one label a row"), (np.eye(2)[LABELS], ValueError, "shape"),
-        (["a", None] * 30, ValueError, "NaN or None in 30"), (5, ValueError, "one label for each row"),
-        (pd.Series([1, pd.NA] * 30, dtype="Int64"), ValueError, "NaN or None in 30"),
-    ],
-)  # fmt: skip
-def test_what_are_no_labels(labels, error, words):
-    with pytest.raises(error, match=words):
-        Logistic().fit(X, labels)
