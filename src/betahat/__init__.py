@@ -57,6 +57,7 @@ _MODULES = (
     "errors",
     "inference",
     "kernels",
+    "layers",
     "losses",
     "penalties",
     "plots",

@@ -4,6 +4,7 @@ from betahat import data as data
 from betahat import errors as errors
 from betahat import inference as inference
 from betahat import kernels as kernels
+from betahat import layers as layers
 from betahat import losses as losses
 from betahat import penalties as penalties
 from betahat import plots as plots
