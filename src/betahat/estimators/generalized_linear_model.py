@@ -81,19 +81,11 @@ class GeneralizedLinearModel(LikelihoodRegressor):
     ) -> None:
         self.family = family
         self.link = link
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.cov_type = cov_type
-        self.maxlags = maxlags
-        self.information = information
-        self.collinear = collinear
-        self.separation = separation
-        self.missing = missing
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
+        super().__init__(
+            alpha, l1_ratio=l1_ratio, fit_intercept=fit_intercept, cov_type=cov_type, maxlags=maxlags,
+            information=information, collinear=collinear, separation=separation, missing=missing, solver=solver,
+            max_iter=max_iter, tol=tol, warm_start=warm_start,
+        )  # fmt: skip
 
     def _family(self) -> Family:
         return as_family(self.family, self.link)

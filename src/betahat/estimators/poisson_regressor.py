@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 from betahat.estimators.likelihood_regressor import LikelihoodRegressor
 from betahat.losses.family import Family
@@ -25,37 +25,6 @@ class PoissonRegressor(LikelihoodRegressor):
     >>> bh.PoissonRegressor().fit(X, y).coef_.round(6)
     array([0.794825])
     """
-
-    def __init__(
-        self,
-        alpha: float = 0.0,
-        *,
-        l1_ratio: float = 0.0,
-        fit_intercept: bool = True,
-        cov_type: str = "nonrobust",
-        maxlags: int | None = None,
-        information: str = "expected",
-        collinear: str = "minimum_norm",
-        separation: str = "warn",
-        missing: str = "error",
-        solver: Any = None,
-        max_iter: int | None = None,
-        tol: float | None = None,
-        warm_start: bool = False,
-    ) -> None:
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.cov_type = cov_type
-        self.maxlags = maxlags
-        self.information = information
-        self.collinear = collinear
-        self.separation = separation
-        self.missing = missing
-        self.solver = solver
-        self.max_iter = max_iter
-        self.tol = tol
-        self.warm_start = warm_start
 
     def _family(self) -> Family:
         return Poisson()
