@@ -13,10 +13,9 @@ from betahat.inference.text import cell, number, table
 from betahat.report.explain_descent import descent_words
 from betahat.report.explain_smooth import derivative_words, smooth_words
 from betahat.report.explain_sparse import sparse_parts
-from betahat.report.fitted import ResultLike
+from betahat.report.fitted import PredictorLike, ResultLike
 from betahat.report.wording import bullet, formula, plural, times, wrap
 from betahat.solvers.linear_descent import Descended
-from betahat.solvers.sparse.fit import SparseDetails
 
 _SHOWN = 12  # steps or remarks listed in full
 
@@ -36,21 +35,13 @@ _HOW = {
 }
 
 
-class LinearResultLike(ResultLike, Protocol):
+class LinearResultLike(PredictorLike, ResultLike, Protocol):
     """What a linear fit must show to be explained."""
 
-    @property
-    def remarks(self) -> list[str]: ...
-    @property
-    def alpha(self) -> float: ...
     @property
     def descended(self) -> Descended | None: ...
     @property
     def smooth(self) -> bool: ...
-    @property
-    def iterations(self) -> int: ...
-    @property
-    def sparse(self) -> SparseDetails | None: ...
 
 
 def explain_linear(result: LinearResultLike, objective_words: str) -> str:

@@ -7,14 +7,13 @@ from typing import Protocol
 
 import numpy as np
 
-from betahat.certificate import RELATIVE_TOLERANCE, Certificate
+from betahat.certificate import RELATIVE_TOLERANCE
 from betahat.inference.likelihood import LikelihoodStatistics
 from betahat.inference.text import cell, number
 from betahat.report.explain_descent import iterations, iterations_table
 from betahat.report.explain_sparse import sparse_parts
+from betahat.report.fitted import PredictorLike
 from betahat.report.wording import bullet, formula, plural, times, wrap
-from betahat.solvers.sparse.fit import SparseDetails
-from betahat.solvers.trace import Trace
 
 _LOSSES = {
     ("binomial", "logit"): "L = log(1 + eᶯ) − y η",
@@ -58,35 +57,13 @@ _NONE = (
 )
 
 
-class LikelihoodResultLike(Protocol):
+class LikelihoodResultLike(PredictorLike, Protocol):
     """What a fit of maximum likelihood must show to be explained."""
 
     @property
-    def coef(self) -> np.ndarray: ...
-    @property
-    def certificate(self) -> Certificate: ...
-    @property
-    def trace(self) -> Trace: ...
-    @property
-    def stop_reason(self) -> str: ...
-    @property
-    def solver(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-    @property
-    def iterations(self) -> int: ...
-    @property
-    def remarks(self) -> list[str]: ...
-    @property
     def statistics(self) -> LikelihoodStatistics: ...
     @property
-    def alpha(self) -> float: ...
-    @property
-    def refusal(self) -> str | None: ...
-    @property
     def separation(self) -> str | None: ...
-    @property
-    def sparse(self) -> SparseDetails | None: ...
 
 
 def explain_likelihood(result: LikelihoodResultLike, penalty: str = "") -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Protocol
 
 import numpy as np
 
-from betahat.certificate import Certificate
 from betahat.inference.text import number, table
+from betahat.report.fitted import FitLike
 from betahat.report.wording import formula, plural, times, wrap
 from betahat.solvers.sparse.fit import SparseDetails
-from betahat.solvers.trace import Trace
 
 _SHOWN = 12
 _WAYS = {
@@ -32,23 +30,8 @@ _WAYS = {
 }
 
 
-class SparseResultLike(Protocol):
-    """What a fit with an L1 penalty must show to be explained."""
-
-    @property
-    def coef(self) -> np.ndarray: ...
-    @property
-    def certificate(self) -> Certificate: ...
-    @property
-    def trace(self) -> Trace: ...
-    @property
-    def solver(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-
-
 def sparse_parts(
-    result: SparseResultLike, details: SparseDetails, targets: tuple[str, ...], smooth: bool, refusal: str
+    result: FitLike, details: SparseDetails, targets: tuple[str, ...], smooth: bool, refusal: str
 ) -> list[tuple[str, str]]:
     """Title and text of all but the first part of an explanation.
 
@@ -75,7 +58,7 @@ def _equations(smooth: bool) -> str:
     ])  # fmt: skip
 
 
-def _way(result: SparseResultLike) -> str:
+def _way(result: FitLike) -> str:
     words = _WAYS.get(result.solver, result.solver)
     rows = [
         [str(i), number(loss), f"{norm:.2e}", f"{step:.2e}"]
@@ -93,7 +76,7 @@ def _way(result: SparseResultLike) -> str:
     ])  # fmt: skip
 
 
-def _support(result: SparseResultLike, details: SparseDetails, targets: tuple[str, ...]) -> str:
+def _support(result: FitLike, details: SparseDetails, targets: tuple[str, ...]) -> str:
     lines = []
     p = result.coef.shape[1]
     for name, active, proved in zip(targets, details.active, details.proved, strict=True):
@@ -105,7 +88,7 @@ def _support(result: SparseResultLike, details: SparseDetails, targets: tuple[st
     return "\n".join(lines)
 
 
-def _proof(result: SparseResultLike, details: SparseDetails) -> str:
+def _proof(result: FitLike, details: SparseDetails) -> str:
     c = result.certificate
     lines = [wrap(f"{c.status[0].upper()}{c.status[1:]}: {c.message}.")]
     if c.duality_gap is not None:

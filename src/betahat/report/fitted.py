@@ -8,10 +8,11 @@ import numpy as np
 
 from betahat.certificate import Certificate
 from betahat.inference import LinearStatistics
+from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import Trace
 
 
-class ResultLike(Protocol):
+class FitLike(Protocol):
     """What every fit must show to be explained."""
 
     @property
@@ -27,6 +28,24 @@ class ResultLike(Protocol):
     @property
     def why(self) -> str: ...
     @property
-    def statistics(self) -> LinearStatistics: ...
-    @property
     def refusal(self) -> str | None: ...
+
+
+class PredictorLike(FitLike, Protocol):
+    """What every fit of β₀ + xᵀβ must show besides."""
+
+    @property
+    def remarks(self) -> list[str]: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def sparse(self) -> SparseDetails | None: ...
+
+
+class ResultLike(FitLike, Protocol):
+    """What a fit with the statistics of least squares must show."""
+
+    @property
+    def statistics(self) -> LinearStatistics: ...
