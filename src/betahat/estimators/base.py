@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -13,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from betahat.certificate import Certificate
 from betahat.data.passes import dense
 from betahat.data.source import ArraySource, Block, Source
-from betahat.errors import CertificateWarning, CollinearityWarning, InferenceError, users_line
+from betahat.errors import InferenceError
 from betahat.estimators.checks import MISSING, check_choice
 from betahat.estimators.inputs import refuse_no_weight
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.estimators.rows import RowEstimator
+from betahat.estimators.warn import warn_collinear, warn_uncertified
 from betahat.estimators.written import target_columns
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
 from betahat.models.linear import predict
@@ -110,12 +110,8 @@ class BaseLinear(RegressorMixin, RowEstimator):
 
     def _store(self, result: LinearResult) -> None:
         self._show(result)
-        if result.remarks:
-            self._warn_collinear(result)
-        if not result.certificate.converged:
-            warnings.warn(
-                f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line()
-            )
+        warn_collinear(result.remarks, self.collinear)
+        warn_uncertified(result.certificate)
 
     def _show(self, result: LinearResult) -> None:
         """Put a result, just made or loaded, where users look for it."""
@@ -131,17 +127,6 @@ class BaseLinear(RegressorMixin, RowEstimator):
         self.solver_ = result.solver
         self.n_iter_ = result.iterations
         self._result = result
-
-    def _warn_collinear(self, result: LinearResult) -> None:
-        shown = "; ".join(result.remarks[:8]) + (
-            f"; and {len(result.remarks) - 8} more" if len(result.remarks) > 8 else ""
-        )
-        done = (
-            "of all coefficients with the smallest loss those of smallest norm were taken"
-            if self.collinear == "minimum_norm"
-            else "these columns were dropped (their coefficients are 0)"
-        )
-        warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=users_line())
 
     # --- prediction ---------------------------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from betahat.certificate import Certificate
 from betahat.data.passes import dense
 from betahat.data.source import ArraySource, Source
 from betahat.errors import (
-    CertificateWarning,
-    CollinearityWarning,
     InferenceError,
     SeparationError,
     SeparationWarning,
@@ -26,6 +24,7 @@ from betahat.estimators.inputs import is_frame, refuse_no_weight, without_uncoun
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings
 from betahat.estimators.rows import RowEstimator
 from betahat.estimators.smooth_fit import refuse_leverages
+from betahat.estimators.warn import warn_collinear, warn_uncertified
 from betahat.inference import check_cov_type
 from betahat.inference.distributions import check_level, t_quantile
 from betahat.models.linear import predict
@@ -190,22 +189,11 @@ class BaseLikelihood(RowEstimator):
         return result.coef[0], float(result.intercept[0])
 
     def _warn(self, result: LikelihoodResult) -> None:
-        if result.remarks:
-            shown = "; ".join(result.remarks[:8]) + (
-                f"; and {len(result.remarks) - 8} more" if len(result.remarks) > 8 else ""
-            )
-            done = (
-                "of all coefficients with the smallest loss those of smallest norm were taken"
-                if self.collinear == "minimum_norm"
-                else "these columns were dropped (their coefficients are 0)"
-            )
-            warnings.warn(f"{shown}: {done}", CollinearityWarning, stacklevel=users_line())
+        warn_collinear(result.remarks, self.collinear)
         if result.separation is not None:
             warnings.warn(result.separation, SeparationWarning, stacklevel=users_line())
-        elif not result.certificate.converged:
-            warnings.warn(
-                f"not certified: {result.certificate.message}", CertificateWarning, stacklevel=users_line()
-            )
+        else:
+            warn_uncertified(result.certificate)
 
     # --- prediction ---------------------------------------------------------------------------------------------
 
