@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.memory import peak_bytes
+
 ROWS, P = 20_000_000, 20
 
 
@@ -57,19 +59,8 @@ def task(kind: str, path: str) -> dict[str, object]:
             result = {"coef": [model.intercept_, *model.coef_], "std_err": list(model.inference_.std_err)}
         seconds.append(time.perf_counter() - start)
     result["seconds"] = seconds
-    result["peak_mb"] = peak_memory()
+    result["peak_mb"] = peak_bytes() / 2**20
     return result
-
-
-def peak_memory() -> float:
-    """Of this process, in MB. (getrusage would count that of the process which started this one.)"""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024  # macOS counts bytes
 
 
 def run() -> str:

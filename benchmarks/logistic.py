@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 
+from benchmarks.memory import extra_memory, print_extra
 from benchmarks.timing import alternate, readable, table
 
 N, P = 1_000_000, 50
@@ -56,14 +54,13 @@ def run() -> str:
             5,
         )
     c = model.certificate_
-    extra = int(subprocess.check_output([sys.executable, "-m", "benchmarks.logistic"], text=True))
+    extra = extra_memory("benchmarks.logistic", X.nbytes)
     return "\n\n".join([
         f"{N:,} × {P} float64, unpenalised, intercept; ours with standard errors and certificate, the peers at their "
         "default tolerances.",
         table(timings),
         f"Readings of X: {c.readings}, each of loss, gradient and Hessian together; before them a sample of n/32 "
-        f"rows was "
-        f"fitted. {c.line()}. Extra memory: {extra / 1e6:.1f} MB, {100 * extra / X.nbytes:.2f} % of X. {_readings()}",
+        f"rows was fitted. {c.line()}. {extra} {_readings()}",
     ])  # fmt: skip
 
 
@@ -89,17 +86,11 @@ def _readings() -> str:
     )
 
 
-def _extra_memory() -> int:
-    """Bytes by which a fit raises this process's peak, once compiled code and libraries are loaded."""
+def _fit(data: tuple[np.ndarray, np.ndarray]) -> None:
     import betahat as bh
 
-    small, labels = data(40_000)
-    bh.LogisticRegression().fit(small, labels).inference_.std_err  # noqa: B018
-    X, y = data()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    bh.LogisticRegression().fit(X, y).inference_.std_err  # noqa: B018
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    bh.LogisticRegression().fit(*data).inference_.std_err  # noqa: B018
 
 
 if __name__ == "__main__":
-    print(_extra_memory())
+    print_extra(_fit, data(40_000), data)

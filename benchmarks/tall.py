@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
-
 import numpy as np
 
+from benchmarks.memory import extra_memory, print_extra
 from benchmarks.timing import alternate, readable, table
 
 N, P = 1_000_000, 50
 
 
-def data() -> tuple[np.ndarray, np.ndarray]:
+def data(rows: int = N) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((N, P))
-    return X, X @ rng.standard_normal(P) + rng.standard_normal(N)
+    X = rng.standard_normal((rows, P))
+    return X, X @ rng.standard_normal(P) + rng.standard_normal(rows)
 
 
 def run() -> str:
@@ -51,15 +48,15 @@ def run() -> str:
         3,
     )
     certificate = model.certificate_
-    extra = int(subprocess.check_output([sys.executable, "-m", "benchmarks.tall"], text=True))
+    extra = extra_memory("benchmarks.tall", X.nbytes)
     return "\n\n".join([
         f"{N:,} × {P} float64, intercept; ours with standard errors and certificate.",
         table(quick),
         "The slower peers, in turn with ours:",
         table(slow),
         f"Readings of X: {certificate.readings} (one for the Gram matrix, one for gradient and certificate in "
-        f"double-double arithmetic). {certificate.line()}. Extra memory: {extra / 1e6:.1f} MB, "
-        f"{100 * extra / X.nbytes:.2f} % of X. {_peak(quick[0].median)}",
+        f"double-double arithmetic). {certificate.line()}. {extra} "
+        f"{_peak(quick[0].median)}",
     ])  # fmt: skip
 
 
@@ -99,17 +96,11 @@ def _peak(fit_seconds: float) -> str:
     )
 
 
-def _extra_memory() -> int:
-    """Bytes by which a fit raises this process's peak, once compiled code and libraries are loaded."""
+def _fit(data: tuple[np.ndarray, np.ndarray]) -> None:
     import betahat as bh
 
-    small = np.random.default_rng(0).standard_normal((20_000, P))
-    bh.LinearRegression().fit(small, small[:, 0] + np.arange(20_000.0)).inference_.std_err  # noqa: B018
-    X, y = data()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    bh.LinearRegression().fit(X, y).inference_.std_err  # noqa: B018
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    bh.LinearRegression().fit(*data).inference_.std_err  # noqa: B018
 
 
 if __name__ == "__main__":
-    print(_extra_memory())
+    print_extra(_fit, data(20_000), data)
