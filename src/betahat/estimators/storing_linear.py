@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from betahat.data.design import Design, design_from_dict
 from betahat.errors import StorageError
 from betahat.estimators.linear_fit import LinearResult
 from betahat.estimators.partial import Sums
-from betahat.estimators.storing_parts import read_certificate, read_sparse, read_trace
-from betahat.inference import LinearStatistics, check_cov_type
+from betahat.estimators.storing_parts import (
+    check_counts,
+    check_inputs,
+    inputs_to_dict,
+    predictor_to_dict,
+    read_predictor,
+    restore_inputs,
+)
+from betahat.inference import LinearStatistics
 from betahat.solvers.linear_descent import Descended
 from betahat.solvers.refine import Correction
-from betahat.solvers.trace import STOP_REASONS
 from betahat.storage import Fields
 
 if TYPE_CHECKING:
@@ -23,12 +28,10 @@ if TYPE_CHECKING:
 
 def to_dict(estimator: BaseLinear) -> dict[str, Any]:
     """Everything fitted; no rows."""
-    names, sums = getattr(estimator, "feature_names_in_", None), getattr(estimator, "_sums", None)
+    sums = getattr(estimator, "_sums", None)
     return {
-        "n_features_in": estimator.n_features_in_,
-        "feature_names_in": None if names is None else [str(each) for each in names],
+        **inputs_to_dict(estimator),
         "single_target": estimator._single_target,
-        "design": None if estimator.design_ is None else estimator.design_.to_dict(),
         "result": _result_to_dict(estimator._result),
         "sums": None if sums is None else sums.to_dict(),
     }
@@ -46,11 +49,7 @@ def restore(estimator: BaseLinear, model: Fields) -> None:
 def restore_result(estimator: BaseLinear, model: Fields) -> None:
     """The result and the inputs' names, not yet compared."""
     result = _read_result(model.inner("result"))
-    estimator.n_features_in_ = model.whole("n_features_in")
-    stored = model.raw("design")
-    estimator.design_ = None if stored is None else design_from_dict(stored)
-    if model.raw("feature_names_in") is not None:
-        estimator.feature_names_in_ = np.array(model.texts("feature_names_in"), dtype=object)
+    restore_inputs(estimator, model)
     estimator._single_target = model.flag("single_target")
     estimator._show(result)
 
@@ -58,16 +57,9 @@ def restore_result(estimator: BaseLinear, model: Fields) -> None:
 def check_widths(estimator: BaseLinear, result: LinearResult) -> None:
     """That all parts speak of as many columns and targets, lastly by predicting one row."""
     t = len(result.statistics.target_names)
-    names = getattr(estimator, "feature_names_in_", None)
-    design: Design | None = estimator.design_
-    known = estimator.n_features_in_ if design is None else len(design.input_names)
-    if estimator.n_features_in_ != known or (names is not None and len(names) != known):
-        raise StorageError(f"the model has {estimator.n_features_in_} features and its table {known} columns")
-    if design is not None and (names is None or tuple(names) != tuple(design.input_names)):
-        raise StorageError("`model.feature_names_in` are not the columns of the model's table")
+    width = check_inputs(estimator)
     if estimator._single_target and t != 1:
         raise StorageError(f"a model of one target has {t} of them")
-    width = known if design is None else len(design.names)
     rows, p = estimator._solver_rows(np.zeros((1, width))), result.coef.shape[1]
     if rows.shape[1] != p:
         raise StorageError(f"the table gives {rows.shape[1]} columns, and the model has {p} coefficients")
@@ -76,20 +68,9 @@ def check_widths(estimator: BaseLinear, result: LinearResult) -> None:
 
 def _result_to_dict(result: LinearResult) -> dict[str, Any]:
     return {
-        "coef": result.coef,
-        "intercept": result.intercept,
-        "certificate": result.certificate.to_dict(),
-        "trace": result.trace.to_dict(),
-        "stop_reason": result.stop_reason,
-        "solver": result.solver,
-        "why": result.why,
-        "remarks": list(result.remarks),
-        "statistics": result.statistics.to_dict(),
-        "alpha": result.alpha,
-        "refusal": result.refusal,
+        **predictor_to_dict(result),
         "lows": None if result.lows is None else result.lows._asdict(),
         "smooth": result.smooth,
-        "sparse": None if result.sparse is None else result.sparse.to_dict(),
         "descended": None if result.descended is None else result.descended.to_dict(),
     }
 
@@ -100,20 +81,10 @@ def _read_result(stored: Fields) -> LinearResult:
     p = m - int(statistics.has_intercept)
     lows = None if stored.raw("lows") is None else stored.inner("lows")
     return LinearResult(
-        coef=stored.array("coef", (t, p), finite=True),
-        intercept=stored.array("intercept", (t,), finite=True),
-        certificate=read_certificate(stored.inner("certificate"), t, m),
-        trace=read_trace(stored.inner("trace")),
-        stop_reason=stored.text("stop_reason", STOP_REASONS),
-        solver=stored.text("solver"),
-        why=stored.text("why"),
-        remarks=stored.texts("remarks"),
+        **read_predictor(stored, t, p, (t, m)),
         statistics=statistics,
-        alpha=stored.number("alpha", finite=True),
-        refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
         descended=None if stored.raw("descended") is None else _read_descended(stored.inner("descended")),
         smooth=stored.flag("smooth"),
-        sparse=None if stored.raw("sparse") is None else read_sparse(stored.inner("sparse"), t),
         lows=None if lows is None else Correction(lows.array("coef", (t, p)), lows.array("intercept", (t,))),
     )
 
@@ -142,12 +113,7 @@ def read_statistics(stored: Fields) -> LinearStatistics:
         stored.text(name)
     for name in ("n_obs", "sum_log_weight", "weight", "rank"):
         stored.number(name, finite=True)
-    if stored.number("n_obs") <= 0 or stored.number("weight") <= 0:
-        raise StorageError(f"`{stored.where}` speaks of no rows or no weight")
-    if check_cov_type(stored.text("cov_type")) != stored.text("cov_type"):
-        raise StorageError(
-            f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name"
-        )
+    check_counts(stored)
     options = stored.inner("cov_options")
     if "maxlags" in options.values:
         options.whole("maxlags")

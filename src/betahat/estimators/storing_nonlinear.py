@@ -12,11 +12,10 @@ from betahat.errors import StorageError
 from betahat.estimators.nonlinear_fit import NonlinearResult
 from betahat.estimators.nonlinear_inputs import column_names, resolve
 from betahat.estimators.storing_linear import read_statistics
-from betahat.estimators.storing_parts import read_certificate, read_trace
+from betahat.estimators.storing_parts import fit_to_dict, read_fit
 from betahat.models.arguments import Arguments, parameters_of
 from betahat.models.expression import Expression
 from betahat.models.nonlinear import NonlinearModel
-from betahat.solvers.trace import STOP_REASONS
 from betahat.storage import Fields
 
 if TYPE_CHECKING:
@@ -33,14 +32,7 @@ def to_dict(estimator: NonlinearRegression) -> dict[str, Any]:
         "one_dimensional": estimator._one_dimensional,
         "form": list(estimator._model.taken.form),
         "result": {
-            "coef": result.coef,
-            "certificate": result.certificate.to_dict(),
-            "trace": result.trace.to_dict(),
-            "stop_reason": result.stop_reason,
-            "solver": result.solver,
-            "why": result.why,
-            "statistics": result.statistics.to_dict(),
-            "refusal": result.refusal,
+            **fit_to_dict(result),
             "starts": result.starts,
             "losses": result.losses,
             "evaluations": result.evaluations,
@@ -57,14 +49,8 @@ def restore(estimator: NonlinearRegression, model: Fields) -> None:
         raise StorageError(f"`{stored.where}.statistics` are not those of a nonlinear model")
     starts = stored.array("starts", (None, p), finite=True)
     result = NonlinearResult(
-        coef=stored.array("coef", (p,), finite=True),
-        certificate=read_certificate(stored.inner("certificate"), 1, p),
-        trace=read_trace(stored.inner("trace")),
-        stop_reason=stored.text("stop_reason", STOP_REASONS),
-        solver=stored.text("solver"),
-        why=stored.text("why"),
+        **read_fit(stored, (p,), (1, p)),
         statistics=statistics,
-        refusal=None if stored.raw("refusal") is None else stored.text("refusal") or None,
         starts=starts,
         losses=stored.array("losses", (len(starts),)),
         evaluations=stored.whole("evaluations"),

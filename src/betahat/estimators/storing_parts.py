@@ -1,12 +1,118 @@
-"""Parts that stored estimators share: certificates and traces, each value checked."""
+"""Parts that stored estimators share: what every fit shows, the names of inputs, certificates and traces; each value
+checked."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from betahat.certificate import STATUSES, Certificate
+from betahat.data.design import Design, design_from_dict
 from betahat.errors import StorageError
+from betahat.estimators.likelihood_fit import LikelihoodResult
+from betahat.estimators.linear_fit import LinearResult
+from betahat.estimators.nonlinear_fit import NonlinearResult
+from betahat.inference import check_cov_type
 from betahat.solvers.sparse.fit import SparseDetails
-from betahat.solvers.trace import Trace
+from betahat.solvers.trace import STOP_REASONS, Trace
 from betahat.storage import Fields
+
+
+def fit_to_dict(result: LinearResult | LikelihoodResult | NonlinearResult) -> dict[str, Any]:
+    """What every fit shows."""
+    return {
+        "coef": result.coef,
+        "certificate": result.certificate.to_dict(),
+        "trace": result.trace.to_dict(),
+        "stop_reason": result.stop_reason,
+        "solver": result.solver,
+        "why": result.why,
+        "statistics": result.statistics.to_dict(),
+        "refusal": result.refusal,
+    }
+
+
+def predictor_to_dict(result: LinearResult | LikelihoodResult) -> dict[str, Any]:
+    """What every fit of β₀ + xᵀβ shows."""
+    return {
+        **fit_to_dict(result),
+        "intercept": result.intercept,
+        "remarks": list(result.remarks),
+        "alpha": result.alpha,
+        "sparse": None if result.sparse is None else result.sparse.to_dict(),
+    }
+
+
+def read_fit(stored: Fields, coef: tuple[int, ...], certified: tuple[int, int]) -> dict[str, Any]:
+    """What `fit_to_dict` wrote but the statistics, by name: coefficients of the shape `coef`, and a certificate of
+    (targets, coefficients of each)."""
+    return {
+        "coef": stored.array("coef", coef, finite=True),
+        "certificate": read_certificate(stored.inner("certificate"), *certified),
+        "trace": read_trace(stored.inner("trace")),
+        "stop_reason": stored.text("stop_reason", STOP_REASONS),
+        "solver": stored.text("solver"),
+        "why": stored.text("why"),
+        "refusal": read_words(stored, "refusal"),
+    }
+
+
+def read_predictor(stored: Fields, t: int, p: int, certified: tuple[int, int]) -> dict[str, Any]:
+    """What `predictor_to_dict` wrote but the statistics, by name, of t predictors."""
+    return {
+        **read_fit(stored, (t, p), certified),
+        "intercept": stored.array("intercept", (t,), finite=True),
+        "remarks": stored.texts("remarks"),
+        "alpha": stored.number("alpha", finite=True),
+        "sparse": None if stored.raw("sparse") is None else read_sparse(stored.inner("sparse"), t),
+    }
+
+
+def read_words(stored: Fields, name: str) -> str | None:
+    """A text that may be missing."""
+    return None if stored.raw(name) is None else stored.text(name) or None
+
+
+def check_counts(stored: Fields) -> None:
+    """That statistics speak of rows, and name a covariance exactly."""
+    if not (stored.number("n_obs") > 0 and stored.number("weight") > 0):
+        raise StorageError(f"`{stored.where}` speaks of no rows or no weight")
+    if check_cov_type(stored.text("cov_type")) != stored.text("cov_type"):
+        raise StorageError(
+            f"`{stored.where}.cov_type` is {stored.text('cov_type')!r}, which is not its exact name"
+        )
+
+
+def inputs_to_dict(estimator: Any) -> dict[str, Any]:
+    """The number and names of inputs, and the table that X came from."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return {
+        "n_features_in": estimator.n_features_in_,
+        "feature_names_in": None if names is None else [str(each) for each in names],
+        "design": None if estimator.design_ is None else estimator.design_.to_dict(),
+    }
+
+
+def restore_inputs(estimator: Any, model: Fields) -> None:
+    """What `inputs_to_dict` wrote, not yet compared."""
+    estimator.n_features_in_ = model.whole("n_features_in")
+    stored = model.raw("design")
+    estimator.design_ = None if stored is None else design_from_dict(stored)
+    if model.raw("feature_names_in") is not None:
+        estimator.feature_names_in_ = np.array(model.texts("feature_names_in"), dtype=object)
+
+
+def check_inputs(estimator: Any) -> int:
+    """How many columns the inputs give, which must be as many in all parts."""
+    names, design = getattr(estimator, "feature_names_in_", None), estimator.design_
+    assert design is None or isinstance(design, Design)
+    known = estimator.n_features_in_ if design is None else len(design.input_names)
+    if estimator.n_features_in_ != known or (names is not None and len(names) != known):
+        raise StorageError(f"the model has {estimator.n_features_in_} features and its table {known} columns")
+    if design is not None and (names is None or tuple(names) != tuple(design.input_names)):
+        raise StorageError("`model.feature_names_in` are not the columns of the model's table")
+    return known if design is None else len(design.names)
 
 
 def read_certificate(stored: Fields, t: int, m: int) -> Certificate:
