@@ -259,6 +259,25 @@ def test_columns_that_are_combinations_to_rounding_separate_nothing():
     assert found(np.column_stack([X, third, noise]), y).kind == "none"
 
 
+@pytest.mark.parametrize("factor", [1.0, 0.1, 1e-3, 7.0])
+@pytest.mark.parametrize("hint", [None, np.array([-30.0, -145.0, 244.0])], ids=["no hint", "hint"])
+def test_decimals_on_a_line_separate_though_their_doubles_do_not(factor, hint):
+    """Three of the rows lie on −0.12 − 0.6 a + b = 0 as decimals, and beside it by 1e-17 as doubles."""
+    a = [1.3, 1.0, -0.7, -0.2, 1.1, -1.2, 1.1, 1.1]
+    b = [0.9, -1.2, -1.1, 0.0, -1.5, -0.6, 0.9, -1.5]
+    y = np.array([1.0, 0, 0, 0, 0, 1, 1, 0])
+    X = np.array([a, b]).T
+    X[:, 0] = [float(f"{v * factor:.4g}") for v in a]
+    for matrix in (X, sp.csr_array(X)):
+        found = find_separation(ArraySource(matrix, y), "binary", True, ("a", "b"), ("no", "yes"), hint)
+        assert (found.kind, found.rows, found.of, found.certain) == ("quasi-complete", 5, 8, True)
+        assert found.message == "a, b together separate y = 'yes' from y = 'no' in 5 of 8 rows"
+        np.testing.assert_allclose(found.span, [[-1.2, -6.0 / factor, 10.0]], rtol=1e-12)
+    for beside, kind in ((-1e-9, "complete"), (1e-9, "none")):  # truly beside it
+        X[3, 1] = beside
+        assert find_separation(ArraySource(X, y), "binary", True).kind == kind
+
+
 def test_what_is_too_large_is_not_decided():
     rng = np.random.default_rng(7)
     X, y = rng.normal(size=(700, 400)), rng.integers(0, 5, 700)

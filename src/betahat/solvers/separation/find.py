@@ -11,6 +11,7 @@ import numpy as np
 
 from betahat.data.source import Source
 from betahat.solvers.separation.decide import Decision, Problem, Units, decide
+from betahat.solvers.separation.decimals import DecimalSource, decimal_factors
 from betahat.solvers.separation.demands import Demands, Kind, demands_of
 from betahat.solvers.separation.exact import doubles
 from betahat.solvers.separation.message import describe, describe_none
@@ -48,7 +49,8 @@ def find_separation(
     confirms a direction, or weights that forbid any. If the sample overlaps and its columns are independent, so does
     the whole. Otherwise rows that contradict a direction, found by a reading of all, join the sample. A file is never
     held in memory. Columns that are combinations of others up to rounding count as such: a difference of that size
-    separates nothing.
+    separates nothing. Where doubles overlap by their rounding alone, because they stand for decimals that do not, the
+    decimals count.
 
     Raises ValueError for an unknown family, or labels that do not fit.
 
@@ -64,8 +66,17 @@ def find_separation(
         raise ValueError("`class_labels` must name the classes of a multinomial response")
     demands = demands_of(family, len(labels) if labels else 2)
     m = len(names) + int(has_intercept)
-    run = _Run(source, demands, has_intercept, m, np.arange(m))
-    outcome = run.decide(_parted(hint, demands, m))
+    start = _parted(hint, demands, m)
+    outcome = _Run(source, demands, has_intercept, m, np.arange(m)).decide(start)
+    tens, read = np.ones(m), source
+    if outcome is None or outcome.search is None or not outcome.search.separated:
+        factors = decimal_factors(source)
+        if factors is not None:
+            tens[int(has_intercept) :], read = factors, DecimalSource(source, factors)
+            start = None if start is None else start / tens
+            again = _Run(read, demands, has_intercept, m, np.arange(m)).decide(start)
+            if again is not None and again.search is not None and again.search.separated:
+                outcome = again
     if outcome is None:
         return Separation(
             "none", None, (), _mask(demands, m), _no_span(demands, m), 0, source.n_rows, (), False,
@@ -77,7 +88,7 @@ def find_separation(
             "none", None, (), _mask(demands, m), _no_span(demands, m), 0, source.n_rows, (),
             outcome.decision.certain, describe_none(outcome.decision.certain),
         )  # fmt: skip
-    return _report(source, demands, has_intercept, names, labels, outcome, collinear)
+    return _report(source, read, tens, demands, has_intercept, names, labels, outcome, collinear)
 
 
 @final
@@ -256,25 +267,28 @@ def _classwise(vectors: np.ndarray, demands: Demands) -> np.ndarray:
 
 
 def _report(
-    source: Source, demands: Demands, intercept: bool, names: tuple[str, ...], labels: tuple[object, ...] | None,
-    outcome: Outcome, collinear: str,
+    source: Source, read: Source, tens: np.ndarray, demands: Demands, intercept: bool, names: tuple[str, ...],
+    labels: tuple[object, ...] | None, outcome: Outcome, collinear: str,
 ) -> Separation:  # fmt: skip
+    """What was found in `read`, whose columns are those of the source times `tens`."""
     search = outcome.search
     assert search is not None
-    exact, way = _classwise(search.span, demands), _classwise(search.direction, demands)
+    units = np.array([Fraction(int(each)) for each in tens], object)
+    exact, way = (_classwise(part, demands) * units for part in (search.span, search.direction))
+    relations, spread = outcome.relations * tens, outcome.spread / tens
     infinite, span, direction = (exact != 0).any(0), doubles(exact), doubles(way)
-    if len(outcome.relations) and collinear == "minimum_norm":
-        span = _of_smallest_norm(span, outcome.relations, intercept)
-        direction = _of_smallest_norm(direction, outcome.relations, intercept)
-        sizes = np.abs(span) * outcome.spread
+    if len(relations) and collinear == "minimum_norm":
+        span = _of_smallest_norm(span, relations, intercept)
+        direction = _of_smallest_norm(direction, relations, intercept)
+        sizes = np.abs(span) * spread
         infinite = (sizes > 1e-9 * sizes.max(initial=0)).any(0)
-    sizes, first = np.abs(direction) * outcome.spread, int(intercept)
+    sizes, first = np.abs(direction) * spread, int(intercept)
     direction = direction / (float(sizes[..., first:].max(initial=0)) or float(sizes.max()))
     kind = "complete" if search.all_strict else "quasi-complete"
     affected = np.flatnonzero(infinite.reshape(-1, infinite.shape[-1]).any(0))
 
     def together(columns: np.ndarray) -> np.ndarray:
-        return _fewest(source, demands, intercept, infinite.shape[-1], columns)
+        return _fewest(read, demands, intercept, infinite.shape[-1], columns)
 
     message = describe(
         source, demands, intercept, names, labels, affected[affected >= first], kind, (search.separated, search.n),
