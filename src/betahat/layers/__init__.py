@@ -19,12 +19,21 @@ from betahat.layers.activations import (
     Tanh,
 )
 from betahat.layers.base import Child, Composite, Layer, Parameter, Pass, Shape
+from betahat.layers.batch_norm import BatchNorm
+from betahat.layers.columns import Columns
 from betahat.layers.dense import Dense
+from betahat.layers.dropout import Dropout
+from betahat.layers.embedding import Embedding
 from betahat.layers.flatten import Flatten
+from betahat.layers.function import Function
+from betahat.layers.layer_norm import LayerNorm
+from betahat.layers.named import as_activation
+from betahat.layers.residual import Residual
 from betahat.layers.sequential import Sequential
 from betahat.layers.softmax import Softmax
 
 __all__ = [
-    "ELU", "GELU", "Activation", "Child", "Composite", "Dense", "Flatten", "Identity", "Layer", "LeakyReLU",
-    "Parameter", "Pass", "ReLU", "Sequential", "Shape", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+    "ELU", "GELU", "Activation", "BatchNorm", "Child", "Columns", "Composite", "Dense", "Dropout", "Embedding",
+    "Flatten", "Function", "Identity", "Layer", "LayerNorm", "LeakyReLU", "Parameter", "Pass", "ReLU", "Residual",
+    "Sequential", "Shape", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "as_activation",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from betahat.layers.functional import gelu_tanh, normal_density, normal_distribu
 class Activation(Layer):
     """fᵢ = a(xᵢ) of every number, for rows of any shape:  ∂J/∂x = ∂J/∂f · a'(x)."""
 
-    follows = "he_uniform"
+    preferred = "he_uniform"
     operations: ClassVar[int] = 1
 
     @abstractmethod
@@ -129,12 +129,15 @@ class GELU(Activation):
 
     approximate: str = "none"
 
-    formula = "f = x Φ(x)"
     operations = 4
 
     def __post_init__(self) -> None:
         if self.approximate not in ("none", "tanh"):
             raise ValueError(f'approximate (={self.approximate!r}) of GELU must be "none" or "tanh"')
+
+    @property
+    def formula(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return "f = x Φ(x)" if self.approximate == "none" else "f = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))"
 
     def value(self, x: Any) -> Any:
         return x * (normal_distribution(x) if self.approximate == "none" else gelu_tanh(x)[0])
@@ -178,7 +181,7 @@ class Sigmoid(Activation):
     """
 
     formula = "f = 1 / (1 + e⁻ˣ)"
-    follows = "glorot_uniform"
+    preferred = "glorot_uniform"
     operations = 3
 
     def value(self, x: Any) -> Any:
@@ -199,7 +202,7 @@ class Tanh(Activation):
     """
 
     formula = "f = tanh x"
-    follows = "glorot_uniform"
+    preferred = "glorot_uniform"
 
     def value(self, x: Any) -> Any:
         return np.tanh(x)
@@ -239,7 +242,7 @@ class Identity(Activation):
     """
 
     formula = "f = x"
-    follows = "glorot_uniform"
+    preferred = "glorot_uniform"
     operations = 0
 
     def value(self, x: Any) -> Any:

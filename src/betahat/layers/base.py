@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from functools import lru_cache
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -87,7 +86,7 @@ class Layer(ABC):
     formula: ClassVar[str]
     """f in one line, for explain()."""
 
-    follows: ClassVar[str | None] = None
+    preferred: ClassVar[str | None] = None
     """The initialisation that suits the weights before this layer; None where one must look at the next layer."""
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
@@ -119,7 +118,7 @@ class Layer(ABC):
         return 0
 
     def gain(self) -> float:
-        """√(1/E f'²) for inputs spread evenly about 0, where `follows` is one of He's: √2 for a ReLU."""
+        """√(1/E f'²) for inputs spread evenly about 0, where `preferred` is one of He's: √2 for a ReLU."""
         return 1.0
 
     def check(self, shape: Shape) -> None:  # noqa: B027
@@ -181,12 +180,6 @@ class Composite(Layer):
 
 def _renamed(p: Parameter, prefix: str) -> Parameter:
     return Parameter(f"{prefix}.{p.name}", p.shape, p.initialisation, p.fan_in, p.fan_out, p.penalised)
-
-
-@lru_cache(maxsize=4096)
-def parameter_count(layer: Layer, shape: Shape) -> int:
-    """How many arrays a layer takes."""
-    return len(layer.parameters(shape))
 
 
 def total(x: Any, axis: int | tuple[int, ...], keepdims: bool = False) -> Any:

@@ -34,8 +34,7 @@ class Dense(Layer):
     bias: bool = True
     initialisation: Any = "auto"
 
-    formula = "f = x W + b"
-    follows = "glorot_uniform"
+    preferred = "glorot_uniform"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", checks.whole(self.units, "units of Dense"))
@@ -43,6 +42,10 @@ class Dense(Layer):
         object.__setattr__(
             self, "initialisation", as_initialisation(self.initialisation, "initialisation of Dense")
         )
+
+    @property
+    def formula(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return "f = x W + b" if self.bias else "f = x W"
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         inputs = checks.one_axis(self, shape)

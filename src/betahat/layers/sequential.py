@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from betahat.layers import checks
-from betahat.layers.base import Arrays, Child, Composite, Layer, Pass, Shape, parameter_count
+from betahat.layers.base import Arrays, Child, Composite, Layer, Pass, Shape
 
 
 def chained(layers: tuple[Layer, ...], shape: Shape, prefix: str = "") -> tuple[Child, ...]:
@@ -24,7 +24,7 @@ def chain_forward(
     """fₖ = layerₖ(fₖ₋₁), from f₋₁ = x."""
     saved, at = [], 0
     for number, layer in enumerate(layers):
-        count = parameter_count(layer, x.shape[1:])
+        count = len(layer.parameters(x.shape[1:]))
         own = parameters[at : at + count]
         x, kept = layer.forward(x, own, context.within(f"{prefix}{number}", number))
         saved.append((layer, own, kept))

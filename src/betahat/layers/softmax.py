@@ -27,7 +27,7 @@ class Softmax(Layer):
     """
 
     formula = "f = eˣ / Σ eˣ"
-    follows = "glorot_uniform"
+    preferred = "glorot_uniform"
 
     def output_shape(self, shape: Shape) -> Shape:
         checks.last_axis(self, shape)

@@ -40,6 +40,7 @@ class Saved:
 
     layers: Any
     parameters: tuple[Any, ...]
+    shape: Shape
 
 
 @final
@@ -164,12 +165,17 @@ class Network:
                 self.buffer_size,
                 buffers.dtype,
             )
-        return f, Saved(saved, parameters), buffers
+        return f, Saved(saved, parameters, f.shape), buffers
 
     def backward(self, beta: Any, saved: Saved, slope: Any) -> tuple[Any, Any]:
-        """Jᵀu as a flat array, and ∂J/∂X, for u = slope = ∂J/∂f."""
+        """Jᵀu as a flat array, and ∂J/∂X, for u = slope = ∂J/∂f.
+
+        Raises ValueError for a slope of another shape than f's.
+        """
         if type(slope) is not Variable:
             slope = np.asarray(slope, beta.dtype)
+        if slope.shape != saved.shape:
+            raise ValueError(f"slope has shape {slope.shape}; expected {saved.shape}, that of f")
         dX, gradients = chain_backward(slope, saved.layers, saved.parameters)
         return joined(gradients, self.layout, self.size, beta.dtype), dX
 
@@ -282,8 +288,9 @@ class Network:
             raise ValueError(
                 f"{what} has shape {np.shape(flat)}; expected ({size},), as this network lays it out"
             )
-        if flat.dtype not in (np.float32, np.float64):
-            raise TypeError(f"{what} holds {flat.dtype}; expected float32 or float64")
+        dtype = getattr(flat, "dtype", type(flat).__name__)
+        if dtype not in (np.float32, np.float64):
+            raise TypeError(f"{what} holds {dtype}; expected an array of float32 or float64")
 
 
 def _float_type(dtype: Any) -> np.dtype[Any]:

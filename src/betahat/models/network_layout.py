@@ -80,7 +80,7 @@ def parameter_layout(found: tuple[Leaf, ...]) -> tuple[tuple[Slot, ...], int]:
     """Where each parameter lies, with "auto" settled, and the length of the whole."""
     named = []
     for k, leaf in enumerate(found):
-        follower = next((after.layer for after in found[k + 1 :] if after.layer.follows is not None), None)
+        follower = next((after.layer for after in found[k + 1 :] if after.layer.preferred is not None), None)
         for parameter in leaf.layer.parameters(leaf.input_shape):
             named.append((k, leaf, _settled(parameter, follower), follower.gain() if follower else 1.0))
     return _placed(named)
@@ -89,7 +89,7 @@ def parameter_layout(found: tuple[Leaf, ...]) -> tuple[tuple[Slot, ...], int]:
 def _settled(parameter: Parameter, follower: Layer | None) -> Parameter:
     if parameter.initialisation != "auto":
         return parameter
-    how = follower.follows if follower is not None else "glorot_uniform"
+    how = follower.preferred if follower is not None else "glorot_uniform"
     return replace(parameter, initialisation=how)
 
 
