@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.passes import dense
+from betahat.data.passes import combined_weight, dense
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import InferenceError
 from betahat.estimators.checks import MISSING, check_choice
@@ -91,7 +91,7 @@ class BaseLinear(RegressorMixin, RowEstimator):
 
     def _fit_source(self, source: Source) -> None:
         if isinstance(source, ArraySource):
-            refuse_no_weight(next(source.blocks()))
+            refuse_no_weight(combined_weight(next(source.blocks())))
             source.readings -= 1  # a look at the weights is not a reading
         has_intercept = bool(self.fit_intercept)
         if self.design_ is not None and self.design_.kind == "formula":

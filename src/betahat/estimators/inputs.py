@@ -123,9 +123,8 @@ def _offset(offset: Any, exposure: Any, n: int) -> np.ndarray | None:
     return read_offset(offset, exposure, n)
 
 
-def refuse_no_weight(block: Block) -> None:
-    """DataError unless some row of the block counts."""
-    weight = combined_weight(block)
+def refuse_no_weight(weight: np.ndarray | None) -> None:
+    """DataError unless some row counts, by weights times frequencies (n,)."""
     if weight is not None and not (weight > 0).any() and not np.isnan(weight).any():
         raise DataError(
             "no row counts: sample_weight, frequency_weight or their product is zero in every row; at least one row "

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.passes import dense
+from betahat.data.passes import combined_weight, dense
 from betahat.data.source import ArraySource, Source
 from betahat.errors import (
     InferenceError,
@@ -139,7 +139,7 @@ class BaseLikelihood(RowEstimator):
         if isinstance(source, ArraySource):
             block = next(source.blocks())
             source.readings -= 1  # a look at the weights is not a reading
-            refuse_no_weight(block)
+            refuse_no_weight(combined_weight(block))
             source = without_uncounted(source, block)
         if self.design_ is not None and self.design_.offset_names.exposure is not None:
             self._check_exposure()

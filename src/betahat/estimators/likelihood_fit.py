@@ -10,7 +10,7 @@ import numpy as np
 
 from betahat.certificate import RELATIVE_TOLERANCE, Certificate
 from betahat.data.source import Source
-from betahat.errors import DataError, InferenceError
+from betahat.errors import InferenceError
 from betahat.estimators.linear_fit import blas_for, open_directions, refuse_unrepresentable, sum_meat
 from betahat.estimators.separated import Detector, kind_of, limit_inverse, one_sided, without_maximum, words
 from betahat.estimators.smooth_fit import certify_fit, refuse_leverages, smallest_norm
@@ -138,12 +138,7 @@ def check_targets(source: Source, family: Family) -> TargetSums:
             f"y has {len(source.target_names)} targets; this model is fitted to one: fit a model for each"
         )
     sums = target_sums(source, family)
-    if not sums.counts.rows:
-        raise DataError("the data have no rows (0 samples); nothing can be fitted")
-    if not sums.counts.weight > 0:
-        raise DataError(
-            "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
-        )
+    sums.counts.check()
     if not sums.finite:
         refuse_not_finite(source, family.name)
     return sums

@@ -19,6 +19,7 @@ from betahat.estimators.inputs import (
     is_frame,
     numbers,
     refuse_beside_source,
+    refuse_no_weight,
     refuse_sparse_target,
 )
 from betahat.estimators.nonlinear_rows import Rows
@@ -156,10 +157,7 @@ def _collected(X: Any) -> Any:
 
 def _with_weight(rows: Rows) -> Rows:
     """The rows, if any of them counts."""
-    if rows.total is not None and not (rows.total > 0).any():
-        raise DataError(
-            "no row counts: sample_weight, frequency_weight or their product is zero in every row"
-        )
+    refuse_no_weight(rows.total)
     return rows
 
 

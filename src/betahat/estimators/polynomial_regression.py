@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from betahat.data.passes import combined_weight
 from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError, MissingValueError
 from betahat.estimators.base import BaseLinear
@@ -105,7 +106,7 @@ class PolynomialRegression(BaseLinear):
             )
         (block,) = tuple(source.blocks())
         X = _finite(block, source.names)
-        refuse_no_weight(block)
+        refuse_no_weight(combined_weight(block))
         _refuse_extremes(X, source.names, int(self.degree), _LARGEST_POWER)
         _refuse_extremes(np.asarray(block.y), source.target_names, 1, _LARGEST_TARGET)
         weight = np.ones(len(X))

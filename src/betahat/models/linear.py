@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.data.passes import Statistic, combined_weight, dense
 from betahat.data.source import Block
+from betahat.errors import DataError
 from betahat.kernels import reference
 from betahat.kernels.gradient import gradient
 from betahat.kernels.gram import COMPILED_FROM, gram
@@ -53,6 +54,15 @@ class Counts:
         self.observations += other.observations
         self.weight += other.weight
         self.log_weight += other.log_weight
+
+    def check(self) -> None:
+        """DataError where there are no rows, or none counts."""
+        if not self.rows:
+            raise DataError("the data have no rows (0 samples); nothing can be fitted")
+        if not self.weight > 0:
+            raise DataError(
+                "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
+            )
 
 
 def provisional_centre(block: Block, intercept: bool) -> np.ndarray:

@@ -74,12 +74,7 @@ def _primal(
     else:
         both = objective.both_orders(max(_PILOT_ROWS, 20 * p), lambda early: pilot(objective, p, early))
         statistic, first = both.second, both.finish() if both.second.counts.rows else None
-    if statistic.counts.rows == 0:
-        raise DataError("the data have no rows (0 samples); nothing can be fitted")
-    if not statistic.counts.weight > 0:
-        raise DataError(
-            "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
-        )
+    statistic.counts.check()
     with np.errstate(invalid="ignore", over="ignore"):
         if not is_representable(statistic):
             return None

@@ -72,12 +72,7 @@ class Quadratic:
         objective = LinearObjective(source, SquaredError(), lambda weight: NoPenalty(), intercept)
         p, t = len(source.names), len(source.target_names)
         statistic = objective.second_order()
-        if statistic.counts.rows == 0:
-            raise DataError("the data have no rows (0 samples); nothing can be fitted")
-        if not statistic.counts.weight > 0:
-            raise DataError(
-                "the weights are all zero (sample_weight, frequency_weight); at least one row must count"
-            )
+        statistic.counts.check()
         with np.errstate(invalid="ignore", over="ignore"):
             if not is_representable(statistic):
                 refuse_non_finite(objective.ranges(p, t), source.names, source.target_names)

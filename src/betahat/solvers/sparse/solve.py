@@ -26,7 +26,7 @@ from betahat.errors import DataError
 from betahat.kernels.team import steady_blas
 from betahat.losses.base import Loss
 from betahat.losses.squared import SquaredError
-from betahat.models.linear import RangeStatistic
+from betahat.models.linear import Counts, RangeStatistic
 from betahat.penalties.sparse import SeparablePenalty, SparsePenalty
 from betahat.solvers.range import refuse_non_finite
 from betahat.solvers.sparse.columns import column_store
@@ -191,9 +191,10 @@ _BY_GRAM = "with {n:,} rows and {p:,} columns the Gram matrix, from one reading,
 
 
 def _by_columns(source: Source, block: Block, loss: Loss, intercept: bool, t: int) -> Engine:
+    counts = Counts()
+    counts.update(block)
+    counts.check()
     block = counting(block)
-    if block.X.shape[0] == 0:
-        raise DataError("the data have no rows that count (0 samples); nothing can be fitted")
     store = column_store(block.X)
     rows = [Rows.of(block, k, loss, intercept) for k in range(t)]
     with np.errstate(all="ignore"):
