@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from betahat.cli.demo_data import medians, real_table
+from betahat.cli.demo_data import race, real_table
 from betahat.cli.demo_descent import descent
 from betahat.cli.demo_logistic import late_flights, tumours
 from betahat.cli.output import Report
@@ -122,18 +122,18 @@ def _race(report: Report, model: Any, data: Any) -> None:
 
     complete = data.dropna(subset=["arr_delay", "dep_delay"])
     X, y = model.design_.matrix(complete), complete["arr_delay"].to_numpy(np.float64)
-    ours, theirs = medians(lambda: LinearRegression().fit(X, y), lambda: Theirs().fit(X, y), _ROUNDS)
-    reference, mine = Theirs().fit(X, y), LinearRegression().fit(X, y)
-    apart = float(np.max(np.abs(reference.coef_ - mine.coef_) / np.abs(mine.coef_)))
-    rows = [
-        ["scikit-learn LinearRegression()", f"{theirs * 1e3:.1f} ms", "β̂"],
-        ["betahat LinearRegression()", f"{ours * 1e3:.1f} ms", "β̂, certificate, standard errors"],
-    ]
-    report.out.print(f"\nthe same {X.shape[0]:,} × {X.shape[1]} matrix, medians of {_ROUNDS} fits by turns:")
-    print_table(report, ["", "time", "gives"], rows)
+    theirs, ours = Theirs(), LinearRegression()
+    times = race(
+        report,
+        X,
+        y,
+        ("scikit-learn LinearRegression()", theirs),
+        ("betahat LinearRegression()", ours),
+        _ROUNDS,
+    )
+    apart = float(np.max(np.abs(theirs.coef_ - ours.coef_) / np.abs(ours.coef_)))
     report.out.print(
-        f"scikit-learn's time is {theirs / ours:.2g} times betahat's; slopes differ by {apart:.0e}, "
-        "relatively"
+        f"scikit-learn's time is {times:.2g} times betahat's; slopes differ by {apart:.0e}, relatively"
     )
 
 

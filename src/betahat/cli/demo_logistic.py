@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betahat.cli.demo_data import medians, real_table
+from betahat.cli.demo_data import race, real_table
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
@@ -126,14 +126,11 @@ def _race(report: Report, model: Any, data: Any) -> None:
     from betahat.estimators.logistic_regression import LogisticRegression
 
     X, y = model.design_.matrix(data), data["late"].to_numpy()
-    ours, theirs = LogisticRegression(), Theirs(C=np.inf, solver="newton-cholesky")
+    theirs = Theirs(C=np.inf, solver="newton-cholesky")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs, of its Hessian; ours were heard
-        mine, other = medians(lambda: ours.fit(X, y), lambda: theirs.fit(X, y), _ROUNDS)
-    rows = [
-        ["scikit-learn, newton-cholesky", f"{other * 1e3:.0f} ms", "β̂"],
-        ["betahat LogisticRegression()", f"{mine * 1e3:.0f} ms", "β̂, certificate, standard errors"],
-    ]
-    report.out.print(f"\nthe same {X.shape[0]:,} × {X.shape[1]} matrix, medians of {_ROUNDS} fits by turns:")
-    print_table(report, ["", "time", "gives"], rows)
-    report.out.print(f"scikit-learn's time is {other / mine:.2g} times betahat's")
+        times = race(
+            report, X, y, ("scikit-learn, newton-cholesky", theirs),
+            ("betahat LogisticRegression()", LogisticRegression()), _ROUNDS,
+        )  # fmt: skip
+    report.out.print(f"scikit-learn's time is {times:.2g} times betahat's")

@@ -85,7 +85,7 @@ class Embedding(Layer):
             where = f" of {context.path.rstrip('.')}" if context.path else ""
             raise DataError(
                 f"the codes{where} hold {x[place]!s} in row {place[0] + context.first_row}; {self!r} takes whole "
-                f"numbers from 0 to {self.categories - 1}. Usual causes: a category that was not there in training, codes "
+                f"numbers from 0 to {self.categories - 1}. Usual causes: a category that training did not have, codes "
                 "that begin at 1, or a numeric column in the place of a categorical one"
             )
         return x.astype(np.intp)

@@ -49,8 +49,7 @@ def find_separation(
     confirms a direction, or weights that forbid any. If the sample overlaps and its columns are independent, so does
     the whole. Otherwise rows that contradict a direction, found by a reading of all, join the sample. A file is never
     held in memory. Columns that are combinations of others up to rounding count as such: a difference of that size
-    separates nothing. Where doubles overlap by their rounding alone, because they stand for decimals that do not, the
-    decimals count.
+    separates nothing. Columns of decimals count as these, not as the doubles nearest to them.
 
     Raises ValueError for an unknown family, or labels that do not fit.
 
@@ -66,17 +65,13 @@ def find_separation(
         raise ValueError("`class_labels` must name the classes of a multinomial response")
     demands = demands_of(family, len(labels) if labels else 2)
     m = len(names) + int(has_intercept)
-    start = _parted(hint, demands, m)
-    outcome = _Run(source, demands, has_intercept, m, np.arange(m)).decide(start)
+    start, factors = _parted(hint, demands, m), decimal_factors(source)
     tens, read = np.ones(m), source
-    if outcome is None or outcome.search is None or not outcome.search.separated:
-        factors = decimal_factors(source)
-        if factors is not None:
-            tens[int(has_intercept) :], read = factors, DecimalSource(source, factors)
-            start = None if start is None else start / tens
-            again = _Run(read, demands, has_intercept, m, np.arange(m)).decide(start)
-            if again is not None and again.search is not None and again.search.separated:
-                outcome = again
+    if factors is not None:
+        tens[int(has_intercept) :], read = factors, DecimalSource(source, factors)
+    outcome = _Run(read, demands, has_intercept, m, np.arange(m)).decide(
+        None if start is None else start / tens
+    )
     if outcome is None:
         return Separation(
             "none", None, (), _mask(demands, m), _no_span(demands, m), 0, source.n_rows, (), False,
