@@ -161,9 +161,10 @@ def test_newtons_step_is_that_of_numpy(both):
     model = NonlinearModel(decay, bh.NonlinearRegression(decay, [1.0, 1.0, 1.0]).fit(x, y)._model.taken)
     beta, weight = np.array([2.9, 1.2, 0.6]), 1 / (1 + x)
     problem = NonlinearLeastSquares(model, x, y, weight, beta)
-    assert problem.runs_compiled(beta)
+    compiled = problem.compiled(beta)
+    assert compiled is not None
     r = problem.precise_residuals(beta)
-    size, gradient, step = problem.newton(beta, r, 1e-6, 1e-16)
+    size, gradient, step = compiled.newton(beta, r, 1e-6, 1e-16)
     e = np.exp(-beta[1] * x)
     root = np.sqrt(weight / weight.sum())
     J = np.column_stack([e, -beta[0] * x * e, np.ones(40)]) * root[:, None]

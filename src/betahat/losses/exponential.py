@@ -8,6 +8,7 @@ import numpy as np
 
 from betahat.losses.family import Family
 from betahat.losses.link import Link
+from betahat.losses.stable import exp, log
 
 
 class ExponentialFamily(Family):
@@ -47,6 +48,25 @@ class ExponentialFamily(Family):
         self, y: np.ndarray, eta: np.ndarray, dispersion: float, weight: np.ndarray | None = None
     ) -> np.ndarray:
         return log_density(self, y, self.deviance(y, eta), dispersion, weight)
+
+
+class LogLinear(ExponentialFamily):
+    """Positive means whose own link is the logarithm, μ = eᶯ."""
+
+    link = "log"
+    mean_range = (0.0, np.inf)
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        return exp(eta)
+
+    def mean_derivative(self, eta: np.ndarray) -> np.ndarray:
+        return exp(eta)
+
+    def predictor(self, mu: np.ndarray) -> np.ndarray:
+        return log(mu)
+
+    def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
+        return link.log_mean(eta)
 
 
 def log_density(

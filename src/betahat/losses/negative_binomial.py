@@ -7,13 +7,11 @@ from typing import final
 
 import numpy as np
 
-from betahat.losses.exponential import ExponentialFamily, check_values
+from betahat.losses.exponential import LogLinear, check_values
 from betahat.losses.link import Link
 from betahat.losses.stable import (
     LOG_2PI,
     binary_divergence,
-    exp,
-    log,
     negative_entropy,
     sigmoid,
     softplus,
@@ -24,7 +22,7 @@ from betahat.losses.stable import (
 
 @final
 @dataclass(frozen=True)
-class NegativeBinomial(ExponentialFamily):
+class NegativeBinomial(LogLinear):
     """Counts y with mean μ = eᶯ and variance μ + μ²/θ, of given size θ > 0 (statsmodels' alpha is 1/θ):
     L = y log(1 + θ/μ) + θ log(1 + μ/θ).
 
@@ -36,8 +34,6 @@ class NegativeBinomial(ExponentialFamily):
     theta: float = 1.0
 
     name = "negative_binomial"
-    link = "log"
-    mean_range = (0.0, np.inf)
     dispersion_known = True
     convex = True
     self_concordance = 1.0  # L is (y + θ) log(1 + eᵗ) up to a linear term, t = η − log θ
@@ -70,15 +66,6 @@ class NegativeBinomial(ExponentialFamily):
     def conjugate(self, y: np.ndarray, u: np.ndarray) -> np.ndarray:
         n = y + self.theta
         return u * np.log(self.theta) + n * negative_entropy((y + u) / n, (self.theta - u) / n)
-
-    def mean(self, eta: np.ndarray) -> np.ndarray:
-        return exp(eta)
-
-    def mean_derivative(self, eta: np.ndarray) -> np.ndarray:
-        return exp(eta)
-
-    def predictor(self, mu: np.ndarray) -> np.ndarray:
-        return log(mu)
 
     def variance(self, mu: np.ndarray) -> np.ndarray:
         return mu * (1 + mu / self.theta)
@@ -120,9 +107,6 @@ class NegativeBinomial(ExponentialFamily):
     def expected_through(self, link: Link, eta: np.ndarray) -> np.ndarray:
         odds = sigmoid(-self._shifted(link.log_mean(eta)))
         return times(times(link.mean(eta, 1), odds), link.log_mean(eta, 1))
-
-    def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
-        return link.log_mean(eta)
 
     def convex_through(self, link: Link) -> bool:
         return link.name == self.link

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from betahat.losses.exponential import ExponentialFamily, check_values
+from betahat.losses.exponential import LogLinear, check_values
 from betahat.losses.link import Link
 from betahat.losses.power_links import Power
-from betahat.losses.stable import exp, log, times
+from betahat.losses.stable import exp, times
 
 
-class PowerVariance(ExponentialFamily):
+class PowerVariance(LogLinear):
     """V(μ) = μᵖ with the logarithm as link: L = −y μ^{1−p}/(1−p) + μ^{2−p}/(2−p) (Jørgensen 1987), where x⁰/0 stands
     for log x.
 
     variance_power : p. For p ≥ 2 there is no y = 0.
     """
 
-    link = "log"
-    mean_range = (0.0, np.inf)
     variance_power: float
-
-    def mean(self, eta: np.ndarray) -> np.ndarray:
-        return exp(eta)
-
-    def mean_derivative(self, eta: np.ndarray) -> np.ndarray:
-        return exp(eta)
-
-    def predictor(self, mu: np.ndarray) -> np.ndarray:
-        return log(mu)
 
     def variance(self, mu: np.ndarray) -> np.ndarray:
         return np.power(mu, self.variance_power)
@@ -44,9 +33,6 @@ class PowerVariance(ExponentialFamily):
 
     def expected_through(self, link: Link, eta: np.ndarray) -> np.ndarray:
         return times(link.power_of_mean(eta, 2 - self.variance_power, 1), link.log_mean(eta, 1))
-
-    def own_predictor(self, link: Link, eta: np.ndarray) -> np.ndarray:
-        return link.log_mean(eta)
 
     def convex_through(self, link: Link) -> bool:
         """With μ = η^{1/k} both terms of L are powers of η, and both convex where 1 − p ≤ k ≤ 2 − p; the logarithm

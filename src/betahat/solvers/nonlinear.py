@@ -13,7 +13,7 @@ from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import Penalty
 from betahat.solvers.descent.box import Box
 from betahat.solvers.descent.problem import Problem
-from betahat.solvers.least_squares.problem import SumOfSquares
+from betahat.solvers.least_squares.problem import Compiled, SumOfSquares
 
 _STRIDE = 2_000_000  # operations on numbers between two looks at the keyboard: some hundredths of a second
 
@@ -76,7 +76,6 @@ class NonlinearLeastSquares(SumOfSquares):
         self._model, self._y = _Guarded(model, X), y
         self.start, self.box = start, box
         self._root = np.sqrt(weight / weight.sum()) if weight is not None else 1 / np.sqrt(len(y))
-        self._formula: Formula | None = None
         self._plain: tuple[np.ndarray, np.ndarray] | None = None
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
@@ -97,45 +96,55 @@ class NonlinearLeastSquares(SumOfSquares):
         self.products += len(x)
         return self._model.curvature(x, self._root * c)
 
-    def runs_compiled(self, x: np.ndarray) -> bool:
-        self._formula = None if self.box is not None else self._model.formula(x)
-        return self._formula is not None
+    def compiled(self, x: np.ndarray) -> Compiled | None:
+        formula = None if self.box is not None else self._model.formula(x)
+        if formula is None:
+            return None
+        if self._plain is None:  # in order and writable, as kernels take them
+            root = np.empty(len(self._y))
+            root[:] = self._root
+            self._plain = np.array(self._y, np.float64), root
+        return _CompiledSquares(self, self._model, formula, *self._plain)
+
+    def precise_gradient(self, x: np.ndarray) -> np.ndarray:
+        """Jᵀr with residuals rounded once."""
+        return self.linearised(x)[1].T @ self.precise_residuals(x)
+
+
+@final
+class _CompiledSquares(Compiled):
+    """By the formula of f; y and root, the roots of the weights, are (n,) each. What it computes is counted."""
+
+    def __init__(
+        self,
+        problem: NonlinearLeastSquares,
+        model: _Guarded,
+        formula: Formula,
+        y: np.ndarray,
+        root: np.ndarray,
+    ) -> None:
+        self._problem, self._model, self._formula, self._y, self._root = problem, model, formula, y, root
 
     def advance(
         self, x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
         settings: tuple[float, ...], most: int,
     ) -> np.ndarray:  # fmt: skip
-        formula = self._formula
-        assert formula is not None
-        most = min(most, max(1, int(_STRIDE / max(formula.work, 1))))
-        rows = formula.advance(*self._for_kernels(), settings, most, x, gradient, unit, numbers)
+        most = min(most, max(1, int(_STRIDE / max(self._formula.work, 1))))
+        rows = self._formula.advance(self._y, self._root, settings, most, x, gradient, unit, numbers)
         computed = int(numbers[4])
         self._model.count(computed - len(rows), len(rows))
-        self.evaluations += computed
-        self.gradients += 1 + len(rows)
+        self._problem.evaluations += computed
+        self._problem.gradients += 1 + len(rows)
         return rows
 
     def newton(
         self, x: np.ndarray, r: np.ndarray, safe: float, eps: float
     ) -> tuple[float, np.ndarray, np.ndarray]:
-        assert self._formula is not None
         self._model.count(0, 1)
-        self.evaluations += 1
-        self.gradients += 1
-        self.products += len(x)
-        return self._formula.newton(self._for_kernels()[1], r, safe, eps, x)
-
-    def _for_kernels(self) -> tuple[np.ndarray, np.ndarray]:
-        """y and the roots of the weights, (n,) each, in order and writable as kernels take them."""
-        if self._plain is None:
-            root = np.empty(len(self._y))
-            root[:] = self._root
-            self._plain = np.array(self._y, np.float64), root
-        return self._plain
-
-    def precise_gradient(self, x: np.ndarray) -> np.ndarray:
-        """Jᵀr with residuals rounded once."""
-        return self.linearised(x)[1].T @ self.precise_residuals(x)
+        self._problem.evaluations += 1
+        self._problem.gradients += 1
+        self._problem.products += len(x)
+        return self._formula.newton(self._root, r, safe, eps, x)
 
 
 @final

@@ -13,7 +13,7 @@ from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
 from betahat.solvers.descent.box import land
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.polish import polish
-from betahat.solvers.least_squares.problem import SumOfSquares, half_square
+from betahat.solvers.least_squares.problem import Compiled, SumOfSquares, half_square
 from betahat.solvers.least_squares.steps import (
     FADING,
     FALL,
@@ -86,8 +86,8 @@ class LevenbergMarquardt(Solver):
                 linear = self._places(problem)
                 solved = solve_linear(problem, x, linear)
                 x = x if solved is None else solved[0]
-            compiled = linear is None and self.geodesic and problem.runs_compiled(x)
-            r, J = _NOTHING if compiled else problem.linearised(x, rough=True)
+            compiled = problem.compiled(x) if linear is None and self.geodesic else None
+            r, J = problem.linearised(x, rough=True) if compiled is None else _NOTHING
             state = State(x, half_square(r), r @ J)
             if not (math.isfinite(state.value) and np.isfinite(J).all()):
                 state.stop_reason = "diverged"
@@ -111,7 +111,7 @@ class LevenbergMarquardt(Solver):
         return linear
 
     def _descend(
-        self, problem: SumOfSquares, compiled: bool, linear: np.ndarray | None, state: State, r: np.ndarray,
+        self, problem: SumOfSquares, compiled: Compiled | None, linear: np.ndarray | None, state: State, r: np.ndarray,
         J: np.ndarray, limits: Limits, trace: Trace, callback: Callback | None,
     ) -> State:  # fmt: skip
         damping, size, rough = self.damping, 0.0, True
@@ -119,10 +119,10 @@ class LevenbergMarquardt(Solver):
         made = 0
         while made < limits.max_iter:
             fall = math.nan
-            if compiled:  # as far as it goes
+            if compiled is not None:  # as far as it goes
                 x, gradient = state.x.copy(), np.empty(problem.n)
                 numbers = np.array([damping, before, untried, size, 0.0, 0.0, 0.0])
-                rows = problem.advance(x, gradient, unit, numbers, _SETTINGS, limits.max_iter - made)
+                rows = compiled.advance(x, gradient, unit, numbers, _SETTINGS, limits.max_iter - made)
                 made += len(rows)
                 trace.add_all(rows)
                 damping, before, untried, size, _, value, fall = numbers.tolist()

@@ -9,7 +9,7 @@ import numpy as np
 
 from betahat.solvers.descent.base import State
 from betahat.solvers.descent.box import held_by
-from betahat.solvers.least_squares.problem import SumOfSquares, half_square
+from betahat.solvers.least_squares.problem import Compiled, SumOfSquares, half_square
 from betahat.solvers.least_squares.steps import column_lengths, lapack, relative_change
 from betahat.solvers.trace import Trace
 
@@ -79,28 +79,32 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
 
 class _Here(NamedTuple):
     """A point: its gradient, the numbers that move, ‖Qᵀr‖ (what is left to win, infinite where that is not known), and
-    either Newton's step (None where there is none) or what it is found from."""
+    either Newton's step (None where there is none), and the compiled code it came from, or what it is found from."""
 
     gradient: np.ndarray
     free: Any
     size: float
     step: np.ndarray | None
     factorised: _Factorised | None
+    compiled: Compiled | None
 
 
 def _at(problem: SumOfSquares, x: np.ndarray, r: np.ndarray, before: _Here | None) -> _Here:
     """By compiled code if there is any; once that has given up, J's singular values are looked at."""
-    if problem.runs_compiled(x) if before is None else before.factorised is None:
-        size, gradient, step = problem.newton(x, r, _SAFE, _EPS)
+    compiled = problem.compiled(x) if before is None else before.compiled
+    if compiled is not None:
+        size, gradient, step = compiled.newton(x, r, _SAFE, _EPS)
         if size >= 0:
-            return _Here(gradient, slice(None), size, step if math.isfinite(step[0]) else None, None)
+            return _Here(
+                gradient, slice(None), size, step if math.isfinite(step[0]) else None, None, compiled
+            )
     J = problem.linearised(x)[1]
     gradient = r @ J
     free = np.flatnonzero(~held_by(problem.box, x, gradient)) if before is None else before.free
     if type(free) is slice:
         free = np.arange(len(x))
     factorised = _factorise(r, J, free)
-    return _Here(gradient, free, np.inf if factorised is None else factorised.size, None, factorised)
+    return _Here(gradient, free, np.inf if factorised is None else factorised.size, None, factorised, None)
 
 
 @final

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import numpy as np
 
 from betahat.solvers.descent.problem import Problem
+
+
+class Compiled(ABC):
+    """What compiled code computes of a sum of squares."""
+
+    @abstractmethod
+    def advance(
+        self, x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
+        settings: tuple[float, ...], most: int,
+    ) -> np.ndarray:  # fmt: skip
+        """As many of Levenberg and Marquardt's iterations as can be made, at most so many, from x in place
+        (:func:`betahat.kernels.squares_compiled.advance`); their rows of the trace."""
+
+    @abstractmethod
+    def newton(
+        self, x: np.ndarray, r: np.ndarray, safe: float, eps: float
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """What is left to win, the gradient and Newton's step at x with precise residuals r
+        (:func:`betahat.kernels.squares_compiled.newton`)."""
 
 
 class SumOfSquares(Problem):
@@ -29,24 +48,9 @@ class SumOfSquares(Problem):
     def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Σ cᵢ ∂²rᵢ/∂x² (n, n)."""
 
-    def runs_compiled(self, x: np.ndarray) -> bool:
-        """Whether `advance` and `newton` are there, seen from x."""
-        return False
-
-    def advance(
-        self, x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
-        settings: tuple[float, ...], most: int,
-    ) -> np.ndarray:  # fmt: skip
-        """As many of Levenberg and Marquardt's iterations as compiled code makes, at most so many, from x in place
-        (:func:`betahat.kernels.squares_compiled.advance`); their rows of the trace."""
-        raise NotImplementedError
-
-    def newton(
-        self, x: np.ndarray, r: np.ndarray, safe: float, eps: float
-    ) -> tuple[float, np.ndarray, np.ndarray]:
-        """What is left to win, the gradient and Newton's step at x with precise residuals r, from compiled code
-        (:func:`betahat.kernels.squares_compiled.newton`)."""
-        raise NotImplementedError
+    def compiled(self, x: np.ndarray) -> Compiled | None:
+        """What compiled code computes of the problem, seen from x; None where there is none."""
+        return None
 
     def value(self, x: np.ndarray) -> float:
         return half_square(self.residuals(x))
