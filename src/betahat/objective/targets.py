@@ -99,8 +99,9 @@ def counting_targets(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     assert block.y is not None
     y = block.y[:, 0]
     weight = combined_weight(block)
-    w = np.ones(len(y)) if weight is None else weight
-    f = np.ones(len(y)) if block.frequency is None else block.frequency
+    ones = np.broadcast_to(1.0, (len(y),))  # takes no memory
+    w = ones if weight is None else weight
+    f = ones if block.frequency is None else block.frequency
     if weight is None or (w > 0).all():
         return y, w, f, block.offset
     keep = w > 0
@@ -117,7 +118,7 @@ def distinct(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     whole = y.astype(np.int32)
     if not np.array_equal(whole, y):
         return y, w
-    weights = np.bincount(whole, w)
+    weights = np.bincount(whole) * w[0] if w.strides == (0,) else np.bincount(whole, w)
     there = np.flatnonzero(weights)
     return there.astype(np.float64), weights[there]
 

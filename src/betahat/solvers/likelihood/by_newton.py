@@ -12,7 +12,7 @@ from betahat.data.source import ArraySource, Block
 from betahat.objective.smooth import GRADIENT, HESSIAN
 from betahat.penalties import NoPenalty
 from betahat.solvers.fit import LinearFit
-from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, start_at
+from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, roughly, start_at
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.smooth import SmoothFit, coordinates_of
 from betahat.solvers.trace import Trace
@@ -21,7 +21,7 @@ MOST_STEPS = 100
 TOWARDS_INFINITY = 30
 """Steps where the maximum is at infinity."""
 _LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
-_PILOT_STEPS, _PILOT_TOLERANCE = 12, 1e-3
+_PILOT_STEPS = 12
 
 
 @final
@@ -91,14 +91,11 @@ def _from_sample(few: Block, objective: Any, theta: np.ndarray) -> Point | None:
     """
     assert few.y is not None
     on_sample = objective.over(ArraySource(few.X, few.y, few.weight, few.frequency, offset=few.offset))
-    there = start_at(on_sample, theta, HESSIAN)
-    if not is_finite(there) or not is_safe(on_sample.whole_hessian(there.sums, theta)):
+    found = roughly(on_sample, theta, _PILOT_STEPS)
+    if found is None:
         return None
-    there = newton(on_sample, there, _PILOT_STEPS, _PILOT_TOLERANCE, Trace())
-    if there.stop_reason != "converged":
-        return None
-    H = on_sample.pulled_twice(on_sample.whole_hessian(there.sums, there.theta))
-    origin = start_at(objective, there.theta, GRADIENT)
+    there, H = found
+    origin = start_at(objective, there, GRADIENT)
     if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
         return None
     step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))

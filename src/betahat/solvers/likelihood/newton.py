@@ -18,6 +18,7 @@ _UNSEEN = 1e-13  # relative change of J that rounding may make
 _STILL = 1e-12  # relative step that changes nothing
 _SAFE_PIVOT = 1e-10
 _CLOSE = 1e-4  # relative step after which the next may be the last, so that its reading sums what a judgement needs
+_ROUGHLY = 0.02  # relative step with which a sample has said what it can
 _THERE = 1e-8  # relative step at which a point is judged where it stands
 
 
@@ -84,11 +85,30 @@ def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trac
         if not left:
             return
         before = move if settled else np.inf
-        much = EVERYTHING if move <= _CLOSE else HESSIAN
+        much = EVERYTHING if tolerance is not None or move <= _CLOSE else HESSIAN
         if not _advance(objective, point, float(g @ point.step), much):
             point.stop_reason = "converged" if settled else "no progress"
             return
         point.iterations += 1
+
+
+def roughly(objective: Any, theta: np.ndarray, budget: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """θ near the minimum of a sample of the rows, and the Hessian a step before it; None where there seems to be none.
+
+    The last step is short beside what the sample leaves unsaid of all rows, so that nothing is read at its end.
+    """
+    point = start_at(objective, theta, HESSIAN)
+    for _ in range(budget):
+        H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+        if not (is_finite(point) and is_safe(H)):
+            return None
+        g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
+        point.step = direction(H, g)
+        if relative(point.step, point.theta, objective.unit) <= _ROUGHLY:
+            return point.theta + point.step, H
+        if not _advance(objective, point, float(g @ point.step), HESSIAN):
+            return None
+    return None
 
 
 def _judge(objective: Any, point: Point) -> None:
