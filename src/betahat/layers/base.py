@@ -118,7 +118,7 @@ class Layer(ABC):
         return 0
 
     def gain(self) -> float:
-        """√(1/E f'²) for inputs spread evenly about 0, where `preferred` is one of He's: √2 for a ReLU."""
+        """Of He's initialisation before this layer: √2 for a ReLU."""
         return 1.0
 
     def check(self, shape: Shape) -> None:  # noqa: B027

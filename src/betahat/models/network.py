@@ -14,7 +14,7 @@ from betahat.kernels.random import MASK, derive
 from betahat.layers import checks
 from betahat.layers.base import Layer, Pass, Shape, size_of
 from betahat.layers.initialisation import draw
-from betahat.layers.sequential import chain_backward, chain_forward
+from betahat.layers.sequential import chain_backward, chain_forward, chained
 from betahat.models.network_layout import buffer_layout, joined, leaves, parameter_layout
 
 _PREDICTED = 2**20  # numbers of the widest layer that a batch of a prediction may hold
@@ -268,8 +268,8 @@ class Network:
 
     @property
     def flops(self) -> int:
-        """Operations for one row forward."""
-        return sum(child.layer.flops(child.input_shape) for child in self.leaves)
+        """Operations for one row forward, the sums x + g(x) of residuals among them."""
+        return sum(child.layer.flops(child.shape) for child in chained(self.layers, self.input_shape))
 
     def _rows_of(self, X: Any, beta: Any, convert: bool = True) -> Any:
         if not isinstance(X, (np.ndarray, Variable)):

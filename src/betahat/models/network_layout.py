@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.layers.base import Child, Composite, Layer, Parameter, Shape, size_of
+from betahat.layers.initialisation import SQRT2
 from betahat.layers.sequential import chained
 
 ALIGNMENT = 16
@@ -82,15 +83,17 @@ def parameter_layout(found: tuple[Leaf, ...]) -> tuple[tuple[Slot, ...], int]:
     for k, leaf in enumerate(found):
         follower = next((after.layer for after in found[k + 1 :] if after.layer.preferred is not None), None)
         for parameter in leaf.layer.parameters(leaf.input_shape):
-            named.append((k, leaf, _settled(parameter, follower), follower.gain() if follower else 1.0))
+            named.append((k, leaf, *_settled(parameter, follower)))
     return _placed(named)
 
 
-def _settled(parameter: Parameter, follower: Layer | None) -> Parameter:
+def _settled(parameter: Parameter, follower: Layer | None) -> tuple[Parameter, float]:
+    """ "auto" as the initialisation that suits what follows, with its gain; He's are for a ReLU where asked for by
+    name."""
     if parameter.initialisation != "auto":
-        return parameter
-    how = follower.preferred if follower is not None else "glorot_uniform"
-    return replace(parameter, initialisation=how)
+        return parameter, SQRT2
+    how, gain = ("glorot_uniform", 1.0) if follower is None else (follower.preferred, follower.gain())
+    return replace(parameter, initialisation=how), gain
 
 
 def buffer_layout(found: tuple[Leaf, ...]) -> tuple[tuple[Slot, ...], int]:
