@@ -54,6 +54,7 @@ WHAT = {
     "losses": "L",
     "penalties": "R",
     "data": "tables, formulas, files → blocks of rows",
+    "layers": "what networks are made of",
     "autodiff": "derivatives of plain NumPy code",
     "kernels": "the inner loops; reference.py is their oracle",
     "errors": "what can go wrong, by name",

@@ -212,7 +212,7 @@ REFUSED = [
     (lambda: NET.initial(1.5), TypeError, r"seed \(=1.5\) must be a whole number"),
     (lambda: NET.initial(0, np.float16), TypeError, "must be float32 or float64"),
     (lambda: NET.initial_buffers("int32"), TypeError, "must be float32 or float64"),
-    (lambda: NET.views(BETA[:-1]), ValueError, r"beta has shape \(47,\); expected \(48,\)"),
+    (lambda: NET.views(BETA[:-1]), ValueError, r"beta has shape \(63,\); expected \(64,\)"),
     (lambda: NET.views(list(BETA)), TypeError, "beta holds list"),
     (lambda: NET.forward(BETA.astype(int), ROWS), TypeError, "beta holds int64; expected an array of float32"),
     (lambda: NET.forward(BETA, ROWS[:, :2]), ValueError, r"X has shape \(4, 2\); expected \(n, 3\)"),
@@ -222,7 +222,7 @@ REFUSED = [
     (lambda: NET.forward(BETA, ROWS.astype(complex)), TypeError, "X holds complex128"),
     (lambda: NET.forward(BETA, ROWS, buffers=np.zeros(3)), ValueError, r"buffers has shape \(3,\); expected \(32,\)"),
     (lambda: NET.vjp(BETA, ROWS, np.ones(4)), ValueError, r"slope has shape \(4,\); expected \(4, 2\)"),
-    (lambda: NET.jvp(BETA, ROWS, np.ones(3)), ValueError, r"v has shape \(3,\); expected \(48,\)"),
+    (lambda: NET.jvp(BETA, ROWS, np.ones(3)), ValueError, r"v has shape \(3,\); expected \(64,\)"),
     (lambda: NET.vjp_change(BETA, ROWS, BETA, np.ones((4, 2)), np.ones(4)), ValueError, "shape"),
 ]  # fmt: skip
 
