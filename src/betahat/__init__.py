@@ -28,6 +28,7 @@ _WHERE = {
     "RidgeCV": "estimators.ridge_cv",
     "TweedieRegressor": "estimators.tweedie_regressor",
     "compare": "inference.compare",
+    **dict.fromkeys(("enet_path", "lasso_path"), "estimators.sparse_paths"),
     "fit": "estimators.formula",
     "load": "estimators.storing",
     "least_squares": "solvers.residuals",

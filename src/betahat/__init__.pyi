@@ -41,6 +41,8 @@ from betahat.estimators.nonlinear_regression import NonlinearRegression as Nonli
 from betahat.estimators.polynomial_regression import PolynomialRegression as PolynomialRegression
 from betahat.estimators.ridge import Ridge as Ridge
 from betahat.estimators.ridge_cv import RidgeCV as RidgeCV
+from betahat.estimators.sparse_paths import enet_path as enet_path
+from betahat.estimators.sparse_paths import lasso_path as lasso_path
 from betahat.estimators.storing import load as load
 from betahat.inference.compare import compare as compare
 from betahat.report.versions import show_versions as show_versions

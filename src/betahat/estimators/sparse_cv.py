@@ -10,10 +10,11 @@ import numpy as np
 
 from betahat.data.passes import combined_weight
 from betahat.data.source import ArraySource, Block, Source
-from betahat.estimators.checks import check_number, folds_of
+from betahat.estimators.checks import folds_of
 from betahat.estimators.linear_fit import LinearResult
 from betahat.estimators.sparse_base import BaseSparse, sparse_penalty
 from betahat.estimators.sparse_fit import sparse_result
+from betahat.estimators.sparse_grid import alpha_grid, check_grid
 from betahat.losses import SquaredError
 from betahat.solvers.sparse.solve import SparseProblem, sparse_path
 
@@ -43,17 +44,7 @@ class BaseSparseCV(BaseSparse):
         return float(self.alpha_)
 
     def _check_strength(self) -> None:
-        if not 0 < check_number("eps", self.eps, 0.0, "it is the smallest alpha over the largest") < 1:
-            raise ValueError(
-                f"eps (={self.eps!r}) must be between 0 and 1: the smallest alpha over the largest"
-            )
-        if isinstance(self.alphas, Integral) and not isinstance(self.alphas, bool):
-            if self.alphas < 1:
-                raise ValueError(f"alphas (={self.alphas!r}) must be 1 or more, or a list of numbers")
-            return
-        for i, alpha in enumerate(np.atleast_1d(np.asarray(self.alphas, dtype=object)).tolist()):
-            if not check_number(f"alphas[{i}]", alpha, 0.0, "a negative penalty has no minimum") > 0:
-                raise ValueError(f"alphas[{i}] (={alpha!r}) must be above 0; alpha = 0 is LinearRegression")
+        check_grid(self.eps, self.alphas)
 
     def _solve(self, source: Source, has_intercept: bool) -> LinearResult:
         if not isinstance(source, ArraySource):
@@ -67,7 +58,7 @@ class BaseSparseCV(BaseSparse):
         source.readings -= 1  # a look is not a reading
         problem = SparseProblem(source, SquaredError(), has_intercept, many=True)
         ratios = self._ratios()
-        grids = [self._grid(problem, ratio) for ratio in ratios]
+        grids = [alpha_grid(problem, self.alphas, self.eps, ratio, bool(self.positive)) for ratio in ratios]
         folds = self._folds(block)
         errors = np.stack(
             [self._errors(block, *fold, has_intercept, ratios, grids) for fold in folds], axis=-1
@@ -84,18 +75,6 @@ class BaseSparseCV(BaseSparse):
     def _choose(self, ratio: float) -> None:
         """Keep the share of the L1 norm that was best."""
         return None
-
-    def _grid(self, problem: SparseProblem, ratio: float) -> np.ndarray:
-        """Alphas to try, largest first."""
-        if not isinstance(self.alphas, Integral):
-            return np.sort(np.asarray(self.alphas, np.float64).ravel())[::-1]
-        if not ratio > 0:
-            raise ValueError(
-                f"l1_ratio (={ratio!r}) has no largest alpha from which a grid could begin; give `alphas` as numbers"
-            )
-        largest = float(problem.alpha_max(ratio, bool(self.positive))[0])
-        largest = max(largest, float(np.finfo(np.float64).resolution))
-        return np.geomspace(largest, largest * self.eps, int(self.alphas))
 
     def _folds(self, block: Block) -> list[tuple[np.ndarray, np.ndarray]]:
         assert block.y is not None
