@@ -84,7 +84,7 @@ def rows(layer, shape, n, rng):
 
 
 def network(case, rng, dtype=np.float64):
-    """A network of that layer alone, with parameters that are nowhere 0 or 1 and running statistics of some training."""
+    """A network of that layer alone, with parameters that are nowhere 0 or 1, running statistics of some training."""
     layer, shape = case
     net = Network([layer], shape)
     beta = net.initial(1, dtype)

@@ -114,6 +114,9 @@ def test_given_values():
     assert layer == Dense(2, initialisation=np.arange(6).reshape(3, 2))
     assert hash(layer) == hash(Dense(2, initialisation=np.arange(6).reshape(3, 2)))
     assert layer != Dense(2, initialisation=np.arange(1, 7).reshape(3, 2))
+    zero, minus = Dense(1, initialisation=np.zeros((1, 1), np.float32)), Dense(1, initialisation=[[-0.0]])
+    assert zero == minus
+    assert hash(zero) == hash(minus)
     with pytest.raises(ValueError, match=r"shape \(3, 2\); expected \(4, 2\)"):
         Network([layer], 4).initial()
 

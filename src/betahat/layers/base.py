@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -44,7 +45,8 @@ class Pass:
 
     training : whether the model is being trained (dropout drops, batch normalisation uses the batch); key : of the
     random numbers; first_row : the place of the first row in its mini-batch; buffers : arrays by name that are not
-    trained, and updated : those that this pass changed; path : of the layer, with a dot behind each name.
+    trained, and updated : those that this pass changed; path : of the layer, with a dot behind each name; numbers :
+    the same as numbers.
     """
 
     training: bool = False
@@ -53,11 +55,16 @@ class Pass:
     buffers: Mapping[str, Any] = field(default_factory=dict)
     updated: dict[str, Any] = field(default_factory=dict)
     path: str = ""
+    numbers: tuple[int, ...] = ()
 
     def within(self, name: str, number: int) -> Pass:
-        """The same for layer `number` inside this one, under its name, with the key derive(key, number)."""
-        key = derive(self.key, number) if self.training else self.key  # else nothing is random
-        return Pass(self.training, key, self.first_row, self.buffers, self.updated, f"{self.path}{name}.")
+        """The same for layer `number` inside this one, under its name."""
+        path, numbers = f"{self.path}{name}.", (*self.numbers, number)
+        return Pass(self.training, self.key, self.first_row, self.buffers, self.updated, path, numbers)
+
+    def own_key(self) -> int:
+        """The key of the layer's own random numbers: derive(key, *numbers)."""
+        return derive(self.key, *self.numbers)
 
     def buffer(self, name: str) -> Any:
         """One of the layer's own arrays."""
@@ -191,4 +198,4 @@ def total(x: Any, axis: int | tuple[int, ...], keepdims: bool = False) -> Any:
 
 def size_of(shape: Shape) -> int:
     """Numbers in an array of that shape."""
-    return int(np.prod(shape, dtype=np.int64))
+    return math.prod(shape)

@@ -47,7 +47,7 @@ class Dropout(Layer):
     def forward(self, x: Any, parameters: Arrays, context: Pass) -> tuple[Any, Any]:
         if not context.training or self.rate == 0.0:
             return x, None
-        mask = kept(context.key, self.rate, x.shape[0], size_of(x.shape[1:]), context.first_row)
+        mask = kept(context.own_key(), self.rate, x.shape[0], size_of(x.shape[1:]), context.first_row)
         mask = mask.reshape(x.shape)
         return self._scaled(x, mask), mask
 

@@ -18,11 +18,14 @@ class Values:
     """An array to begin at, as a description that can be compared and hashed."""
 
     def __init__(self, values: Any, what: str = "initialisation") -> None:
-        array = np.array(values, np.float64 if np.asarray(values).dtype.kind in "iub" else None)
-        if array.dtype.kind != "f":
+        given = np.asarray(values)
+        if given.dtype.kind not in "fiub":
             raise TypeError(
                 f"{what} (={values!r}) must be a name of an initialisation or an array of numbers"
             )
+        array = np.where(given == 0, 0.0, given).astype(
+            np.float64
+        )  # without −0: equal arrays have equal hashes
         if not np.isfinite(array).all():
             raise ValueError(f"{what} holds NaN or inf; training must begin at finite numbers")
         array.flags.writeable = False
@@ -117,7 +120,7 @@ def draw(p: Parameter, generator: np.random.Generator, gain: float = SQRT2) -> n
     if isinstance(how, Values):
         if how.array.shape != p.shape:
             raise ValueError(f"initialisation of {p.name} has shape {how.array.shape}; expected {p.shape}")
-        return how.array.astype(np.float64)
+        return how.array
     if how in ("zeros", "ones"):
         return np.full(p.shape, float(how == "ones"))
     if how == "orthogonal":
