@@ -245,13 +245,17 @@ def test_layer_norm_is_the_same_in_training(rng):
         np.testing.assert_allclose(net.forward(net.initial(), X, training=training)[0], expected, rtol=1e-12)
 
 
-def test_normalisation_far_from_zero_in_float32(rng):
-    """A million numbers about 1000: their mean in single precision, added in double."""
-    X = rng.normal(1000.0, 1.0, (1_000_000, 1)).astype(np.float32)
-    net = Network([BatchNorm(momentum=1.0)], 1)
+def test_long_sums_in_float32(rng):
+    """Half a million numbers about 1000: added in double precision, whatever the network's dtype."""
+    X = rng.normal(1000.0, 1.0, (500_000, 3)).astype(np.float32)
+    net = Network([BatchNorm(momentum=1.0)], 3)
     after = net.buffer_views(net.forward(net.initial(0, np.float32), X, training=True)[2])
-    assert after["0.mean"][0] == pytest.approx(X.mean(dtype=float), rel=1e-7)
-    assert after["0.variance"][0] == pytest.approx(X.var(dtype=float, ddof=1), rel=1e-5)
+    np.testing.assert_allclose(after["0.mean"], X.mean(axis=0, dtype=float), rtol=1e-7)
+    np.testing.assert_allclose(after["0.variance"], X.var(axis=0, dtype=float, ddof=1), rtol=1e-5)
+    dense = Network([Dense(3)], 3)
+    _, saved, _ = dense.forward(dense.initial(0, np.float32), X)
+    bias = dense.views(dense.backward(dense.initial(0, np.float32), saved, X)[0])["0.bias"]
+    np.testing.assert_allclose(bias, X.sum(axis=0, dtype=float), rtol=1e-7)
 
 
 # tables --------------------------------------------------------------------------------------------------------------

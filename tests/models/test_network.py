@@ -12,6 +12,7 @@ from betahat.layers import (
     Dropout,
     Embedding,
     Flatten,
+    Function,
     LayerNorm,
     ReLU,
     Residual,
@@ -147,6 +148,20 @@ def test_prediction_in_batches(n, dtype, rng):
     np.testing.assert_allclose(found, whole, atol=tolerance)
     for i in range(n):
         np.testing.assert_allclose(net.predict(beta, X[i : i + 1], buffers)[0], found[i], atol=tolerance)
+
+
+def test_batches_of_a_prediction_are_small():
+    """The widest layer of a batch holds a million numbers."""
+    seen = []
+
+    def watch(x):
+        seen.append(len(x))
+        return x
+
+    net = Network([Dense(2**10), Function(watch), Dense(1)], 1)
+    seen.clear()
+    assert net.predict(net.initial(), np.zeros((5000, 1))).shape == (5000, 1)
+    assert seen == [1024] * 4 + [904]
 
 
 @pytest.mark.parametrize("kind", ["u1", "i8", "f2", "f4", "f8", ">f8", "?", "g", "list"])
