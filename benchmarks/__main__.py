@@ -23,6 +23,7 @@ TITLES = {
     "sparse": "Penalties that set coefficients to zero",
     "logistic": "A million rows, logistic",
     "likelihoods": "Likelihoods of real tables",
+    "logistic_file": "A file larger than memory should hold, logistic",
 }
 
 

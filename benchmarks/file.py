@@ -17,21 +17,47 @@ from benchmarks.memory import peak_bytes
 ROWS, P = 20_000_000, 20
 
 
-def write(path: str) -> None:
+NORMAL = "sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())"
+
+
+def write(path: str, target: str, rows: int) -> None:
+    """Normal columns x1 … x20 and y, SQL of them, in Parquet."""
     import duckdb
 
-    normal = "sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())"
-    columns = ", ".join(f"{normal} AS x{j}" for j in range(1, P + 1))
+    columns = ", ".join(f"{NORMAL} AS x{j}" for j in range(1, P + 1))
     duckdb.connect().sql(
-        f"COPY (SELECT *, 3 + x1 + 2 * x2 - x3 + 0.5 * x{P} + {normal} AS y "
-        f"FROM (SELECT {columns} FROM range({ROWS}))) TO '{path}' (FORMAT parquet)"
+        f"COPY (SELECT *, {target} AS y FROM (SELECT {columns} FROM range({rows}))) TO '{path}' (FORMAT parquet)"
     )
+
+
+def sums(path: str) -> None:
+    """DuckDB's own sums over all columns."""
+    import duckdb
+
+    of = ", ".join(f"sum(x{j})" for j in range(1, P + 1))
+    duckdb.connect().sql(f"SELECT {of}, sum(y) FROM '{path}'").fetchall()
+
+
+def in_memory(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """X (n, 20) and y (n,) of the file."""
+    import duckdb
+
+    found = duckdb.connect().sql(f"SELECT * FROM '{path}'").fetchnumpy()
+    return np.column_stack([found[f"x{j}"] for j in range(1, P + 1)]), np.ascontiguousarray(found["y"])
+
+
+def in_turn(module: str, kinds: tuple[str, ...], path: str) -> dict[str, list[dict]]:
+    """What `python -m module kind path` prints, each kind twice, in turn."""
+    found: dict[str, list[dict]] = {kind: [] for kind in kinds}
+    for _ in range(2):
+        for kind in kinds:
+            command = [sys.executable, "-m", module, kind, path]
+            found[kind].append(json.loads(subprocess.check_output(command, text=True)))
+    return found
 
 
 def task(kind: str, path: str) -> dict[str, object]:
     """One measurement in a process of its own."""
-    import duckdb
-
     import betahat as bh
 
     result: dict[str, object] = {}
@@ -39,8 +65,7 @@ def task(kind: str, path: str) -> dict[str, object]:
     for _ in range(3):
         start = time.perf_counter()
         if kind == "sum":
-            sums = ", ".join(f"sum(x{j})" for j in range(1, P + 1))
-            duckdb.connect().sql(f"SELECT {sums}, sum(y) FROM '{path}'").fetchall()
+            sums(path)
         elif kind == "fit":
             source = bh.data.query(path, target="y")
             model = bh.LinearRegression().fit(source)
@@ -49,10 +74,7 @@ def task(kind: str, path: str) -> dict[str, object]:
             result["line"] = model.certificate_.line()
         else:
             if not seconds:
-                found = duckdb.connect().sql(f"SELECT * FROM '{path}'").fetchnumpy()
-                X = np.column_stack([found[f"x{j}"] for j in range(1, P + 1)])
-                y = np.ascontiguousarray(found["y"])
-                del found
+                X, y = in_memory(path)
                 bh.LinearRegression().fit(X[:50_000], y[:50_000])
                 start = time.perf_counter()
             model = bh.LinearRegression().fit(X, y)
@@ -66,12 +88,8 @@ def task(kind: str, path: str) -> dict[str, object]:
 def run() -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "data.parquet")
-        write(path)
-        found: dict[str, list[dict]] = {"sum": [], "fit": [], "memory": []}
-        for _ in range(2):
-            for kind in found:
-                command = [sys.executable, "-m", "benchmarks.file", kind, path]
-                found[kind].append(json.loads(subprocess.check_output(command, text=True)))
+        write(path, f"3 + x1 + 2 * x2 - x3 + 0.5 * x{P} + {NORMAL}", ROWS)
+        found = in_turn("benchmarks.file", ("sum", "fit", "memory"), path)
     median = {k: statistics.median(s for run in v for s in run["seconds"]) for k, v in found.items()}
     fit, memory = found["fit"][0], found["memory"][0]
     errors = np.array(memory["std_err"])
