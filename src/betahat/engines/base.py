@@ -95,13 +95,3 @@ class Engine(ABC):
     @abstractmethod
     def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
         """f (n, *output_shape) as it is used, not trained; y is not looked at."""
-
-
-def losses_of(loss: Loss | VectorLoss, y: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """L of each row (n,), and ∂L/∂f of f's shape, in float64; f (n, K) for a VectorLoss, (n, t) for a Loss."""
-    f = f.reshape(len(f), -1).astype(np.float64)
-    if isinstance(loss, VectorLoss):
-        codes = y.astype(np.intp)
-        return loss.value(codes, f), loss.first_derivative(codes, f)
-    y = y.reshape(f.shape)
-    return loss.value(y, f).sum(axis=1), loss.first_derivative(y, f)

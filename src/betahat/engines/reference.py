@@ -6,8 +6,9 @@ from typing import final
 
 import numpy as np
 
-from betahat.engines.base import Engine, Rows, TrainingState, losses_of
+from betahat.engines.base import Engine, Rows, TrainingState
 from betahat.kernels.random import derive
+from betahat.objective.network import losses_of
 
 _NUMBERS = 1 << 22  # of inputs converted at once for predictions
 
