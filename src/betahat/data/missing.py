@@ -22,12 +22,24 @@ def check_policy(missing: Any) -> Missing:
 
 
 def unmasked(values: Any) -> Any:
-    """A masked array with NaN (or None, where it holds no numbers) under its mask; anything else as it is."""
+    """A masked array with NaN (or None, where it holds no numbers) under its mask, and objects with NaN for pandas' NA,
+    of which nothing can be asked; anything else as it is."""
     if not isinstance(values, np.ma.MaskedArray):
-        return values
+        return _without_na(values)
     numbers = values.dtype.kind in "biuf"
     plain = np.array(values.data, np.float64 if numbers else object)
     plain[np.ma.getmaskarray(values)] = np.nan if numbers else None
+    return plain
+
+
+def _without_na(values: Any) -> Any:
+    if str(getattr(values, "dtype", "")) != "object" and not isinstance(values, list):
+        return values
+    flat = values if isinstance(values, list) else np.ravel(np.asarray(values, object)).tolist()
+    if not any(type(value).__name__ == "NAType" for value in flat):
+        return values
+    plain = np.array(values, object)
+    plain.ravel()[[type(value).__name__ == "NAType" for value in flat]] = np.nan
     return plain
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from betahat.errors import DataError
+
 MISSING = ("error", "drop", "mean")
 
 
@@ -34,10 +36,43 @@ def check_ratio(l1_ratio: Any) -> None:
         )
 
 
-def folds_of(cv: Any, y: np.ndarray, classifier: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds_of(
+    cv: Any, y: np.ndarray, weight: np.ndarray | None, classifier: bool = False
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows to fit to and rows to leave out, of every fold of what scikit-learn takes for `cv`; of a
-    classifier each with the classes in proportion, where `cv` is a number."""
+    classifier each with the classes in proportion, where `cv` is a number.
+
+    Raises ValueError for folds without rows or with rows that are not there, DataError where none of them counts.
+    """
     from sklearn.model_selection import check_cv
 
     splitter: Any = check_cv(cv, y, classifier=classifier)
-    return list(splitter.split(np.empty((len(y), 0)), y))
+    folds = [
+        (_rows_of(train, len(y), f"fitted to in fold {k}"), _rows_of(test, len(y), f"left out in fold {k}"))
+        for k, (train, test) in enumerate(splitter.split(np.empty((len(y), 0)), y))
+    ]
+    if not folds:
+        raise ValueError(f"cv (={cv!r}) has no folds")
+    for k, fold in enumerate(folds):
+        if weight is not None and not all(weight[rows].any() for rows in fold):
+            raise DataError(
+                f"every row that fold {k} of cv (={cv!r}) is fitted to, or leaves out, has weight zero; leave them "
+                "out, or shuffle the rows"
+            )
+    return folds
+
+
+def _rows_of(rows: Any, n: int, what: str) -> np.ndarray:
+    """The numbers of some of n rows, at least one."""
+    found = np.asarray(rows)
+    if found.dtype == bool and found.shape == (n,):
+        found = np.flatnonzero(found)
+    if found.ndim != 1 or not len(found):
+        raise ValueError(
+            f"cv must give the numbers of rows {what}, at least one; they have shape {found.shape}"
+        )
+    if found.dtype.kind not in "iu" or found.min() < -n or found.max() >= n:
+        raise ValueError(
+            f"cv gives as rows {what} {found.tolist()[:5]}…; whole numbers below {n}, the number of rows, are expected"
+        )
+    return found

@@ -26,6 +26,32 @@ def is_frame(X: Any) -> bool:
     return isinstance(nw.from_native(X, pass_through=True), (nw.DataFrame, nw.LazyFrame))
 
 
+def batch_of(X: Any) -> Any:
+    """X as `partial_fit` takes it: an array, a sparse matrix, or a table of numbers.
+
+    Raises TypeError for a table with text, categories or dates: how they are coded only all rows can tell.
+    """
+    if not is_frame(X):
+        return unmasked(X)
+    import narwhals as nw
+
+    from betahat.data.frame import open_frame
+
+    frame = open_frame(X, "X")
+    for name, dtype in frame.schema.items():
+        column = frame[name]
+        if isinstance(dtype, nw.Object):
+            known = not any(isinstance(value, str) for value in column.to_list())
+        else:
+            known = dtype.is_numeric() or isinstance(dtype, (nw.Boolean, nw.Unknown))
+        if not known:
+            raise TypeError(
+                f"column {name!r} of X holds {dtype}, and partial_fit takes numbers: what text, categories and dates "
+                "are coded as only all rows can tell. Use fit, or code the column first"
+            )
+    return X
+
+
 def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndarray | None:
     """A (n,) float64 array of weights ≥ 0 with a positive sum; whole numbers if asked; None stays None."""
     if weight is None:
@@ -41,7 +67,8 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
         raise TypeError(f"{name} must hold numbers, one for each row; {error}") from error
     if values.ndim != 1 or len(values) != n:
         raise DataError(f"{name} has shape {values.shape}, expected ({n},): one weight for each row of X")
-    lowest, total = (float(values.min()), float(values.sum())) if n else (0.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lowest, total = (float(values.min()), float(values.sum())) if n else (0.0, 0.0)
     if not np.isfinite(total) or np.isnan(lowest):
         raise DataError(f"{name} contains NaN or infinity, or its sum overflows; expected finite numbers ≥ 0")
     if lowest < 0:
@@ -50,6 +77,10 @@ def check_weight(name: str, weight: Any, n: int, whole: bool = False) -> np.ndar
     if total <= 0:
         raise DataError(
             f"{name} is zero in every row, so no row counts; at least one weight must be positive"
+        )
+    if total < np.finfo(np.float64).tiny:
+        raise DataError(
+            f"{name} adds up to {total:g}, below the smallest number that keeps its digits; multiply all by a constant"
         )
     if whole and not np.array_equal(values, np.floor(values)):
         row = int(np.argmax(values != np.floor(values)))

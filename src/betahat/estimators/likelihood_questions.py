@@ -10,10 +10,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from betahat.data.missing import unmasked
 from betahat.data.passes import dense
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
-from betahat.estimators.inputs import check_weight
+from betahat.estimators.inputs import check_weight, numbers
 from betahat.estimators.likelihood_base import BaseLikelihood
 from betahat.losses.family import Family
 
@@ -63,13 +64,27 @@ class QuestionedLikelihood(BaseLikelihood):
 
         family, source, _ = self._again(X, y, given, "score_test")
         found = getattr(columns, "columns", None) if names is None else names
-        new = np.asarray(columns, np.float64)
+        try:
+            given_ = np.asarray(unmasked(columns))
+            new = numbers(given_ if given_.dtype.kind != "O" else given_.astype(np.float64), "columns")
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"columns must hold numbers, one for each row of X; {error}") from error
+        new = new.astype(np.float64)
         new = new[:, None] if new.ndim == 1 else new
         n = source.n_rows
-        if new.ndim != 2 or (n is not None and len(new) != n) or not np.isfinite(new).all():
+        if (
+            new.ndim != 2
+            or not new.shape[1]
+            or (n is not None and len(new) != n)
+            or not np.isfinite(new).all()
+        ):
             raise DataError(
-                f"columns has shape {np.shape(columns)}; expected finite numbers, one row for each of the {n} rows of X"
+                f"columns has shape {np.shape(columns)}; expected finite numbers, one row for each of the {n} rows of "
+                "X, in a column or more"
             )
+        new /= np.maximum(
+            np.abs(new).max(axis=0, initial=0.0), np.finfo(np.float64).tiny
+        )  # the test knows no units
         labels = (
             [f"new{k + 1}" for k in range(new.shape[1])] if found is None else [str(each) for each in found]
         )

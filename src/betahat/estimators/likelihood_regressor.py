@@ -10,10 +10,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from betahat.data.missing import unmasked
 from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.checks import check_choice
-from betahat.estimators.inputs import check_weight
+from betahat.estimators.inputs import check_weight, numbers
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.partial_likelihood import go_on, goes_on
@@ -160,8 +161,24 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
         return self._predictors(X, offset, exposure)[:, 0]
 
     def predict(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:
-        """The mean μ = h(η) of new rows, (n,)."""
-        return self._family().mean(self.linear_predictor(X, offset, exposure))
+        """The mean μ = h(η) of new rows, (n,).
+
+        Raises DataError for a row whose η is no η of the link, such as one below 0 with "sqrt".
+        """
+        return self._means(self.linear_predictor(X, offset, exposure))
+
+    def _means(self, eta: np.ndarray) -> np.ndarray:
+        family = self._family()
+        low, high = family.domain
+        outside = np.isnan(eta) | (np.isfinite(low) & (eta <= low)) | (np.isfinite(high) & (eta >= high))
+        if outside.any():
+            row = int(np.argmax(outside))
+            why = f"the {family.link} link has means between {low:g} and {high:g}; log and logit have them everywhere"
+            raise DataError(
+                f"row {row} of the {len(eta)} to be predicted has no mean, its linear predictor being {eta[row]:g}: "
+                f"{'X or offset hold numbers too large' if np.isnan(eta[row]) else why}"
+            )
+        return family.mean(eta)
 
     def prediction_interval(
         self, X: Any, level: float = 0.95, kind: str = "confidence", offset: Any = None, exposure: Any = None
@@ -177,10 +194,14 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
         return self._mean_interval(matrix, self._offset_of(X, offset, exposure, matrix.shape[0]), level)
 
     def _mean_interval(self, matrix: Any, added: np.ndarray | None, level: float) -> np.ndarray:
-        return np.sort(self._family().mean(self._interval(matrix, added, level)), axis=1)
+        """Where an end of the interval of η lies beyond the link's domain, the mean at the domain's own end."""
+        low, high = self._family().domain
+        ends = np.clip(self._interval(matrix, added, level), np.nextafter(low, high), np.nextafter(high, low))
+        with np.errstate(all="ignore"):
+            return np.sort(self._family().mean(ends), axis=1)
 
     def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
-        made = {name: self._family().mean(self._eta(block.X, block.offset)[:, 0])}
+        made = {name: self._means(self._eta(block.X, block.offset)[:, 0])}
         if level is not None:
             made |= interval_columns(name, self._mean_interval(block.X, block.offset, level))
         return made
@@ -188,7 +209,7 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """D², the share of deviance explained: 1 − D(y, μ̂)/D(y, ȳ), as in scikit-learn."""
         family = self._family()
-        y = np.asarray(y, np.float64)
+        y = numbers(np.asarray(unmasked(y)), "y").astype(np.float64)
         eta = self.linear_predictor(X)
         if y.shape != eta.shape:
             raise DataError(f"y has shape {y.shape}, expected {eta.shape}: one number for each row of X")

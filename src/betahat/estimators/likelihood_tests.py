@@ -13,25 +13,55 @@ from betahat.data.restricted import RestrictedSource
 from betahat.data.source import Source
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.likelihood_fit import LikelihoodResult, Settings, fit_likelihood
+from betahat.inference.base import some_names
 from betahat.inference.likelihood import LikelihoodStatistics, ProfileInterval, profile_interval
 from betahat.inference.likelihood.refitting import Restriction, likelihood_ratio_test, score_test
 from betahat.losses.family import Family
+from betahat.models.linear import predict
 from betahat.objective.targets import target_sums
 from betahat.penalties import NoPenalty
+from betahat.solvers.likelihood.solve import refuse_not_finite
 
 _SAME = 1e-9  # relative difference of sums up to which rows are those of the fit
+_ALIKE = 1e-6  # and of deviances, which a fit that stopped early has less exactly
 
 
 def check_same(source: Source, family: Family, s: LikelihoodStatistics) -> None:
-    """DataError for other rows than those of the fit."""
-    found = target_sums(source, family).fingerprint
-    for name, value in found.items():
+    """DataError for other rows than those of the fit, as far as sums tell: of y and weights, and the deviance at β̂."""
+    columns = s.names[int(s.has_intercept) :]
+    if len(source.names) != len(columns):
+        raise DataError(
+            f"X has {len(source.names)} columns, and the fit's had {len(columns)}: {some_names(columns)}"
+        )
+    for name, value in target_sums(source, family).fingerprint.items():
         stored = s.fingerprint[name]
         if value != stored and not abs(value - stored) <= _SAME * max(abs(value), abs(stored)):
-            raise DataError(
-                f"these are not the rows of the fit: {_WORDS[name]} is {value:.10g} here and was "
-                f"{stored:.10g}; give X, y and weights as they were given to fit"
-            )
+            raise _not_same(_WORDS[name], value, stored)
+    deviance = _deviance_at(source, family, s.estimate[0], s.has_intercept)
+    if not np.isfinite(deviance):
+        refuse_not_finite(source, family.name)
+    apart = abs(deviance - s.deviance)
+    if not s.infinite.any() and apart > _ALIKE * max(deviance, s.deviance) + _SAME * abs(s.null_deviance):
+        raise _not_same("the deviance at β̂", deviance, s.deviance)
+
+
+def _not_same(what: str, here: float, stored: float) -> DataError:
+    return DataError(
+        f"these are not the rows of the fit: {what} is {here:.10g} here and was {stored:.10g}; give X, y, weights and "
+        "offset as they were given to fit"
+    )
+
+
+def _deviance_at(source: Source, family: Family, estimate: np.ndarray, has_intercept: bool) -> float:
+    first, total = int(has_intercept), 0.0
+    with np.errstate(all="ignore"):
+        for block in source.blocks():
+            assert block.y is not None
+            weight, level = combined_weight(block), float(estimate[0]) if first else 0.0
+            eta = predict(block.X, estimate[None, first:], np.array([level]))[:, 0]
+            each = family.deviance(block.y[:, 0], eta if block.offset is None else eta + block.offset)
+            total += float(each.sum() if weight is None else each[weight > 0] @ weight[weight > 0])
+    return total
 
 
 _WORDS = {

@@ -12,7 +12,7 @@ from betahat.data.source import Source
 from betahat.estimators.base import BaseLinear
 from betahat.estimators.checks import check_number, check_ratio
 from betahat.estimators.choices import check_batches, check_budget, check_solver, check_tolerance, method_of
-from betahat.estimators.inputs import array_source, is_frame, numbers
+from betahat.estimators.inputs import array_source, batch_of, numbers
 from betahat.estimators.linear_fit import LinearResult
 from betahat.losses import Loss, as_loss
 from betahat.penalties import L2, ElasticNetPenalty, NoPenalty, Penalty, SparsePenalty, Sum, as_penalty
@@ -201,7 +201,7 @@ class LinearRegression(BaseLinear):
         sums: Sums | None = getattr(self, "_sums", None)
         first = sums is None
         X, y = validate_data(
-            self, X if is_frame(X) else unmasked(X), unmasked(y), reset=first, accept_sparse=self._sparse,
+            self, batch_of(X), unmasked(y), reset=first, accept_sparse=self._sparse,
             ensure_all_finite=False, multi_output=True, y_numeric=True, dtype="numeric",
         )  # fmt: skip
         source = array_source(

@@ -112,7 +112,8 @@ class BaseLogistic(ClassifierMixin, QuestionedLikelihood):
         if len(self.classes_) == 2:
             eta = np.column_stack([np.zeros(len(eta)), eta[:, 0]])
         top = eta.max(axis=1, keepdims=True)
-        shifted = eta - top
+        with np.errstate(over="ignore"):  # of predictors 1e308 apart
+            shifted = eta - top
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from betahat.errors import DataError
 from betahat.estimators.class_codes import class_codes
+from betahat.estimators.inputs import refuse_sparse_target
 from betahat.estimators.logistic_base import BaseLogistic
 from betahat.estimators.partial_likelihood import codes_of, go_on, goes_on
 from betahat.losses.bernoulli import Bernoulli
@@ -199,6 +200,7 @@ class LogisticRegression(BaseLogistic):
             if len(all_of) < 2:
                 raise DataError(f"classes (={classes!r}) must name 2 labels at least")
             self.classes_ = all_of
+        refuse_sparse_target(y)
         found, codes = class_codes(y)
         family = Bernoulli() if len(self.classes_) == 2 else None
         go_on(self, X, codes_of(found, codes, self.classes_), family, {

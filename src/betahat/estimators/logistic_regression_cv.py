@@ -133,9 +133,16 @@ class LogisticRegressionCV(BaseLogistic):
             if self.Cs < 1:
                 raise ValueError(f"Cs (={self.Cs!r}) must be 1 or more, or a list of numbers")
         else:
-            for i, C in enumerate(np.atleast_1d(np.asarray(self.Cs, dtype=object)).tolist()):
+            given = np.atleast_1d(np.asarray(self.Cs, dtype=object)).tolist()
+            if not given:
+                raise ValueError(f"Cs (={self.Cs!r}) is empty; give a count, or numbers above 0")
+            for i, C in enumerate(given):
                 if not check_number(f"Cs[{i}]", C, 0.0, "the inverse of a penalty's strength") > 0:
                     raise ValueError(f"Cs[{i}] (={C!r}) must be above 0: the inverse of a penalty's strength")
+        if not len(self._ratios()):
+            raise ValueError(
+                f"l1_ratios (={self.l1_ratios!r}) is empty; give numbers from 0 to 1, or None for 0"
+            )
         for i, ratio in enumerate(self._ratios().tolist()):
             if check_number(f"l1_ratios[{i}]", ratio, 0.0, "a share of the L1 norm in the penalty") > 1:
                 raise ValueError(f"l1_ratios[{i}] (={ratio!r}) must be at most 1: a share of the L1 norm")
@@ -175,7 +182,7 @@ class LogisticRegressionCV(BaseLogistic):
         weights = self._class_weights(block, y)
         found = [
             self._path(block, y, fold, k, has_intercept, weights)
-            for k, fold in enumerate(folds_of(self.cv, y, classifier=True))
+            for k, fold in enumerate(folds_of(self.cv, y, combined_weight(block), classifier=True))
         ]
         self.scores_ = np.array([scores for scores, _ in found])
         self.coefs_paths_ = np.array([paths for _, paths in found])

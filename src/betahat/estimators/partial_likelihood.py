@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from betahat.data.missing import unmasked
 from betahat.errors import DataError
-from betahat.estimators.inputs import array_source, is_frame, numbers
+from betahat.estimators.inputs import array_source, batch_of, numbers
 from betahat.estimators.likelihood_fit import check_targets
 from betahat.estimators.online import Online, add_batch, online_result
 from betahat.losses.family import Family
@@ -33,7 +33,7 @@ def go_on(model: Any, X: Any, y: Any, family: Family | None, given: dict[str, An
     """Add a batch to a model; y (n,) are numbers or codes; family : None for classes that are more than two."""
     online: Online | None = getattr(model, "_online", None)
     X, y = validate_data(
-        model, X if is_frame(X) else unmasked(X), unmasked(y), reset=online is None, accept_sparse=model._sparse,
+        model, batch_of(X), unmasked(y), reset=online is None, accept_sparse=model._sparse,
         y_numeric=True, dtype="numeric",
     )  # fmt: skip
     source: Any = array_source(

@@ -90,7 +90,10 @@ class RidgeCV(BaseLinear):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        for i, alpha in enumerate(np.atleast_1d(np.asarray(self.alphas, dtype=object)).tolist()):
+        given = np.atleast_1d(np.asarray(self.alphas, dtype=object)).tolist()
+        if not given:
+            raise ValueError(f"alphas (={self.alphas!r}) is empty; give numbers above 0")
+        for i, alpha in enumerate(given):
             if not check_number(f"alphas[{i}]", alpha, 0.0, "a negative penalty has no minimum") > 0:
                 raise ValueError(f"alphas[{i}] (={alpha!r}) must be above 0; alpha = 0 is LinearRegression")
         if self.scoring is not None:
@@ -151,7 +154,7 @@ class RidgeCV(BaseLinear):
         assert block.y is not None
         scores = [
             [self._score(block, train, test, alpha, has_intercept) for alpha in alphas]
-            for train, test in folds_of(self.cv, block.y)
+            for train, test in folds_of(self.cv, block.y, combined_weight(block))
         ]
         return np.mean(scores, axis=0)
 

@@ -78,7 +78,7 @@ class BaseSparseCV(BaseSparse):
 
     def _folds(self, block: Block) -> list[tuple[np.ndarray, np.ndarray]]:
         assert block.y is not None
-        return folds_of(self.cv, block.y[:, 0])
+        return folds_of(self.cv, block.y[:, 0], combined_weight(block))
 
     def _errors(
         self, block: Block, train: np.ndarray, test: np.ndarray, has_intercept: bool, ratios: list[float],

@@ -330,5 +330,8 @@ def meat_for(
     if kind == "cluster":
         return ClusterMeat(n_ways)
     if kind == "HAC":
-        return HACMeat(check_maxlags((options or {}).get("maxlags"), n_obs))
+        lags = check_maxlags((options or {}).get("maxlags"), n_obs)
+        if 0 < n_obs <= lags:  # scores add up to zero at β̂: with all lags nothing would be left of them
+            raise ValueError(f"maxlags (={lags}) must be below the number of rows ({n_obs:g})")
+        return HACMeat(lags)
     return HCMeat(kind)

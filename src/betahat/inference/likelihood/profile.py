@@ -54,6 +54,8 @@ def profile_interval(
     (-0.432787, 2.381961)
     """
     q = t_quantile(check_level(level), df)
+    if q == 0:
+        return ProfileInterval(estimate, estimate, "")
     if not (q > 0 and dispersion > 0):
         return ProfileInterval(np.nan, np.nan, "There are no residual degrees of freedom.")
     size = std_err if np.isfinite(std_err) and std_err > 0 else max(abs(estimate), 1.0)

@@ -27,6 +27,7 @@ _RATIOS = {
     "log": "Ratios of means",
     "cloglog": "Hazard ratios",
 }
+_SQUARES = 1e100  # numbers of a row below it have squares
 
 
 @final
@@ -244,7 +245,11 @@ class LikelihoodInference(BaseInference[LikelihoodStatistics]):
         if s.has_intercept and s.centre is not None:
             design[:, 1:] -= s.centre
         V = self.centred_covariance.reshape(t, m, t, m)
-        found = np.einsum("ij,sjtk,ik->ist", design, V, design, optimize=True)
+        size = np.abs(design).max(axis=1, initial=1.0)[:, None]
+        size[size < _SQUARES] = 1.0
+        design /= size
+        with np.errstate(over="ignore"):
+            found = np.einsum("ij,sjtk,ik->ist", design, V, design, optimize=True) * (size * size)[:, :, None]
         found[lost[:, :, None] | lost[:, None, :]] = np.nan
         return found
 
@@ -321,7 +326,10 @@ class LikelihoodInference(BaseInference[LikelihoodStatistics]):
         if s.df_model == 0 or s.bias_reduced:
             return np.nan
         difference = float(s.null_deviance - s.deviance)
-        return difference if s.dispersion_known else difference / s.dispersion / s.df_model
+        if s.dispersion_known:
+            return difference
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a perfect fit
+            return float(np.float64(difference) / s.dispersion / s.df_model)
 
     @property
     def lr_p_value(self) -> float:
