@@ -197,8 +197,12 @@ def design_from_dict(stored: Mapping[str, Any]) -> Design:
         from betahat.data.table import TableDesign
 
         return TableDesign.from_dict(stored)
+    if kind == "codes":
+        from betahat.data.coded import CodedDesign
+
+        return CodedDesign.from_dict(stored)
     if kind == "formula":
         from betahat.data.formula import FormulaDesign
 
         return FormulaDesign.from_dict(stored)
-    raise StorageError(f"`kind` of a stored design is 'columns' or 'formula', and is {kind!r}")
+    raise StorageError(f"`kind` of a stored design is 'columns', 'codes' or 'formula', and is {kind!r}")

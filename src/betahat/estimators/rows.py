@@ -118,7 +118,7 @@ class RowEstimator(BaseEstimator):
         if self.design_ is not None and is_frame(X):
             if self.design_.kind == "columns":
                 validate_data(
-                    self, _in_order(X, self.design_.input_names), skip_check_array=True, reset=False
+                    self, in_order(X, self.design_.input_names), skip_check_array=True, reset=False
                 )
             return self.design_.matrix(X)
         if self.design_ is not None and len(self.design_.names) != len(self.design_.input_names):
@@ -146,7 +146,7 @@ def _needs_no_conversion(X: Any, y: Any) -> bool:
     return plain and X.ndim == 2 and y.ndim == 1 and len(X) == len(y) and X.shape[0] > 1 and X.shape[1] > 0
 
 
-def _in_order(X: Any, names: tuple[str, ...]) -> Any:
+def in_order(X: Any, names: tuple[str, ...]) -> Any:
     """The table with just the columns that training had, in that order; as it is where one is missing."""
     import narwhals.stable.v2 as nw
 
