@@ -1,0 +1,89 @@
+"""Chains of transformations as links that the compiled update knows."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import numpy as np
+
+from betahat.kernels.network import links as known
+from betahat.solvers.schedules import as_schedule
+from betahat.solvers.stochastic.adaptive import ScaleByAdaGrad, ScaleByAdam, ScaleByRMS
+from betahat.solvers.stochastic.chain import Chain
+from betahat.solvers.stochastic.clip import ClipByGlobalNorm, ClipByValue
+from betahat.solvers.stochastic.momentum import HeavyBall, NesterovMomentum
+from betahat.solvers.stochastic.transformation import ScaleByLearningRate, Transformation
+from betahat.solvers.stochastic.weight_decay import WeightDecay
+
+
+def number_of(transformation: Transformation) -> int | None:
+    """The link that does the same; None where there is none."""
+    if isinstance(transformation, ScaleByAdam):
+        return known.AMSGRAD if transformation.amsgrad else known.ADAM
+    if isinstance(transformation, ScaleByRMS):
+        return known.RMS_CENTERED if transformation.centered else known.RMS
+    simple = {
+        ClipByValue: known.CLIP, ClipByGlobalNorm: known.NORM, HeavyBall: known.HEAVY_BALL,
+        NesterovMomentum: known.NESTEROV, WeightDecay: known.DECAY, ScaleByAdaGrad: known.ADAGRAD,
+        ScaleByLearningRate: known.SCALE,
+    }  # fmt: skip
+    return simple.get(type(transformation))
+
+
+@final
+class Links:
+    """The links of a chain: their numbers, and what each is told in each step.
+
+    table (·, 2) : the number, and the row of the chain's memory where what it keeps begins, −1 for the average;
+    norms : places of links that need the norm of all that came before.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        table, row = [], 0
+        for transformation in chain.transformations:
+            number = number_of(transformation)
+            if number is None:
+                raise ValueError(f"the compiled engine does not know {transformation!r}")
+            table.append((number, row))
+            row += len(transformation.keeps)
+        table.append((known.TAKE, 0))
+        if chain.average is not None:
+            table.append((known.AVERAGE, -1))
+        self.table = np.array(table, np.int64)
+        self.norms = [k for k, (number, _) in enumerate(table) if number == known.NORM]
+
+    def numbers(self, first: int, steps: int) -> np.ndarray:
+        """(steps, ·, 8) float64, from step `first` on."""
+        found = np.zeros((steps, len(self.table), 8))
+        for k, transformation in enumerate(self._chain.transformations):
+            for step in range(steps):
+                its = _numbers(transformation, first + step)
+                found[step, k, : len(its)] = its
+        if self._chain.average is not None:
+            found[:, -1, 0] = [self._chain.average.weight(first + step) for step in range(steps)]
+        return found
+
+
+def _numbers(it: Transformation, step: int) -> tuple[float, ...]:
+    if isinstance(it, ScaleByAdam):
+        later = 1 - it.beta_2 ** (step + 1)
+        return (
+            it.beta_1, 1 - it.beta_1, it.beta_2, 1 - it.beta_2, 1 - it.beta_1 ** (step + 1), 1 / math.sqrt(later),
+            it.epsilon,
+        )  # fmt: skip
+    if isinstance(it, ScaleByRMS):
+        return it.rho, 1 - it.rho, it.epsilon
+    if isinstance(it, ScaleByAdaGrad):
+        return (it.epsilon,)
+    if isinstance(it, (HeavyBall, NesterovMomentum)):
+        return (it.momentum,)
+    if isinstance(it, WeightDecay):
+        return (it.weight_decay,)
+    if isinstance(it, ClipByValue):
+        return (it.clip_value,)
+    if isinstance(it, ClipByGlobalNorm):
+        return (it.clip_norm,)
+    assert isinstance(it, ScaleByLearningRate)
+    return (as_schedule(it.learning_rate).at(step),)

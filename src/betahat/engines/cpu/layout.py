@@ -1,0 +1,66 @@
+"""Where parameters lie while they are trained: rows begin at registers, so that matrix products need no copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from betahat.models.network import Network
+
+_WIDE = 16  # numbers that rows and arrays are multiples of: a register of float32, two of float64
+_ALIASED = 1024  # bytes of a row stride whose multiples would share few sets of a cache
+
+
+def row_numbers(units: int, size: int) -> int:
+    """How many numbers of `size` bytes a row of so many takes up."""
+    whole = -(-units // _WIDE) * _WIDE
+    return whole + _WIDE if whole * size % _ALIASED == 0 else whole
+
+
+@final
+@dataclass(frozen=True)
+class Place:
+    """An array of parameters: where it begins, its rows, numbers in use of each, and those a row takes up."""
+
+    offset: int
+    rows: int
+    units: int
+    stride: int
+    penalised: bool
+
+    @property
+    def size(self) -> int:
+        """Numbers it takes up."""
+        return self.rows * self.stride
+
+
+@final
+class Layout:
+    """The places of a network's parameters, by name, and the way there and back.
+
+    Matrices (inputs, units) keep their rows; everything else is one row.
+    """
+
+    def __init__(self, network: Network, dtype: Any) -> None:
+        size, at = np.dtype(dtype).itemsize, 0
+        self.places: dict[str, Place] = {}
+        ours, theirs = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for slot in network.layout:
+            rows, units = slot.shape if len(slot.shape) == 2 else (1, slot.size)
+            place = Place(at, rows, units, row_numbers(units, size), slot.penalised)
+            self.places[slot.name] = place
+            ours.append((at + np.arange(rows)[:, None] * place.stride + np.arange(units)).ravel())
+            theirs.append(np.arange(slot.offset, slot.stop))
+            at += place.size
+        self.size = at
+        self._ours, self._theirs = np.concatenate(ours), np.concatenate(theirs)
+
+    def take(self, flat: np.ndarray, into: np.ndarray) -> None:
+        """From the network's flat array."""
+        into[self._ours] = flat[self._theirs]
+
+    def give(self, ours: np.ndarray, flat: np.ndarray) -> None:
+        """Back to it."""
+        flat[self._theirs] = ours[self._ours]

@@ -1,0 +1,86 @@
+"""Parameters moved along their gradient, a stretch at a time, while it is in cache."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import like_array
+from betahat.kernels.network.links import SCALE, link
+from betahat.kernels.network.operations import FIRST
+from betahat.kernels.tile import SHAPE
+from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
+
+REGISTER = SHAPE.lanes * 8
+OFFSET, LENGTH, SOURCE, PARTS, APART, PENALISED, STRETCH = range(7)
+"""Of a stretch: where it is (bytes) and how many registers long; its gradient's address, of how many shards' sums, how
+many bytes apart; whether the penalty is on it."""
+
+
+@intrinsic
+def begin_update(
+    typingctx: Any, u: Any, x: Any, source: Any, parts: Any, apart: Any, vectors: Any, alpha: Any, like: Any
+):
+    """u ← Σ of the shards' gradients in their order + alpha · x."""
+    signature = types.void(*([types.int64] * 6), like.dtype, like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        u, x, source, parts, apart, vectors, alpha, _ = args
+        v = vectors_like(builder, signature.args[-1], SHAPE)
+        factor = v.splat(alpha)
+
+        def body(step: Any, _: list[Any]) -> list[Any]:
+            place = builder.mul(step, ir.Constant(I64, v.lanes * v.size))
+            at = v.at(source, place)
+
+            def add(k: Any, sums: list[Any]) -> list[Any]:
+                return [v.add(sums[0], v.load(v.at(at, builder.mul(k, apart))))]
+
+            total = counted_loop(builder, parts, [v.zero], add)[0]
+            v.store(v.add(total, v.mul(v.load(v.at(x, place)), factor)), v.at(u, place))
+            return []
+
+        counted_loop(builder, vectors, [], body)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@compiled
+def norm_factor(norms, most):
+    """min(1, most/‖u‖) of all stretches."""
+    total = 0.0
+    for part in norms:
+        total += part
+    norm = math.sqrt(total)
+    return most / norm if norm > most else 1.0
+
+
+@compiled
+def update(op, alpha, stretch, links, numbers, norms, unit, like):
+    """Links `first` to `last` − 1 of the chain for one stretch: first, last, whether the norm before it is known; the
+    addresses of u and β; bytes between what a link keeps; whether the norm of u is asked for at its end."""
+    first, last, follows, u, x, kept_stride, asked = op[FIRST : FIRST + 7]
+    offset, vectors = stretch[OFFSET], stretch[LENGTH]
+    u, x = u + offset, x + offset
+    if first == 0:
+        rate = alpha if stretch[PENALISED] != 0 else 0.0
+        begin_update(
+            u, x, stretch[SOURCE], stretch[PARTS], stretch[APART], vectors, like.dtype.type(rate), like
+        )
+    if follows != 0:
+        factor = np.full(8, norm_factor(norms, numbers[first - 1, 0]))
+        link(SCALE, u, x, 0, 0, vectors, factor.ctypes.data, like)
+    for k in range(first, last):
+        link(links[k, 0], u, x, links[k, 1] + offset, kept_stride, vectors, numbers[k].ctypes.data, like)
+    if asked != 0:
+        values = carray(like_array(u, like), vectors * REGISTER // like.itemsize)
+        total = 0.0
+        for value in values:
+            total += float(value) * float(value)
+        norms[unit] = total
