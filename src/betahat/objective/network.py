@@ -7,8 +7,10 @@ from typing import NamedTuple, final
 
 import numpy as np
 
+from betahat.layers import Dense
 from betahat.layers.base import size_of
 from betahat.losses.base import Loss
+from betahat.losses.multinomial import Multinomial
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
 
@@ -101,6 +103,17 @@ class NetworkObjective:
             found += self.network.vjp_change(beta, X, v, slope, bend, buffers=self._buffers)[1]
             mass += float(w.sum())
         return found / mass + self.strength * self.penalised * v
+
+    def unseen(self, v: np.ndarray) -> np.ndarray:
+        """The part of v (size,) along which J is the same everywhere, by the form of the loss: adding one number to all
+        scores of a softmax. It is a shift of the last biases, and of the last weights where nothing penalises them."""
+        found, last = np.zeros_like(v), self.network.leaves[-1]
+        if not (isinstance(self.loss, Multinomial) and isinstance(last.layer, Dense)):
+            return found
+        for slot in self.network.layout:
+            if slot.layer == last.path and not (slot.penalised and self.strength):
+                slot.view(found)[...] = slot.view(v).mean(axis=-1, keepdims=True)
+        return found
 
     def magnitude(self, beta: np.ndarray) -> np.ndarray:
         """What each ∂J/∂βⱼ is small beside: the mean over parts of the rows of its size in them, and the penalty's.

@@ -1,0 +1,381 @@
+"""What all estimators of networks share: from checked rows through an engine to fitted attributes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from betahat.certificate import Certificate
+from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
+from betahat.estimators.inputs import check_weight
+from betahat.estimators.network.chains import chain_of
+from betahat.estimators.network.history import History
+from betahat.estimators.network.parameters import check_flag, check_training, is_full_batch
+from betahat.estimators.network.rows import mean_one, new_rows, precision, read_rows, units_of
+from betahat.estimators.network.stack import embedding
+from betahat.layers import Dense, Dropout, Layer
+from betahat.losses.base import Loss
+from betahat.losses.vector import VectorLoss
+from betahat.models.network import Network
+from betahat.solvers.checks import check_positive
+from betahat.solvers.trace import Trace
+
+_WORDS = "for networks the derivatives over all rows are summed on request: certify(X, y)"
+
+
+@final
+@dataclass(frozen=True)
+class Given:
+    """What a fit was given: X (n, …), y as the loss takes it, weights (n,) or None, and the rows that count."""
+
+    X: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    which: np.ndarray
+
+
+class NetworkEstimator(BaseEstimator):
+    """Abstract: a network fitted to rows. Subclasses say which layers, and how y is read and answered."""
+
+    solver: Any
+    alpha: float
+    batch_size: Any
+    learning_rate: Any
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: Any
+    max_fun: int
+    clip_norm: float | None
+    average: Any
+    standardize: bool
+    dtype: Any
+    scoring: Any
+    callbacks: Any
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    certificate_: Certificate
+    trace_: Trace
+    stop_reason_: str
+    n_iter_: int
+    loss_: float
+    n_outputs_: int
+    design_: Any
+
+    _network: Network
+    _state: TrainingState
+    _history: History
+    _loss: Loss | VectorLoss
+    _seed: int
+    _kind: Any
+    _units: tuple[np.ndarray, np.ndarray] | None
+    _engine: Engine | None
+
+    _images = False
+    """Whether rows may have several axes."""
+    _trusted = False
+    """Whether X is rows that were read already: of a copy that is asked for scores while it is trained."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.non_deterministic = False
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_engine", None)  # made anew when needed
+        return state
+
+    # --- what subclasses say ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _layers(self, outputs: int) -> list[Layer]:
+        """The network, but for what codes of categories are put through first."""
+
+    @abstractmethod
+    def _read_target(self, y: Any, reset: bool, classes: np.ndarray | None) -> np.ndarray:
+        """y (n,) or (n, t) as numbers, its rows not yet counted; codes of classes for a classifier, of those given
+        where any are."""
+
+    @abstractmethod
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None) -> int:
+        """Learn from the rows `which` what y is like; sets the loss and returns how many outputs it takes."""
+
+    @abstractmethod
+    def _as_targets(self, y: np.ndarray) -> np.ndarray:
+        """y as the loss takes it: codes (n,) or numbers (n, t)."""
+
+    @abstractmethod
+    def _original(self, y: np.ndarray) -> np.ndarray:
+        """What `_read_target` read, as users write it."""
+
+    @abstractmethod
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        """What the rows set aside are to have in the same proportions."""
+
+    @abstractmethod
+    def _class_weighted(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        """Weights times those of classes."""
+
+    @abstractmethod
+    def _begin_at(self, state: TrainingState) -> None:
+        """Change the state before the first step."""
+
+    @abstractmethod
+    def predict(self, X: Any) -> np.ndarray:
+        """The answer for new rows."""
+
+    @abstractmethod
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """How good the answers are, the higher the better."""
+
+    # --- fitting ------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train the network on rows.
+
+        X : (n, p) array of any real dtype, list, scipy.sparse matrix, or pandas/polars/pyarrow table, whose columns of
+            text and categories are embedded.
+        y : (n,) targets or labels, or (n, t) for several.
+        sample_weight : (n,) weights ≥ 0; rows of weight 0 are left out.
+
+        Ctrl-C ends the training and leaves a usable model, with ``stop_reason_ == "interrupted"``.
+
+        Raises MissingValueError, DataError, TypeError or ValueError where parameters or inputs cannot be used, each
+        naming the argument.
+        """
+        from betahat.estimators.network.fitting import fit_epochs
+
+        self._check_parameters()
+        again = bool(self.warm_start) and hasattr(self, "_state")
+        given = self._read(X, y, sample_weight, reset=not again)
+        self._prepare(given, again)
+        fit_epochs(self, given)
+        return self
+
+    def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> Self:
+        """One epoch over some rows, from where the last one ended."""
+        from betahat.estimators.network.fitting import train
+
+        self._check_parameters()
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True: it has no rows to set aside")
+        first = not hasattr(self, "_state")
+        given = self._read(X, y, sample_weight, first, classes)
+        if not len(given.which):
+            return self
+        self._prepare(given, not first)
+        train(self, given, given.which, 1, part=True)
+        return self
+
+    def _check_parameters(self) -> None:
+        check_training(self)
+
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None = None
+    ) -> Given:
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        rows = read_rows(self, X, reset, self._images)
+        target = self._read_target(y, reset, classes)
+        n = rows.shape[0]
+        if len(target) != n:
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has {n} rows, y has {len(target)}"
+            )
+        weight = self._class_weighted(target, check_weight("sample_weight", sample_weight, n))
+        which = np.arange(n) if weight is None else np.flatnonzero(weight > 0)
+        return Given(rows, target, weight, which)
+
+    def _prepare(self, given: Given, again: bool, which: np.ndarray | None = None) -> None:
+        """The network and where it begins, or what there is of an earlier fit."""
+        shape = tuple(given.X.shape[1:])
+        if not again:
+            self._seed = seed_of(self.random_state)
+            self._kind = precision(given.X, "float64" if _is_double(self) else self.dtype)
+            self._units = None
+            self.n_outputs_ = self._settle(given.y, given.which, given.weight)
+            coded = () if self.design_ is None else tuple(self.design_.levels)
+            if self.standardize:
+                self._units = units_of(given.X, given.which, given.weight, coded)
+        levels = {} if self.design_ is None else self.design_.levels
+        layers = [*embedding(levels, shape[0] if shape else 0), *self._layers(self.n_outputs_)]
+        if again:
+            if tuple(layers) != self._network.layers:
+                raise ValueError(
+                    "a fit goes on with the network there is, and the parameters now describe another: "
+                    f"{layers} in the place of {list(self._network.layers)}; begin anew with fit and warm_start=False"
+                )
+            return
+        self._network = Network(layers, shape)
+        self._refuse_random()
+        task = self._task(1, 1)
+        self._state = TrainingState.begin(task)
+        self._begin_at(self._state)
+        self._history, self.trace_ = History(), Trace()
+
+    def _refuse_random(self) -> None:
+        if not is_full_batch(self):
+            return
+        for leaf in self._network.leaves:
+            dropping = isinstance(leaf.layer, Dropout) and leaf.layer.rate > 0
+            if dropping or self._network.buffer_size:
+                raise ValueError(
+                    "solver='lbfgs' descends an objective of all rows that is the same at every step, and "
+                    f"{'dropout' if dropping else 'batch normalisation'} makes it another each time; use a solver that "
+                    "takes mini-batches, such as 'adam'"
+                )
+
+    def _task(self, steps: int, rows: int, mean_weight: float = 1.0, rate: float | None = None) -> Task:
+        """What an engine is to do, for epochs of so many steps and rows."""
+        full = is_full_batch(self)
+        chain = self._plain_chain() if full else chain_of(self, steps, rows, rate)
+        return Task(self._network, self._loss, chain, float(self.alpha) / mean_weight, self._kind, self._seed)
+
+    @staticmethod
+    def _plain_chain() -> Any:
+        from betahat.solvers.stochastic.chain import Chain
+
+        return Chain()
+
+    def _rows(self, given: Given, which: np.ndarray) -> tuple[Rows, float]:
+        """Rows for an engine, and the mean that their weights had."""
+        weight, mean = mean_one(given.weight, which)
+        return Rows(given.X, self._as_targets(given.y), weight, *(self._units or (None, None))), mean
+
+    def _show(self, reason: str, epochs: int) -> None:
+        """Put what was found where users look for it."""
+        history = self._history
+        self.stop_reason_, self.n_iter_, self.t_ = reason, epochs, history.rows
+        self.loss_curve_ = list(history.losses)
+        self.loss_ = history.losses[-1] if history.losses else np.nan
+        self.validation_scores_ = list(history.scores) if self.early_stopping else None
+        self.best_validation_score_ = history.best_score if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else history.best_loss
+        self.n_layers_ = 1 + sum(isinstance(leaf.layer, Dense) for leaf in self._network.leaves)
+        self.certificate_ = unassessed(_WORDS)
+
+    # --- parameters ---------------------------------------------------------------------------------------------
+
+    @property
+    def network_(self) -> Network:
+        """The layers and where their parameters lie."""
+        check_is_fitted(self, "_state")
+        return self._network
+
+    @property
+    def parameters_(self) -> dict[str, np.ndarray]:
+        """All parameters by layer and name, views of one flat array: changing them changes the model."""
+        check_is_fitted(self, "_state")
+        return self._network.views(self._state.chain.point)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights (inputs, outputs) of the dense layers, views: of standardised inputs where `standardize`."""
+        return self._dense("weight")
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases (outputs,) of the dense layers, views."""
+        return self._dense("bias")
+
+    def _dense(self, name: str) -> list[np.ndarray]:
+        layers = {leaf.path for leaf in self._network.leaves if isinstance(leaf.layer, Dense)}
+        found = self.parameters_
+        return [
+            found[s.name] for s in self._network.layout if s.layer in layers and s.name.endswith(f".{name}")
+        ]
+
+    # --- prediction ---------------------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """f of new rows, (n, outputs) float64."""
+        check_is_fitted(self, "_state")
+        rows = X if self._trusted else new_rows(self, X, self._images)
+        engine = self._engine_now()
+        state = self._state
+        f = engine.predict(
+            state.chain.point, state.buffers, Rows(rows, np.empty(0), None, *(self._units or (None, None)))
+        )
+        return f.reshape(len(f), -1).astype(np.float64, copy=False)
+
+    def _engine_now(self) -> Engine:
+        if getattr(self, "_engine", None) is None:
+            self._engine = engine_for(self._task(1, 1))
+        assert self._engine is not None
+        return self._engine
+
+    # --- proof --------------------------------------------------------------------------------------------------
+
+    def certify(
+        self, X: Any, y: Any, sample_weight: Any = None, curvature: bool = False, tolerance: float = 1e-6
+    ) -> Certificate:
+        """Whether β̂ is a minimum of J over these rows, those of the training; it becomes `certificate_`.
+
+        J(β) = (1/Σw) Σ w L(y, f(x, β)) + α/(2b) Σ β² over the weights, with b the rows of a mini-batch (all rows for
+        "lbfgs"), and f as it predicts: nothing dropped, normalised by running statistics. Its gradient is summed over
+        all rows in double precision, whatever precision the training had. It vanishes where each |∂J/∂βⱼ| is at most
+        `tolerance` times its mean size in parts of the rows.
+
+        curvature : also find the extreme eigenvalues of ∂²J/∂β² by Lanczos' method on Hessian-vector products
+            (`curvature_`), which tell a "local minimum" from a "saddle" and from what is "flat"; without it a vanishing
+            gradient is "stationary". Costs some dozens of readings.
+
+        Raises NotFittedError before `fit`, and what `fit` raises for X and y.
+        """
+        from betahat.estimators.network.full_batch import certified
+
+        check_is_fitted(self, "_state")
+        check_flag("curvature", curvature)
+        check_positive("tolerance", tolerance)
+        given = self._read(X, y, sample_weight, reset=False)
+        self.certificate_, bend = certified(self, given, bool(curvature), tolerance)
+        if bend is not None:
+            self.curvature_ = bend
+        return self.certificate_
+
+    def save(self, path: Any) -> None:
+        """Write the fitted model to one file (safetensors with JSON metadata): no rows, no pickle."""
+        from betahat.estimators.storing import save
+
+        save(self, path)
+
+
+def seed_of(random_state: Any) -> int:
+    """The seed of all random numbers of a fit; whole numbers are their own."""
+    from sklearn.utils import check_random_state
+
+    if (
+        isinstance(random_state, (int, np.integer))
+        and not isinstance(random_state, bool)
+        and random_state >= 0
+    ):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def unassessed(words: str) -> Certificate:
+    """A certificate that says so."""
+    nothing = np.empty(0)
+    return Certificate(
+        "not assessed", False, np.nan, nothing, nothing, np.nan, np.nan, np.nan, nothing, "estimate", 0, words
+    )
+
+
+def _is_double(p: Any) -> bool:
+    """Whether "auto" means double precision whatever X is: a line search feels the rounding of J."""
+    return is_full_batch(p) and isinstance(p.dtype, str) and p.dtype == "auto"

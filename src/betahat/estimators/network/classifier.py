@@ -1,0 +1,189 @@
+"""Networks that classify: labels, several at once too, as what a loss takes, and scores as probabilities."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array
+
+from betahat.data.labels import recode
+from betahat.data.missing import unmasked
+from betahat.engines import TrainingState
+from betahat.errors import DataError
+from betahat.estimators.class_codes import class_codes
+from betahat.estimators.class_weights import check_class_weight
+from betahat.estimators.network.base import NetworkEstimator
+from betahat.estimators.network.parameters import takes_parts
+from betahat.losses.bernoulli import Bernoulli
+from betahat.losses.multinomial import Multinomial
+from betahat.losses.stable import sigmoid
+
+
+class NetworkClassification(ClassifierMixin, NetworkEstimator):
+    """Abstract: y is of labels, (n,), or says of each of K labels whether a row has it, (n, K) of 0 and 1."""
+
+    class_weight: Any
+
+    classes_: np.ndarray
+    _several: bool
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_class_weight(self.class_weight)
+
+    @available_if(takes_parts)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train one epoch more, on these rows.
+
+        classes : all labels that will ever come, asked for by the first call; not for solver="lbfgs", nor with
+            early_stopping. What `standardize` divides by is learnt from the rows of the first call.
+
+        Raises ValueError where the first call has no classes or y holds others, and what `fit` raises.
+        """
+        first = not hasattr(self, "_state")
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                'class_weight="balanced" needs all rows at once, and partial_fit sees some; give a dict of weights'
+            )
+        known = None
+        if classes is not None:
+            known = class_codes(classes)[0]
+            if not first and not np.array_equal(known, self.classes_):
+                raise ValueError(
+                    f"classes (={list(classes)!r}) is not the same as on last call to partial_fit: "
+                    f"{self.classes_.tolist()}"
+                )
+        elif first and _indicator(y) is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._fit_part(X, y, sample_weight, known)
+
+    # --- labels -------------------------------------------------------------------------------------------------
+
+    def _read_target(self, y: Any, reset: bool, classes: np.ndarray | None = None) -> np.ndarray:
+        y = y.toarray() if hasattr(y, "tocsr") else unmasked(y)
+        indicator = _indicator(y)
+        if indicator is not None:
+            labels: np.ndarray = np.arange(indicator.shape[1])
+            found = indicator
+        else:
+            labels, found = class_codes(y)
+        if reset:
+            self.classes_, self._several = labels if classes is None else classes, indicator is not None
+            self._refuse_one_class()
+        if self._several != (indicator is not None) or (self._several and len(labels) != len(self.classes_)):
+            raise ValueError(
+                f"y is {'an indicator of' if indicator is not None else 'of'} {len(labels)} labels; training began "
+                f"with {'an indicator of ' if self._several else ''}{len(self.classes_)}"
+            )
+        return found if self._several else recode(found, labels, self.classes_, "y")
+
+    def _refuse_one_class(self) -> None:
+        if len(self.classes_) < 2:
+            raise DataError(
+                f"y holds one class only ({self.classes_.tolist()[0]!r}); a classifier needs rows of 2 classes at least"
+            )
+
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None) -> int:
+        return self._settle_outputs(self._wanted_outputs())
+
+    def _wanted_outputs(self) -> int:
+        """One score for two classes, as scikit-learn has it, else one for each."""
+        K = len(self.classes_)
+        return 1 if K == 2 and not self._several else K
+
+    def _settle_outputs(self, outputs: int) -> int:
+        one = self._several or outputs == 1
+        self._loss = Bernoulli() if one else Multinomial(outputs)
+        self.out_activation_ = "logistic" if one else "softmax"
+        return outputs
+
+    def _as_targets(self, y: np.ndarray) -> np.ndarray:
+        if self._several:
+            return y
+        return y if isinstance(self._loss, Multinomial) else y[:, None]
+
+    def _original(self, y: np.ndarray) -> np.ndarray:
+        return y.astype(np.int64) if self._several else self.classes_[y.astype(np.intp)]
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        return None if self._several else y
+
+    def _class_weighted(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        if self.class_weight is None:
+            return weight
+        if self._several:
+            raise ValueError(
+                f"class_weight (={self.class_weight!r}) is for one label a row, and y holds {len(self.classes_)} at "
+                "once; weigh the rows by sample_weight"
+            )
+        codes, own = y.astype(np.intp), np.ones(len(self.classes_))
+        if isinstance(self.class_weight, str):
+            counts = np.bincount(codes, weight, len(own))
+            own[counts > 0] = counts.sum() / (len(own) * counts[counts > 0])
+        else:
+            place = {label: k for k, label in enumerate(self.classes_.tolist())}
+            for label, value in self.class_weight.items():
+                if label not in place:
+                    raise ValueError(
+                        f"class_weight names the class {label!r}, which y does not have; its classes are "
+                        f"{self.classes_.tolist()}"
+                    )
+                own[place[label]] = float(value)
+        return own[codes] if weight is None else own[codes] * weight
+
+    def _begin_at(self, state: TrainingState) -> None:
+        return None
+
+    # --- answers ------------------------------------------------------------------------------------------------
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes (n, K), in the order of `classes_`; of each label by itself where a row may have
+        several."""
+        return self._probabilities(self._outputs(X))
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Their logarithms (n, K), which keep their digits where probabilities are smallest."""
+        f = self._outputs(X)
+        if self.out_activation_ == "softmax":
+            shifted = f - f.max(axis=1, keepdims=True)
+            return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        sure = -np.logaddexp(0.0, -f)
+        return sure if self._several else np.column_stack([-np.logaddexp(0.0, f[:, 0]), sure[:, 0]])
+
+    def _probabilities(self, f: np.ndarray) -> np.ndarray:
+        if self.out_activation_ == "softmax":
+            return Multinomial(f.shape[1]).probabilities(f)
+        return sigmoid(f) if self._several else np.column_stack([sigmoid(-f[:, 0]), sigmoid(f[:, 0])])
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each row (n,); where a row may have several, which labels are more probable than
+        not, (n, K) of 0 and 1."""
+        f = self._outputs(X)
+        if self._several:
+            return (f > 0).astype(np.int64)
+        return self.classes_[(f[:, 0] > 0).astype(np.intp) if f.shape[1] == 1 else f.argmax(axis=1)]
+
+
+def _indicator(y: Any) -> np.ndarray | None:
+    """y (n, K) float64 of 0 and 1, where it has several columns."""
+    nested = isinstance(y, (list, tuple)) and len(y) and isinstance(y[0], (list, tuple, np.ndarray))
+    if nested or not hasattr(y, "shape"):
+        y = np.asarray(y) if nested or hasattr(y, "__array__") else y
+    shape = getattr(y, "shape", ())
+    if len(shape) != 2 or shape[1] < 2:
+        return None
+    found = check_array(y, input_name="y", dtype=np.float64)
+    if not np.isin(found, (0.0, 1.0)).all():
+        raise DataError(
+            f"y has {shape[1]} columns, so that each is a label that a row has (1) or not (0); it holds "
+            f"{found[~np.isin(found, (0.0, 1.0))][0]:g}. For one label of many a row, give y with one column"
+        )
+    return found

@@ -1,0 +1,173 @@
+"""One fit: rows set aside, an engine for the others, epochs, and what came of it."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from betahat.engines import Engine, engine_for
+from betahat.errors import CertificateWarning, users_line
+from betahat.estimators.network.chains import SMALLEST_RATE, is_adaptive
+from betahat.estimators.network.history import Epoch
+from betahat.estimators.network.parameters import callbacks_of, is_full_batch
+from betahat.estimators.network.progress import Bar
+from betahat.estimators.network.training import Plan, Training
+from betahat.solvers.stochastic.chain import Chain, ChainState
+
+if TYPE_CHECKING:
+    from betahat.estimators.network.base import Given, NetworkEstimator
+
+_BATCH = 200  # rows of "auto", as in scikit-learn
+
+
+def fit_epochs(model: NetworkEstimator, given: Given) -> None:
+    """Train to the end that the parameters ask for."""
+    if is_full_batch(model):
+        from betahat.estimators.network.full_batch import fit_full_batch
+
+        return fit_full_batch(model, given)
+    which, aside = split(model, given)
+    train(model, given, which, model.max_iter, _score_of(model, given, aside))
+
+
+def train(
+    model: NetworkEstimator,
+    given: Given,
+    which: np.ndarray,
+    epochs: int,
+    score: Callable[[], float] | None = None,
+    part: bool = False,
+) -> None:
+    """So many epochs at most over the rows `which`, and the model's attributes.
+
+    part : whether these are some of the rows only, and others came before: a learning rate that falls goes on falling.
+    """
+    history = model._history
+    rate = history.rate if part else None
+    if part and model.learning_rate == "invscaling":
+        rate = model.learning_rate_init / (history.rows + 1) ** model.power_t
+    rows, mean = model._rows(given, which)
+    size = batch_rows(model.batch_size, len(which))
+    steps = -(-len(which) // size)
+    task = model._task(steps, len(which), mean, rate)
+    model._state.chain = _resumed(task.chain, model._state.chain)
+    model._engine = engine_for(task)
+    plan = Plan(
+        which, epochs, size, model._seed, bool(model.shuffle), model.tol, float(model.n_iter_no_change),
+        score is not None, bool(model._network.buffer_size),
+    )  # fmt: skip
+    current = [rate or model.learning_rate_init]
+
+    def slower() -> Engine | None:
+        if not is_adaptive(model) or current[0] <= SMALLEST_RATE:
+            return None
+        current[0] /= 5
+        history.rate = current[0]
+        return engine_for(model._task(steps, len(which), mean, current[0]))
+
+    called = callbacks_of(model.callbacks)
+
+    def tell(epoch: Epoch) -> bool:
+        return any([bool(each(epoch)) for each in called])  # noqa: C419  (each is called)
+
+    bar = Bar(model.verbose, epochs, len(which))
+    training = Training(
+        model._engine, model._state, rows, plan, history, model.trace_, bar, score, tell, slower, model
+    )
+    reason = training.run()
+    model._show(reason, training.epochs)
+    if reason == "diverged":
+        warn_diverged(model)
+
+
+def _resumed(chain: Chain, state: ChainState) -> ChainState:
+    """Where a chain goes on: with what an earlier one remembered, if it kept the same, else from its point."""
+    try:
+        return chain.resume(state)
+    except ValueError:
+        return chain.start(state.point)
+
+
+def warn_diverged(model: NetworkEstimator) -> None:
+    """That the loss left the numbers, and what helps."""
+    helps = ["a smaller learning_rate_init"]
+    if model.clip_norm is None:  # pyright: ignore[reportAttributeAccessIssue]
+        helps.append("clip_norm, such as 1.0")
+    if not model.standardize:
+        helps.append("standardize=True")
+    warnings.warn(
+        f"the loss grew beyond what numbers can hold in epoch {model.n_iter_ + 1}, and the parameters were put back to "
+        f"where they were before it (stop_reason_ is 'diverged'). What helps: {' or '.join(helps)}",
+        CertificateWarning,
+        stacklevel=users_line(),
+    )
+
+
+def batch_rows(batch_size: Any, rows: int) -> int:
+    """Rows of a mini-batch, of so many in all."""
+    if isinstance(batch_size, str):
+        return min(_BATCH, rows)
+    if batch_size > rows:
+        warnings.warn(
+            f"batch_size (={batch_size}) is more than the {rows} rows there are to train with, and is taken as {rows}",
+            stacklevel=users_line(),
+        )
+    return min(int(batch_size), rows)
+
+
+def split(model: NetworkEstimator, given: Given) -> tuple[np.ndarray, np.ndarray]:
+    """The rows to train with, and those set aside."""
+    which = given.which
+    if not model.early_stopping:
+        return which, which[:0]
+    from sklearn.model_selection import train_test_split
+
+    strata = model._strata(given.y)
+    try:
+        rest, aside = train_test_split(
+            which,
+            random_state=np.random.RandomState(model._seed % 2**32),
+            test_size=float(model.validation_fraction),
+            stratify=None if strata is None else strata[which],
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True sets a share of rows aside, validation_fraction (={model.validation_fraction!r}) of "
+            f"{len(which)}, and that is not possible here: {error}. Change validation_fraction, or give more rows of "
+            "each class"
+        ) from None
+    if len(aside) < 2:
+        raise ValueError(
+            f"The validation set is too small: validation_fraction (={model.validation_fraction!r}) of {len(which)} "
+            "rows is one row. Increase 'validation_fraction' or the size of your dataset."
+        )
+    return np.sort(rest), np.sort(aside)
+
+
+def _score_of(model: NetworkEstimator, given: Given, aside: np.ndarray) -> Callable[[], float] | None:
+    """The score of the rows set aside, as the model is when it is asked."""
+    if not len(aside):
+        return None
+    X, y = given.X[aside], model._original(given.y[aside])
+    weight = None if given.weight is None else given.weight[aside]
+    view = copy.copy(model)
+    view._trusted = True
+    scorer = None
+    if model.scoring is not None:
+        from sklearn.metrics import check_scoring
+
+        scorer = check_scoring(model, scoring=model.scoring)
+
+    def score() -> float:
+        if not np.isfinite(view._outputs(X)).all():
+            return np.nan
+        if scorer is None:
+            return float(view.score(X, y, sample_weight=weight))
+        weighs = weight is not None and hasattr(scorer, "_score_func")  # other functions take three arguments
+        return float(scorer(view, X, y, sample_weight=weight) if weighs else scorer(view, X, y))
+
+    return score

@@ -1,0 +1,150 @@
+"""Networks that predict numbers: any loss, targets in units of their own, means by the loss's link."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, column_or_1d
+
+from betahat.data.missing import unmasked
+from betahat.engines import TrainingState
+from betahat.errors import DataError
+from betahat.estimators.network.base import NetworkEstimator
+from betahat.estimators.network.parameters import takes_parts
+from betahat.layers import Dense
+from betahat.losses import FAMILIES, LOSSES, Cauchy, Huber, PseudoHuber, SquaredError, as_family, as_loss
+from betahat.losses.base import Loss
+from betahat.losses.family import Family
+
+_OF_RESIDUALS = (SquaredError, Huber, PseudoHuber, Cauchy)
+"""Losses of y − f alone, which keep their form in other units of y."""
+
+
+class NetworkRegression(RegressorMixin, NetworkEstimator):
+    """Abstract: y is of numbers, (n,), or (n, t) for t targets, whose losses are added."""
+
+    loss: Any
+
+    _single: bool
+    _shift: np.ndarray
+    _spread: float | np.ndarray
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        loss_named(self.loss)
+
+    @available_if(takes_parts)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train one epoch more, on these rows; not for solver="lbfgs", nor with early_stopping.
+
+        What `standardize` subtracts and divides by is learnt from the rows of the first call.
+        """
+        return self._fit_part(X, y, sample_weight)
+
+    # --- targets ------------------------------------------------------------------------------------------------
+
+    def _read_target(self, y: Any, reset: bool, classes: np.ndarray | None = None) -> np.ndarray:
+        if hasattr(y, "tocsr"):
+            raise TypeError(f"y is a sparse matrix ({type(y).__name__}); pass y.toarray()")
+        found = check_array(unmasked(y), ensure_2d=False, dtype=np.float64, input_name="y")
+        if found.ndim == 2 and found.shape[1] == 1:
+            found = column_or_1d(found, warn=True)
+        if found.ndim not in (1, 2):
+            raise DataError(f"y has shape {found.shape}; (n,) or (n, t) is expected")
+        single = found.ndim == 1
+        found = found[:, None] if single else found
+        if reset:
+            self._single = single
+        elif found.shape[1] != self.n_outputs_:
+            raise ValueError(f"y has {found.shape[1]} targets; training began with {self.n_outputs_}")
+        return found
+
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None) -> int:
+        loss, counted = loss_named(self.loss), y[which]
+        w = None if weight is None else weight[which]
+        self._shift, self._spread = np.zeros(y.shape[1]), 1.0
+        if isinstance(loss, Family):
+            loss.check_target(counted)
+        elif self.standardize and type(loss) in _OF_RESIDUALS:
+            self._shift = np.average(counted, axis=0, weights=w)
+            variance = np.average((counted - self._shift) ** 2, axis=0, weights=w)
+            variance = np.where(variance > 1e-28 * self._shift**2, variance, 0.0)
+            self._spread = np.sqrt(np.where(variance > 0, variance, 1.0))
+            if not isinstance(loss, SquaredError):  # which needs one unit for all targets, to stay what it is
+                self._spread = float(np.sqrt(np.mean(variance))) or 1.0
+                loss = replace(loss, delta=loss.delta / self._spread)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+        self._loss, self._level = loss, self._null_level(loss, counted, w)
+        few = counted[:: max(1, len(counted) // 100), 0]
+        loss.check((few - self._shift[0]) / np.ravel(self._spread)[0], np.full(len(few), self._level[0]))
+        self.out_activation_ = activation_of(loss)
+        return y.shape[1]
+
+    def _null_level(self, loss: Loss, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """Where the outputs begin: the link of the mean, for a family."""
+        if not (self.standardize and isinstance(loss, Family)):
+            return np.zeros(y.shape[1])
+        level = loss.predictor(np.average(y, axis=0, weights=weight))
+        return np.where(np.isfinite(level), level, 0.0)
+
+    def _as_targets(self, y: np.ndarray) -> np.ndarray:
+        return (y - self._shift) / self._spread
+
+    def _original(self, y: np.ndarray) -> np.ndarray:
+        return y[:, 0] if self._single else y
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        return None
+
+    def _class_weighted(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        return weight
+
+    def _begin_at(self, state: TrainingState) -> None:
+        last = self._network.leaves[-1]
+        if not self._level.any() or not (isinstance(last.layer, Dense) and last.layer.bias):
+            return
+        for point in (state.chain.x, state.chain.average):
+            if point is not None:
+                self._network.views(point)[f"{last.path}.bias"][...] = self._level
+
+    # --- answers ------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The network's answers for new rows, (n,), or (n, t) for t targets: means, by the link of
+        the loss's family."""
+        found = self._answers(self._outputs(X))
+        return found[:, 0] if self._single else found
+
+    def _answers(self, f: np.ndarray) -> np.ndarray:
+        """Of outputs (n, t)."""
+        return self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
+
+
+def loss_named(loss: Any) -> Loss:
+    """The loss of a name, a Loss or a function of (y, prediction).
+
+    >>> loss_named("poisson"), loss_named("huber")
+    (Poisson(), Huber(delta=1.35))
+    """
+    if isinstance(loss, str) and loss not in LOSSES:
+        if loss in FAMILIES:
+            return as_family(loss)
+        known = ", ".join(map(repr, (*LOSSES, *FAMILIES)))
+        raise ValueError(
+            f"loss (={loss!r}) must be one of {known}, a loss of betahat.losses, or a function of (y, prediction)"
+        )
+    return as_loss(loss)
+
+
+def activation_of(loss: Loss) -> str:
+    """What makes an answer of an output, in scikit-learn's words."""
+    links = {"identity": "identity", "log": "exp", "logit": "logistic"}
+    return links.get(loss.link, f"inverse of {loss.link}") if isinstance(loss, Family) else "identity"

@@ -1,0 +1,170 @@
+"""The loop over epochs: spans of mini-batches through an engine, until something ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from betahat.data.batches import random_numbers
+from betahat.engines import Engine, Rows, TrainingState
+from betahat.estimators.network.history import Epoch, History, Snapshot
+from betahat.estimators.network.progress import Bar
+from betahat.solvers.trace import Trace
+
+_SPAN = 0.2  # seconds that compiled code may run before Ctrl-C and the progress bar have their turn
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """How rows are passed over, and when it ends.
+
+    which : (n,) the rows trained with; epochs : at most; batch_size; seed, shuffle : the order of an epoch depends on
+    these and the epoch's number alone; tol, patience : scikit-learn's rule; early : whether the score of rows set
+    aside is judged, and its best parameters kept.
+    """
+
+    which: np.ndarray
+    epochs: int
+    batch_size: int
+    seed: int
+    shuffle: bool
+    tol: float
+    patience: float
+    early: bool
+    whole_batches: bool
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows of an epoch, in order."""
+        if not self.shuffle:
+            return self.which
+        order = self.which[random_numbers(self.seed, epoch).permutation(len(self.which))]
+        if self.whole_batches and len(order) > self.batch_size > 1 and len(order) % self.batch_size == 1:
+            return order[:-1]  # one row has no variance for a normalisation to go by
+        return order
+
+
+@final
+class Training:
+    """One training, from where the state is to where it ends.
+
+    engine, state, rows : what is trained; plan, history, trace, bar : how, and what is told
+    score : of rows set aside, with the parameters as they are; tell : what callbacks say to an epoch; slower : another
+    engine with a smaller learning rate, or None where it is small enough
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        state: TrainingState,
+        rows: Rows,
+        plan: Plan,
+        history: History,
+        trace: Trace,
+        bar: Bar,
+        score: Callable[[], float] | None,
+        tell: Callable[[Epoch], bool],
+        slower: Callable[[], Engine | None],
+        model: object,
+    ) -> None:
+        self._engine, self._state, self._rows, self._plan = engine, state, rows, plan
+        self._history, self._trace, self._bar = history, trace, bar
+        self._score, self._tell, self._slower, self._model = score, tell, slower, model
+        self._span, self._start = 1, time.perf_counter()
+        self._penalised = np.zeros(engine.task.network.size, bool)
+        for slot in engine.task.network.layout:
+            self._penalised[slot.offset : slot.stop] = slot.penalised
+        self._last, self._best = Snapshot(), Snapshot()
+        self._partial: list[tuple[float, int]] = []
+        self.epochs = 0
+
+    def run(self) -> str:
+        """Why it ended; the state is where it ended, or where the score was best, or still finite."""
+        self._last.take(self._state)
+        with np.errstate(all="ignore"), self._bar:
+            try:
+                reason = self._run()
+            except KeyboardInterrupt:
+                reason = "interrupted"
+                self._keep_partial()
+        if self._plan.early and self._best.taken is not None:
+            self._best.restore(self._state)
+        elif reason == "diverged" or not np.isfinite(self._state.chain.x).all():
+            self._last.restore(self._state)
+        return reason
+
+    def _run(self) -> str:
+        plan, history = self._plan, self._history
+        for number in range(1, plan.epochs + 1):
+            loss, rows = self._epoch()
+            if not (np.isfinite(loss) and np.isfinite(self._state.chain.point).all()):
+                return "diverged"
+            self.epochs = number
+            self._learn(loss, rows)
+            score = None
+            if self._score is None:
+                history.learn_loss(loss, plan.tol)
+            else:
+                score = self._score()
+                if history.learn_score(score, plan.tol):
+                    self._best.take(self._state)
+            self._bar.epoch(number, loss, score)
+            if self._tell(Epoch(number, loss, score, time.perf_counter() - self._start, self._model)):
+                return "interrupted"
+            if history.since > plan.patience:
+                slower = self._slower()
+                if slower is None:
+                    return "early stopping" if plan.early else "converged"
+                self._engine, history.since = slower, 0
+        return "budget spent"
+
+    def _epoch(self) -> tuple[float, int]:
+        """One pass over the rows: J's mean over its batches, each before its step, and how many rows."""
+        plan, task = self._plan, self._engine.task
+        order = plan.order(self._history.epochs)
+        before, total, start, self._partial = self._penalty(), 0.0, 0, []
+        while start < len(order):
+            part = order[start : start + self._span * plan.batch_size]
+            clock = time.perf_counter()
+            losses = self._engine.train(self._state, self._rows, part, plan.batch_size)
+            seconds = time.perf_counter() - clock
+            sizes = np.full(len(losses), plan.batch_size)
+            sizes[-1] = len(part) - plan.batch_size * (len(losses) - 1)
+            total += float(losses @ sizes)
+            start += len(part)
+            self._partial.append((total, start))
+            self._bar.advance(len(part), seconds)
+            self._span = max(1, min(2 * self._span, int(_SPAN / max(seconds, 1e-9) * len(losses))))
+        steps = -(-len(order) // plan.batch_size)
+        # the penalty before each step, which moves so little in an epoch that a line between its ends will do
+        after = before + (self._penalty() - before) * (steps - 1) / (2 * steps) if task.alpha else before
+        return (total + steps * after) / len(order), len(order)
+
+    def _penalty(self) -> float:
+        """α/2 Σ β² over the weights: what a batch adds to its rows' sum."""
+        alpha = self._engine.task.alpha
+        if not alpha:
+            return 0.0
+        weights = self._state.chain.x[self._penalised].astype(np.float64)
+        return 0.5 * alpha * float(weights @ weights)
+
+    def _learn(self, loss: float, rows: int) -> None:
+        history, last = self._history, self._last.taken
+        assert last is not None
+        moved = float(np.abs(self._state.chain.x - last.chain.x).max(initial=0))
+        self._trace.add(loss, np.nan, moved)
+        self._last.take(self._state)
+        history.losses.append(loss)
+        history.rows += rows
+        history.epochs += 1
+
+    def _keep_partial(self) -> None:
+        """Of an epoch that was broken off, its loss, where it is the only one."""
+        if self._partial and not self.epochs:
+            total, rows = self._partial[-1]
+            self._history.losses.append(total / rows)
+            self._history.rows += rows
