@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from estimators.likelihood_data import COUNTS, LABELS, POSITIVE, X
+from estimators.likelihood_data import COUNTS, LABELS, POSITIVE, X, put
 
 import betahat as bh
 
 Logistic, GLM = bh.LogisticRegression, bh.GeneralizedLinearModel
 NAN, INF = np.nan, np.inf
-
-
-def put(values, value):
-    changed = np.array(values, float)
-    changed[(7, 1) if changed.ndim == 2 else 7] = value
-    return changed
 
 
 ONES = np.ones(60)
@@ -177,3 +171,160 @@ def test_labels_of_every_kind(labels, holder):
 def test_what_are_no_labels(labels, error, words):
     with pytest.raises(error, match=words):
         Logistic().fit(X, labels)
+
+
+# --- scales, weights and folds ------------------------------------------------------------------------------------
+
+ROBUST = ["HC0", "HC1", "cluster", "HAC"]
+ESTIMATORS = {
+    "linear": (bh.LinearRegression, POSITIVE), "logistic": (Logistic, LABELS), "poisson": (bh.PoissonRegressor, COUNTS),
+    "gamma": (bh.GammaRegressor, POSITIVE), "huber": (lambda **k: bh.HuberRegressor(alpha=0.0, **k), POSITIVE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-160, 1e-100, 1e-40, 1e40, 1e100, 1e160, 1e200])
+@pytest.mark.parametrize("cov_type", ROBUST)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_robust_errors_under_huge_and_tiny_weights(name, cov_type, unit):
+    """Squares of weights are summed: standard errors that know no unit, or none at all; never 0 or NaN."""
+    made, y = ESTIMATORS[name]
+    w, groups = np.random.default_rng(2).uniform(0.5, 2, 60), np.arange(60) % 9
+    plain, model = (
+        made(cov_type=cov_type).fit(X, y, sample_weight=w * k, groups=groups) for k in (1.0, unit)
+    )
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-9)
+    if 1e-120 < unit < 1e120:
+        np.testing.assert_allclose(model.inference_.std_err, plain.inference_.std_err, rtol=1e-7)
+        return
+    with pytest.raises(bh.InferenceError, match=r"weights are .* on average"):
+        _ = model.inference_.std_err
+
+
+@pytest.mark.parametrize("lags", [60, 61, 10**30])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_more_lags_than_rows(name, lags):
+    """With every lag the scores add up to zero, and standard errors would be rounding."""
+    made, y = ESTIMATORS[name]
+    with pytest.raises(ValueError, match=rf"maxlags \(={lags}\) must be below the number of rows \(60\)"):
+        made(cov_type="HAC", maxlags=lags).fit(X, y)
+
+
+@pytest.mark.parametrize("weights", [np.full(60, 1e-310), np.full(60, 5e-324)], ids=["1e-310", "5e-324"])
+@pytest.mark.parametrize("argument", ["sample_weight", "frequency_weight"])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_weights_without_digits(name, argument, weights):
+    made, y = ESTIMATORS[name]
+    with pytest.raises(bh.DataError, match=f"{argument} adds up to"):
+        made().fit(X, y, **{argument: weights})
+
+
+CHOSEN = {
+    "lasso": (bh.LassoCV, POSITIVE), "elastic net": (bh.ElasticNetCV, POSITIVE), "ridge": (bh.RidgeCV, POSITIVE),
+    "logistic": (bh.LogisticRegressionCV, LABELS),
+}  # fmt: skip
+FOLDS = {
+    "none": ([], "cv .* has no folds"),
+    "beyond the rows": ([(range(50), [60])], r"left out in fold 0 \[60\].*below 60"),
+    "nothing to fit to": ([([], range(60))], "fitted to in fold 0, at least one"),
+    "nothing left out": ([(range(60), [])], "left out in fold 0, at least one"),
+    "no numbers": ([(["a"], [0])], "fitted to in fold 0"),
+    "a number": (1, "n_splits=1|k-fold"),
+    "too many": (61, "n_splits=61|members"),
+    "text": ("a", "cv|Expected"),
+}
+
+
+@pytest.mark.parametrize("folds", FOLDS)
+@pytest.mark.parametrize("name", CHOSEN)
+def test_folds_that_are_none(name, folds):
+    made, y = CHOSEN[name]
+    cv, words = FOLDS[folds]
+    with pytest.raises(ValueError, match=words):
+        made(cv=cv).fit(X, y)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_folds_in_which_no_row_counts(name):
+    made, y = CHOSEN[name]
+    with pytest.raises(bh.DataError, match=r"fold 0 of cv is .* weight zero"):
+        made(cv=[(np.arange(30), np.arange(30, 60))]).fit(X, y, sample_weight=np.arange(60) < 30)
+
+
+@pytest.mark.parametrize(("made", "y", "name"), [
+    (bh.RidgeCV, POSITIVE, "alphas"), (bh.LassoCV, POSITIVE, "alphas"), (bh.ElasticNetCV, POSITIVE, "alphas"),
+    (bh.LogisticRegressionCV, LABELS, "Cs"), (bh.LogisticRegressionCV, LABELS, "l1_ratios"),
+])  # fmt: skip
+@pytest.mark.parametrize("values", [[], [NAN], [-1.0], ["a"], [1.0, INF]], ids=str)
+def test_grids_that_are_none(made, y, name, values):
+    with pytest.raises((ValueError, TypeError), match=name):
+        made(**{name: values}).fit(X, y)
+
+
+# --- batches ------------------------------------------------------------------------------------------------------
+
+BATCHES = {
+    "text in a table": (pd.DataFrame(X).astype({0: str}).set_axis(list("abc"), axis=1), "column 'a' of X"),
+    "categories": (pd.DataFrame(X, columns=list("abc")).assign(c=pd.Categorical(["x", "y"] * 30)), "column 'c' of X"),
+    "dates": (pd.DataFrame(X, columns=list("abc")).assign(b=pd.Timestamp("2026-01-01")), "column 'b' of X"),
+    "a name twice": (pd.DataFrame(X, columns=list("aab")), "more than one column named 'a'"),
+    "NaN": (put(X, NAN), "X contains NaN"),
+    "huge": (X * 1e300, "beyond 1e90"),
+    "a word": ([*X.tolist()[:-1], ["q", 1.0, 2.0]], "X and y must hold numbers"),
+}  # fmt: skip
+BEGINNERS = {
+    "logistic": (Logistic, LABELS), "poisson": (bh.PoissonRegressor, COUNTS), "gamma": (bh.GammaRegressor, POSITIVE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("name", BEGINNERS)
+def test_batches_that_are_none(name, batch):
+    made, y = BEGINNERS[name]
+    rows, words = BATCHES[batch]
+    given_ = {"classes": [0, 1]} if made is Logistic else {}
+    with pytest.raises((ValueError, TypeError), match=words):
+        made().partial_fit(rows, y, **given_)
+
+
+@pytest.mark.parametrize("holder", [
+    lambda y: pd.Series([pd.NA, *y[1:]]), lambda y: [pd.NA, *y[1:]], lambda y: np.array([pd.NA, *y[1:]], object),
+], ids=["series", "list", "objects"])  # fmt: skip
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_na_among_targets(name, holder):
+    made, y = ESTIMATORS[name]
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        made().fit(X, holder(y))
+
+
+# --- means that a link does not give ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["identity", "sqrt"])
+def test_rows_without_a_mean(link):
+    """Of counts a negative mean is none; intervals end where the link does."""
+    model = GLM("poisson", link).fit(X, COUNTS)
+    far = -20 * np.sign(model.coef_)[None, :]
+    with pytest.raises(bh.DataError, match=rf"row 0 of the 1 .* has no mean.*the {link} link"):
+        model.predict(far)
+    near = far * 0.07
+    assert (model.predict(near) > 0).all()
+    low, high = model.prediction_interval(near, 0.999)[0]
+    assert 0 <= low < model.predict(near)[0] < high
+
+
+@pytest.mark.parametrize(
+    ("family", "y"), [("gamma", POSITIVE[:4]), ("gaussian", np.zeros(60))], ids=["n = p", "φ = 0"]
+)
+def test_fits_without_a_dispersion(family, y):
+    """What divides by φ is not defined, and said to be so; the means are right."""
+    model = GLM(family, "log" if family == "gamma" else None).fit(X[: len(y)], y)
+    np.testing.assert_allclose(model.predict(X[: len(y)]), y, rtol=1e-10)
+    assert "there is no log-likelihood" in model.explain()
+    assert np.isnan(model.inference_.p_value).all()
+    assert "nan" in str(model.summary())
+
+
+@pytest.mark.parametrize("power", [np.array([1.5, 1.6]), [1.5], {}, "1.5", None, True, 1j])
+def test_powers_that_are_no_number(power):
+    with pytest.raises(TypeError, match="power"):
+        bh.TweedieRegressor(power=power).fit(X, COUNTS)

@@ -40,7 +40,10 @@ def _without_na(values: Any) -> Any:
         return values
     plain = np.array(values, object)
     plain.ravel()[[type(value).__name__ == "NAType" for value in flat]] = np.nan
-    return plain
+    try:
+        return plain.astype(np.float64)
+    except (TypeError, ValueError):  # labels, say
+        return plain
 
 
 def as_doubles(values: np.ndarray) -> np.ndarray:

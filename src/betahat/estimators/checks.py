@@ -56,7 +56,7 @@ def folds_of(
     for k, fold in enumerate(folds):
         if weight is not None and not all(weight[rows].any() for rows in fold):
             raise DataError(
-                f"every row that fold {k} of cv (={cv!r}) is fitted to, or leaves out, has weight zero; leave them "
+                f"every row that fold {k} of cv is fitted to, or leaves out, has weight zero; leave such rows "
                 "out, or shuffle the rows"
             )
     return folds

@@ -127,7 +127,8 @@ def _statistics(
                 m = first + len(coef)
                 meat, options = sum_meat(
                     source, _Scores(source, found, coef, intercept, centre, shared), kind, maxlags,
-                    start.counts.observations, np.zeros((1, m)), np.zeros(1), np.zeros(m), inverse, False,
+                    start.counts.observations, start.counts.weight, np.zeros((1, m)), np.zeros(1), np.zeros(m),
+                    inverse, False,
                 )  # fmt: skip
         except InferenceError as error:
             inverse, centre, weight, refusal = None, None, start.counts.weight, str(error)

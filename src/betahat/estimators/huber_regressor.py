@@ -159,7 +159,7 @@ class HuberRegressor(BaseLinear):
         ridge = f" + ({self.alpha:g}/2Σw) ‖β‖²" if self.alpha else ""
         return (
             f"J(β, σ) = (1/2Σw) Σ wᵢ (σ + H((yᵢ − {level}xᵢᵀβ)/σ) σ){ridge},   H(z) = z² for |z| ≤ {self.epsilon:g}, "
-            f"{2 * self.epsilon:g} |z| − {np.square(self.epsilon):g} beyond"
+            f"{2 * self.epsilon:g} |z| − {float(self.epsilon) * self.epsilon:g} beyond"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from betahat.data.frame import refuse_inexact
 from betahat.data.missing import as_doubles, unmasked
 from betahat.data.passes import combined_weight, counting
 from betahat.data.source import ArraySource, Block, Source
-from betahat.errors import DataError
+from betahat.errors import DataError, MissingValueError
 
 _MODERATE = 1e90  # numbers below it have squares
 
@@ -24,6 +26,23 @@ def is_frame(X: Any) -> bool:
     if nw.dependencies.is_pandas_dataframe(X) or nw.dependencies.is_pyarrow_table(X):
         return True  # even with repeated names, which are refused by name later
     return isinstance(nw.from_native(X, pass_through=True), (nw.DataFrame, nw.LazyFrame))
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """What NumPy and scikit-learn say of rows that are no numbers, with the names of the arguments."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        said = str(error)
+        if said.startswith("Input X contains NaN"):
+            raise MissingValueError(
+                "Input X contains NaN. Every row needs all its numbers; fill or leave out those without (a model "
+                'fitted to a table with missing="mean" fills them itself)'
+            ) from None
+        if said.startswith(("could not convert", "setting an array element", "dtype='numeric'")):
+            raise type(error)(f"{what} must hold numbers: {said}") from error
+        raise
 
 
 def batch_of(X: Any) -> Any:

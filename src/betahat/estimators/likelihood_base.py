@@ -146,7 +146,10 @@ class BaseLikelihood(RowEstimator):
         has_intercept = bool(self.fit_intercept)
         if self.design_ is not None and self.design_.kind == "formula":
             has_intercept = self.design_.has_intercept
-        result = self._fit_result(source, has_intercept)
+        with np.errstate(
+            all="ignore"
+        ):  # near the ends of double precision: the certificate judges what comes out
+            result = self._fit_result(source, has_intercept)
         if result.separation is not None and self.separation == "error":
             raise SeparationError(result.separation)
         self._show(result)

@@ -193,7 +193,7 @@ def _statistics(
             if kind != "nonrobust" and df > 0:
                 meat, options = sum_meat(
                     source, ScoreSource(source, family, coef, intercept), kind, settings.maxlags,
-                    sums.counts.observations, np.zeros((1, len(coef))), np.zeros(1), at.mean,
+                    sums.counts.observations, sums.counts.weight, np.zeros((1, len(coef))), np.zeros(1), at.mean,
                     inverse if settings.information == "expected" else observed, bool(first),
                 )  # fmt: skip
         except InferenceError as error:

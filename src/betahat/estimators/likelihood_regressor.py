@@ -219,4 +219,6 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
         mean = np.average(y, weights=w)
         null = family.deviance(y, family.predictor(np.full(len(y), mean)))
         whole = float(w @ null)
-        return 1.0 - float(w @ family.deviance(y, eta)) / whole if whole > 0 else np.nan
+        with np.errstate(all="ignore"):  # of rows far beyond those of the fit
+            left = float(w @ family.deviance(y, eta))
+        return 1.0 - left / whole if whole > 0 else np.nan

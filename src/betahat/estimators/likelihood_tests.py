@@ -59,8 +59,10 @@ def _deviance_at(source: Source, family: Family, estimate: np.ndarray, has_inter
             assert block.y is not None
             weight, level = combined_weight(block), float(estimate[0]) if first else 0.0
             eta = predict(block.X, estimate[None, first:], np.array([level]))[:, 0]
-            each = family.deviance(block.y[:, 0], eta if block.offset is None else eta + block.offset)
-            total += float(each.sum() if weight is None else each[weight > 0] @ weight[weight > 0])
+            eta = eta if block.offset is None else eta + block.offset
+            counts = slice(None) if weight is None else weight > 0
+            each = np.where(np.isfinite(eta), family.deviance(block.y[:, 0], eta), np.nan)[counts]
+            total += float(each.sum() if weight is None else each @ weight[counts])
     return total
 
 

@@ -26,6 +26,8 @@ from betahat.solvers.refine import Correction
 from betahat.solvers.sparse.fit import SparseDetails
 from betahat.solvers.trace import Trace
 
+_LARGE_WEIGHT = 30  # power of ten of w from which such squares are looked at
+_SMALL_SUM = 1e-280  # below it they have lost digits
 _LARGEST_SCORE = 120  # power of ten of x·r, whose square is summed over the rows and divided again
 _FAR_OFF = 1e-6  # relative correction that an unfinished descent may leave
 _ONE_THREAD_ANYWAY = 2000  # numbers up to which BLAS uses no second thread
@@ -145,8 +147,8 @@ def _statistics(
             )
             inverse = centred_inverse(fit.inverse, fit.counts.weight, fit_intercept)
             meat, options = sum_meat(
-                source, source, kind, maxlags, fit.counts.observations, fit.coef, fit.level * fit_intercept,
-                fit.mean * fit_intercept, inverse, fit_intercept,
+                source, source, kind, maxlags, fit.counts.observations, fit.counts.weight, fit.coef,
+                fit.level * fit_intercept, fit.mean * fit_intercept, inverse, fit_intercept,
             )  # fmt: skip
         except (
             InferenceError
@@ -225,11 +227,14 @@ def _unfinished(fit: LinearFit) -> str:
 
 
 def sum_meat(
-    rows: Source, source: Source, kind: str, maxlags: int | None, n_obs: float, coef: np.ndarray, level: np.ndarray,
-    centre: np.ndarray, inverse: np.ndarray, has_intercept: bool,
+    rows: Source, source: Source, kind: str, maxlags: int | None, n_obs: float, weight: float, coef: np.ndarray,
+    level: np.ndarray, centre: np.ndarray, inverse: np.ndarray, has_intercept: bool,
 ) -> tuple[np.ndarray, dict[str, object]]:  # fmt: skip
     """The meat of a sandwich and its options, from `source`, whose groups those of `rows` are; `inverse` is that of
-    the design [1 | X − centre]."""
+    the design [1 | X − centre], `weight` Σw.
+
+    Raises InferenceError for weights whose squares, which are summed, leave double precision.
+    """
     ways = 1
     if kind == "cluster":
         groups = next(iter(rows.blocks())).groups
@@ -241,5 +246,13 @@ def sum_meat(
         ways = groups.shape[1]
     meat = meat_for(kind, {"maxlags": maxlags}, n_obs=n_obs, n_ways=ways)
     assert meat is not None
-    sum_scores(meat, source, coef, level, centre, inverse, has_intercept)
-    return meat.result(), meat.options
+    with np.errstate(over="ignore", invalid="ignore"):
+        sum_scores(meat, source, coef, level, centre, inverse, has_intercept)
+        made, typical = meat.result(), weight / n_obs
+    lost = abs(np.log10(typical)) > _LARGE_WEIGHT and (np.diagonal(made, axis1=1, axis2=2) < _SMALL_SUM).any()
+    if lost or not np.isfinite(made).all():
+        raise InferenceError(
+            f"weights are {typical:.3g} on average, and their squares, which a robust covariance sums, leave double "
+            "precision: the coefficients are right; multiply all weights by one number to have standard errors"
+        )
+    return made, meat.options

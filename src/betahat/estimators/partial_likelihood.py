@@ -9,9 +9,10 @@ from sklearn.utils.validation import validate_data
 
 from betahat.data.missing import unmasked
 from betahat.errors import DataError
-from betahat.estimators.inputs import array_source, batch_of, numbers
+from betahat.estimators.inputs import array_source, batch_of, naming, numbers
 from betahat.estimators.likelihood_fit import check_targets
 from betahat.estimators.online import Online, add_batch, online_result
+from betahat.estimators.partial import refuse_non_finite
 from betahat.losses.family import Family
 from betahat.penalties import L2, NoPenalty, Penalty
 
@@ -32,10 +33,11 @@ def goes_on(model: Any) -> bool:
 def go_on(model: Any, X: Any, y: Any, family: Family | None, given: dict[str, Any]) -> None:
     """Add a batch to a model; y (n,) are numbers or codes; family : None for classes that are more than two."""
     online: Online | None = getattr(model, "_online", None)
-    X, y = validate_data(
-        model, batch_of(X), unmasked(y), reset=online is None, accept_sparse=model._sparse,
-        y_numeric=True, dtype="numeric",
-    )  # fmt: skip
+    with naming("X and y"):
+        X, y = validate_data(
+            model, batch_of(X), unmasked(y), reset=online is None, accept_sparse=model._sparse,
+            y_numeric=True, dtype="numeric",
+        )  # fmt: skip
     source: Any = array_source(
         numbers(X, "X"), numbers(y, "y"), given.get("sample_weight"), given.get("frequency_weight"), None,
         names=tuple(map(str, model.feature_names_in_)) if hasattr(model, "feature_names_in_") else None,
@@ -47,6 +49,7 @@ def go_on(model: Any, X: Any, y: Any, family: Family | None, given: dict[str, An
             f"fit_intercept (={intercept}) was {not intercept} for the rows given before; fit begins anew"
         )
     model.design_, model._single_target, model.n_columns_ = None, True, len(source.names)
+    refuse_non_finite(next(source.blocks()))
     if family is not None:
         check_targets(source, family)
     elif source.has_offset:

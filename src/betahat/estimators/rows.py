@@ -14,6 +14,7 @@ from betahat.data.source import Block, Source
 from betahat.estimators.inputs import (
     array_source,
     is_frame,
+    naming,
     numbers,
     refuse_beside_source,
     refuse_sparse_target,
@@ -75,10 +76,11 @@ class RowEstimator(BaseEstimator):
             self.n_features_in_ = X.shape[1]
             vars(self).pop("feature_names_in_", None)
             return array_source(X, y, sample_weight, frequency_weight, groups, **offsets)
-        X, y = validate_data(
-            self, unmasked(X), unmasked(y), accept_sparse=self._sparse, ensure_all_finite=False,
-            multi_output=self._takes_targets(), y_numeric=True, dtype="numeric",
-        )  # fmt: skip
+        with naming("X and y"):
+            X, y = validate_data(
+                self, unmasked(X), unmasked(y), accept_sparse=self._sparse, ensure_all_finite=False,
+                multi_output=self._takes_targets(), y_numeric=True, dtype="numeric",
+            )  # fmt: skip
         self._single_target = y.ndim == 1
         return array_source(
             numbers(X, "X"), numbers(y, "y"), sample_weight, frequency_weight, groups, **offsets
@@ -117,16 +119,15 @@ class RowEstimator(BaseEstimator):
         check_is_fitted(self, "_result")
         if self.design_ is not None and is_frame(X):
             if self.design_.kind == "columns":
-                validate_data(
-                    self, in_order(X, self.design_.input_names), skip_check_array=True, reset=False
-                )
+                validate_data(self, in_order(X, self.design_.input_names), skip_check_array=True, reset=False)
             return self.design_.matrix(X)
         if self.design_ is not None and len(self.design_.names) != len(self.design_.input_names):
             raise TypeError(
                 f"this {type(self).__name__} was fitted on a table with columns {list(self.design_.input_names)}; "
                 f"predict needs a table with these columns, not {type(X).__name__}"
             )
-        X = validate_data(self, unmasked(X), reset=False, accept_sparse=self._sparse, dtype="numeric")
+        with naming("X"):
+            X = validate_data(self, unmasked(X), reset=False, accept_sparse=self._sparse, dtype="numeric")
         return numbers(X, "X")
 
     @abstractmethod

@@ -177,7 +177,7 @@ def _statistics(
             if start.counts.observations > rank:
                 meat, options = sum_meat(
                     source, ScoreSource(source, found.objective.loss, coef, intercept), kind, maxlags,
-                    start.counts.observations, np.zeros((1, len(coef))), np.zeros(1), centre,
+                    start.counts.observations, start.counts.weight, np.zeros((1, len(coef))), np.zeros(1), centre,
                     centred_inverse(inverse, weight, bool(first)), bool(first),
                 )  # fmt: skip
         except InferenceError as error:

@@ -17,6 +17,7 @@ import numpy as np
 from betahat.errors import FormulaError, InferenceError
 
 _DEPENDENT = 1e-10
+_LARGEST = 1e100  # has a square, and so has its product with what a test multiplies it by
 _CONSTANT = -1
 _Form = dict[int, Fraction]
 """Coefficients by position and the constant under _CONSTANT, zeros left out."""
@@ -30,6 +31,11 @@ class Hypothesis:
     labels: tuple[str, ...]
     matrix: np.ndarray
     value: np.ndarray
+
+    def __post_init__(self) -> None:
+        largest = max(float(np.abs(part).max(initial=0.0)) for part in (self.matrix, self.value))
+        if largest > _LARGEST:
+            raise ValueError(f"the hypothesis holds {largest:g}; numbers up to {_LARGEST:g} can be tested")
 
 
 def read_hypothesis(hypothesis: Any, names: tuple[str, ...]) -> Hypothesis:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from betahat.losses.bernoulli import Bernoulli
@@ -132,8 +133,13 @@ def tweedie(power: float) -> ExponentialFamily:
     >>> tweedie(2), tweedie(1.7)
     (Gamma(), Tweedie(power=1.7))
     """
-    known = {0: Gaussian, 1: Poisson, 2: Gamma, 3: InverseGaussian}
-    if not isinstance(power, bool) and power in known:
+    known: dict[float, Callable[[], ExponentialFamily]] = {
+        0: Gaussian,
+        1: Poisson,
+        2: Gamma,
+        3: InverseGaussian,
+    }
+    if isinstance(power, Real) and not isinstance(power, bool) and power in known:
         return known[power]()
     check_power(power)
     return Tweedie(float(power))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import Protocol
 
@@ -129,8 +130,10 @@ def _objective(result: LikelihoodResultLike, penalty: str) -> str:
 def _reached(result: LikelihoodResultLike) -> str:
     if result.certificate.status == "not assessed":
         return ""
-    found = f"J is {number(result.certificate.loss)} and the log-likelihood {number(result.statistics.log_likelihood)}"
-    return f" At the coefficients found {found}."
+    reached, found = result.statistics.log_likelihood, f"J is {number(result.certificate.loss)}"
+    if math.isnan(reached):
+        return f" At the coefficients found {found}; without a φ above 0 there is no log-likelihood."
+    return f" At the coefficients found {found} and the log-likelihood {number(reached)}."
 
 
 def _derivative(result: LikelihoodResultLike, penalty: str) -> str:

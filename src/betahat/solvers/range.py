@@ -28,8 +28,8 @@ def rescaled(
     if _are_moderate(ranges) or ((x_scale == 1).all() and (y_scale == 1).all()):
         raise DataError(
             "sums over the rows leave the range of double precision although X and y do not; the weights "
-            "(sample_weight, frequency_weight) are too large or too small. Multiply them by one number that brings "
-            "them near 1"
+            "(sample_weight, frequency_weight) are too large or too small: multiply them by one number that brings "
+            "them near 1. Or the offset is too large"
         )
     if objective.penalty.curvature:
         raise DataError(

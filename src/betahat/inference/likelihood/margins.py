@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.errors import InferenceError
+from betahat.errors import DataError, InferenceError
 from betahat.inference.base import penalised_reason, some_names
 from betahat.inference.distributions import check_level, t_quantile, two_sided_p
 from betahat.inference.layout import Page, Table, statistic_heads
@@ -121,9 +121,15 @@ def marginal_effects(
     if at == "mean":
         rows = [_mean_row(rows, len(names))]
     sums = _Sums(inference, mean, chosen)
-    for X, weight, offset in rows:
-        sums.add(np.asarray(X, np.float64), weight, offset)
-    effect, gradient = sums.result()
+    with np.errstate(all="ignore"):
+        for X, weight, offset in rows:
+            sums.add(np.asarray(X, np.float64), weight, offset)
+        effect, gradient = sums.result()
+    if not (np.isfinite(effect).all() and np.isfinite(gradient).all()):
+        raise DataError(
+            "X, offset or exposure hold numbers so large that means at these rows, or their slopes, leave double "
+            "precision"
+        )
     notes: tuple[str, ...] = ()
     if s.penalised:
         notes = (penalised_reason("Standard errors"),)

@@ -118,9 +118,14 @@ class _Problem:
         inner, slope = H[np.ix_(slopes, slopes)], g[slopes]
         level, along = np.zeros(0), np.zeros((0, len(slopes)))
         if self.first:
-            both = -np.linalg.solve(
-                H[np.ix_(levels, levels)], np.column_stack([g[levels], H[np.ix_(levels, slopes)]])
-            )
+            known = np.column_stack([g[levels], H[np.ix_(levels, slopes)]])
+            try:
+                both = -np.linalg.solve(H[np.ix_(levels, levels)], known)
+            except np.linalg.LinAlgError as error:
+                raise DataError(
+                    "the probabilities of some class leave double precision in every row; weights of rows or classes "
+                    "are too unlike"
+                ) from error
             level, along = both[:, 0], both[:, 1:]
             cross = H[np.ix_(slopes, levels)]
             slope, inner = slope + cross @ level, inner + cross @ along

@@ -98,7 +98,7 @@ def work(
         # the gap is of first order in the subgradients, and what a step lowers J by is of second
         rough = 0.1 * tolerance
         if not rows.loss.quadratic:
-            rough = float(np.clip(1e-2 * excess / size, rough, 1e-3))
+            rough = float(np.clip(1e-2 * excess / size, rough, 1e-3)) if size > 0 else 1e-3
         if np.array_equal(following, work_on) and not excess < 0.5 * previous:
             if fine == 0.0:
                 at.stop_reason = "no progress"
