@@ -37,6 +37,10 @@ from betahat.estimators.huber_regressor import HuberRegressor as HuberRegressor
 from betahat.estimators.lasso import Lasso as Lasso
 from betahat.estimators.lasso_cv import LassoCV as LassoCV
 from betahat.estimators.linear_regression import LinearRegression as LinearRegression
+from betahat.estimators.mlp_classifier import MLPClassifier as MLPClassifier
+from betahat.estimators.mlp_regressor import MLPRegressor as MLPRegressor
+from betahat.estimators.network_classifier import NetworkClassifier as NetworkClassifier
+from betahat.estimators.network_regressor import NetworkRegressor as NetworkRegressor
 from betahat.estimators.nonlinear_regression import NonlinearRegression as NonlinearRegression
 from betahat.estimators.polynomial_regression import PolynomialRegression as PolynomialRegression
 from betahat.estimators.ridge import Ridge as Ridge

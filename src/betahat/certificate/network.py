@@ -91,7 +91,7 @@ def _lanczos(times: Callable[[np.ndarray], np.ndarray], begin: np.ndarray) -> tu
 
     def largest(product: Callable[[np.ndarray], np.ndarray]) -> tuple[float, np.ndarray]:
         operator = LinearOperator((m, m), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
-        values, vectors = eigsh(operator, k=1, which="LM", v0=begin, tol=_DIGITS, maxiter=50 * m)
+        values, vectors = eigsh(operator, k=1, which="LM", v0=begin, tol=_DIGITS, maxiter=50 * m)  # pyright: ignore[reportArgumentType]
         return float(values[0]), vectors[:, 0]
 
     first, one = largest(times)

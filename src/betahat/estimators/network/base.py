@@ -18,13 +18,14 @@ from betahat.estimators.network.history import History
 from betahat.estimators.network.parameters import check_flag, check_training, is_full_batch
 from betahat.estimators.network.rows import mean_one, new_rows, precision, read_rows, units_of
 from betahat.estimators.network.stack import embedding
-from betahat.layers import Dense, Dropout, Layer
+from betahat.layers import Dense, Dropout, Layer, Shape
 from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
 from betahat.solvers.checks import check_positive
 from betahat.solvers.trace import Trace
 
+_NO_TARGET = np.zeros((1, 1))
 _WORDS = "for networks the derivatives over all rows are summed on request: certify(X, y)"
 
 
@@ -96,7 +97,7 @@ class NetworkEstimator(BaseEstimator):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state: Any = dict(super().__getstate__())  # pyright: ignore[reportCallIssue, reportArgumentType]
         state.pop("_engine", None)  # made anew when needed
         return state
 
@@ -112,7 +113,11 @@ class NetworkEstimator(BaseEstimator):
         where any are."""
 
     @abstractmethod
-    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None) -> int:
+    def _width(self, shape: Shape, wanted: tuple[int, ...], why: str) -> int:
+        """How many outputs the network has for rows of that shape, of the numbers that the target can do with."""
+
+    @abstractmethod
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
         """Learn from the rows `which` what y is like; sets the loss and returns how many outputs it takes."""
 
     @abstractmethod
@@ -204,16 +209,17 @@ class NetworkEstimator(BaseEstimator):
     def _prepare(self, given: Given, again: bool, which: np.ndarray | None = None) -> None:
         """The network and where it begins, or what there is of an earlier fit."""
         shape = tuple(given.X.shape[1:])
+        levels = {} if self.design_ is None else self.design_.levels
+        first = embedding(levels, shape[0] if shape else 0)
+        entry = Network(first, shape).output_shape if first else shape
         if not again:
             self._seed = seed_of(self.random_state)
             self._kind = precision(given.X, "float64" if _is_double(self) else self.dtype)
             self._units = None
-            self.n_outputs_ = self._settle(given.y, given.which, given.weight)
-            coded = () if self.design_ is None else tuple(self.design_.levels)
+            self.n_outputs_ = self._settle(given.y, given.which, given.weight, entry)
             if self.standardize:
-                self._units = units_of(given.X, given.which, given.weight, coded)
-        levels = {} if self.design_ is None else self.design_.levels
-        layers = [*embedding(levels, shape[0] if shape else 0), *self._layers(self.n_outputs_)]
+                self._units = units_of(given.X, given.which, given.weight, tuple(levels))
+        layers = [*first, *self._layers(self.n_outputs_)]
         if again:
             if tuple(layers) != self._network.layers:
                 raise ValueError(
@@ -309,7 +315,7 @@ class NetworkEstimator(BaseEstimator):
         engine = self._engine_now()
         state = self._state
         f = engine.predict(
-            state.chain.point, state.buffers, Rows(rows, np.empty(0), None, *(self._units or (None, None)))
+            state.chain.point, state.buffers, Rows(rows, _NO_TARGET, None, *(self._units or (None, None)))
         )
         return f.reshape(len(f), -1).astype(np.float64, copy=False)
 

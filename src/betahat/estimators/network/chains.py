@@ -57,7 +57,7 @@ def chain_of(p: Any, steps: int, rows: int, rate: float | None = None) -> Chain:
                 f"{next(iter(given))} (={next(iter(given.values()))!r}) is for solvers by name; put it into the Chain"
             )
         return p.solver
-    eta = p.learning_rate if isinstance(p.learning_rate, Schedule) else (rate or p.learning_rate_init)
+    eta: Any = p.learning_rate if isinstance(p.learning_rate, Schedule) else (rate or p.learning_rate_init)
     if p.solver not in PLAIN:
         known = {"adam": ("beta_1", "beta_2"), "adamw": ("beta_1", "beta_2")}.get(p.solver, ())
         own = {name: getattr(p, name) for name in (*known, "epsilon")}

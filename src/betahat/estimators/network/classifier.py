@@ -17,6 +17,7 @@ from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight
 from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import takes_parts
+from betahat.layers import Shape
 from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.multinomial import Multinomial
 from betahat.losses.stable import sigmoid
@@ -91,15 +92,10 @@ class NetworkClassification(ClassifierMixin, NetworkEstimator):
                 f"y holds one class only ({self.classes_.tolist()[0]!r}); a classifier needs rows of 2 classes at least"
             )
 
-    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None) -> int:
-        return self._settle_outputs(self._wanted_outputs())
-
-    def _wanted_outputs(self) -> int:
-        """One score for two classes, as scikit-learn has it, else one for each."""
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
         K = len(self.classes_)
-        return 1 if K == 2 and not self._several else K
-
-    def _settle_outputs(self, outputs: int) -> int:
+        # for two classes one score is enough, as scikit-learn has it
+        outputs = self._width(shape, (K, 1) if K == 2 and not self._several else (K,), f"{K} classes")
         one = self._several or outputs == 1
         self._loss = Bernoulli() if one else Multinomial(outputs)
         self.out_activation_ = "logistic" if one else "softmax"
@@ -180,7 +176,7 @@ def _indicator(y: Any) -> np.ndarray | None:
     shape = getattr(y, "shape", ())
     if len(shape) != 2 or shape[1] < 2:
         return None
-    found = check_array(y, input_name="y", dtype=np.float64)
+    found = check_array(y, input_name="y", dtype="float64")
     if not np.isin(found, (0.0, 1.0)).all():
         raise DataError(
             f"y has {shape[1]} columns, so that each is a label that a row has (1) or not (0); it holds "

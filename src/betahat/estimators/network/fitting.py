@@ -156,7 +156,7 @@ def _score_of(model: NetworkEstimator, given: Given, aside: np.ndarray) -> Calla
     weight = None if given.weight is None else given.weight[aside]
     view = copy.copy(model)
     view._trusted = True
-    scorer = None
+    scorer: Any = None
     if model.scoring is not None:
         from sklearn.metrics import check_scoring
 

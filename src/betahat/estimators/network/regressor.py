@@ -15,7 +15,7 @@ from betahat.engines import TrainingState
 from betahat.errors import DataError
 from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import takes_parts
-from betahat.layers import Dense
+from betahat.layers import Dense, Shape
 from betahat.losses import FAMILIES, LOSSES, Cauchy, Huber, PseudoHuber, SquaredError, as_family, as_loss
 from betahat.losses.base import Loss
 from betahat.losses.family import Family
@@ -55,7 +55,7 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
     def _read_target(self, y: Any, reset: bool, classes: np.ndarray | None = None) -> np.ndarray:
         if hasattr(y, "tocsr"):
             raise TypeError(f"y is a sparse matrix ({type(y).__name__}); pass y.toarray()")
-        found = check_array(unmasked(y), ensure_2d=False, dtype=np.float64, input_name="y")
+        found = check_array(unmasked(y), ensure_2d=False, dtype="float64", input_name="y")
         if found.ndim == 2 and found.shape[1] == 1:
             found = column_or_1d(found, warn=True)
         if found.ndim not in (1, 2):
@@ -68,7 +68,7 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
             raise ValueError(f"y has {found.shape[1]} targets; training began with {self.n_outputs_}")
         return found
 
-    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None) -> int:
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
         loss, counted = loss_named(self.loss), y[which]
         w = None if weight is None else weight[which]
         self._shift, self._spread = np.zeros(y.shape[1]), 1.0
@@ -81,12 +81,13 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
             self._spread = np.sqrt(np.where(variance > 0, variance, 1.0))
             if not isinstance(loss, SquaredError):  # which needs one unit for all targets, to stay what it is
                 self._spread = float(np.sqrt(np.mean(variance))) or 1.0
-                loss = replace(loss, delta=loss.delta / self._spread)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+                loss = _in_units(loss, self._spread)
         self._loss, self._level = loss, self._null_level(loss, counted, w)
         few = counted[:: max(1, len(counted) // 100), 0]
         loss.check((few - self._shift[0]) / np.ravel(self._spread)[0], np.full(len(few), self._level[0]))
         self.out_activation_ = activation_of(loss)
-        return y.shape[1]
+        t = y.shape[1]
+        return self._width(shape, (t,), f"{t} target{'s' * (t > 1)}")
 
     def _null_level(self, loss: Loss, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Where the outputs begin: the link of the mean, for a family."""
@@ -126,6 +127,11 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
     def _answers(self, f: np.ndarray) -> np.ndarray:
         """Of outputs (n, t)."""
         return self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
+
+
+def _in_units(loss: Any, unit: float) -> Loss:
+    """The loss with δ in other units of y."""
+    return replace(loss, delta=loss.delta / unit)
 
 
 def loss_named(loss: Any) -> Loss:

@@ -36,18 +36,16 @@ def rates_of(dropout: Any, layers: int) -> tuple[float, ...]:
     >>> rates_of(0.5, 2), rates_of([0.1, 0.2], 2)
     ((0.5, 0.5), (0.1, 0.2))
     """
-    given = (
-        list(dropout)
-        if isinstance(dropout, Iterable) and not isinstance(dropout, str)
-        else [dropout] * layers
-    )
+    each = isinstance(dropout, Iterable) and not isinstance(dropout, str)
+    given: list[Any] = list(dropout) if each else [dropout] * layers
     if len(given) != layers:
         raise ValueError(
             f"dropout (={dropout!r}) must be one rate, or one for each of the {layers} hidden layers"
         )
-    if not layers:
-        Dropout(dropout)  # which refuses what is no rate
-    return tuple(Dropout(rate).rate for rate in given)
+    if not (layers or each):
+        given = [dropout]  # refused where it is no rate
+    rates = tuple(Dropout(rate).rate for rate in given)
+    return rates if layers else ()
 
 
 def stack(p: Any, outputs: int) -> list[Layer]:

@@ -1,0 +1,75 @@
+"""Any stack of layers that predicts numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from betahat.estimators.network.given_layers import check_layers, given_layers, outputs_of
+from betahat.estimators.network.parameters import keep
+from betahat.estimators.network.regressor import NetworkRegression
+from betahat.layers import Layer, Shape
+
+
+@final
+class NetworkRegressor(NetworkRegression):
+    """Any stack of layers, trained to predict numbers: the engine of `MLPRegressor`, with its parameters but those that
+    make layers.
+
+    layers : from `betahat.layers`, the last giving one number for each target, as `Dense` does. Rows of X may have
+    several axes: (n, 28, 28, 1) for images. `standardize` then goes by channels, the last axis.
+
+    >>> import numpy as np, betahat as bh
+    >>> from betahat.layers import Dense, Tanh
+    >>> x = np.linspace(-2, 2, 60)[:, None]
+    >>> model = bh.NetworkRegressor([Dense(10), Tanh(), Dense(1)], solver="lbfgs", random_state=0)
+    >>> bool(model.fit(x, np.sin(3 * x[:, 0])).score(x, np.sin(3 * x[:, 0])) > 0.99)
+    True
+    """
+
+    _images = True
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: Any = "squared_error",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        clip_norm: float | None = None,
+        average: Any = None,
+        standardize: bool = True,
+        dtype: Any = "auto",
+        scoring: Any = None,
+        callbacks: Any = None,
+    ) -> None:
+        keep(self, locals())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_layers(self)
+
+    def _layers(self, outputs: int) -> list[Layer]:
+        return given_layers(self)
+
+    def _width(self, shape: Shape, wanted: tuple[int, ...], why: str) -> int:
+        return outputs_of(self, shape, wanted, why)
