@@ -55,7 +55,7 @@ class SeparationWarning(UserWarning):
 
 
 class MissingRowsWarning(UserWarning):
-    """Rows were left out because values are missing; the message says how many."""
+    """Rows were left out because values are missing, or have no prediction; the message says how many."""
 
 
 def users_line() -> int:

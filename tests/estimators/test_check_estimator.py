@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::betahat.CollinearityWarning",
     "ignore::betahat.CertificateWarning",
     "ignore::betahat.SeparationWarning",
+    "ignore::betahat.MissingRowsWarning",
     "ignore::sklearn.exceptions.SkipTestWarning",
 )
 

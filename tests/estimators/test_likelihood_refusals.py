@@ -304,8 +304,14 @@ def test_rows_without_a_mean(link):
     """Of counts a negative mean is none; intervals end where the link does."""
     model = GLM("poisson", link).fit(X, COUNTS)
     far = -20 * np.sign(model.coef_)[None, :]
-    with pytest.raises(bh.DataError, match=rf"row 0 of the 1 .* has no mean.*the {link} link"):
-        model.predict(far)
+    with pytest.warns(
+        bh.MissingRowsWarning, match=rf"1 of 3 rows have no mean .* first row 1 .*the {link} link"
+    ):
+        found = model.predict(np.vstack([X[:1], far, X[1:2]]))
+    np.testing.assert_array_equal(np.isnan(found), [False, True, False])
+    huge = GLM("gaussian").fit(X * 1e-3, POSITIVE)  # η = ∞ − ∞
+    with pytest.raises(bh.DataError, match="row 0 has no η"):
+        huge.predict(np.array([[1.7e308, 1.7e308, 1.7e308]]) * np.sign(huge.coef_) * [1, 1, -1])
     near = far * 0.07
     assert (model.predict(near) > 0).all()
     low, high = model.prediction_interval(near, 0.999)[0]

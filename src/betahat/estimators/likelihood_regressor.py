@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from betahat.data.missing import unmasked
 from betahat.data.source import Block, Source
-from betahat.errors import DataError, InferenceError
+from betahat.errors import DataError, InferenceError, MissingRowsWarning, users_line
 from betahat.estimators.checks import check_choice
 from betahat.estimators.inputs import check_weight, numbers
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
@@ -163,20 +164,26 @@ class LikelihoodRegressor(RegressorMixin, QuestionedLikelihood):
     def predict(self, X: Any, offset: Any = None, exposure: Any = None) -> np.ndarray:
         """The mean μ = h(η) of new rows, (n,).
 
-        Raises DataError for a row whose η is no η of the link, such as one below 0 with "sqrt".
+        A row whose η is none of the link, such as one below 0 with "sqrt", is NaN, with a MissingRowsWarning.
         """
         return self._means(self.linear_predictor(X, offset, exposure))
 
     def _means(self, eta: np.ndarray) -> np.ndarray:
         family = self._family()
         low, high = family.domain
-        outside = np.isnan(eta) | (np.isfinite(low) & (eta <= low)) | (np.isfinite(high) & (eta >= high))
+        if np.isnan(eta).any():
+            raise DataError(
+                f"row {int(np.argmax(np.isnan(eta)))} has no η: X or offset hold numbers too large"
+            )
+        outside = (np.isfinite(low) & (eta <= low)) | (np.isfinite(high) & (eta >= high))
         if outside.any():
             row = int(np.argmax(outside))
-            why = f"the {family.link} link has means between {low:g} and {high:g}; log and logit have them everywhere"
-            raise DataError(
-                f"row {row} of the {len(eta)} to be predicted has no mean, its linear predictor being {eta[row]:g}: "
-                f"{'X or offset hold numbers too large' if np.isnan(eta[row]) else why}"
+            warnings.warn(
+                f"{outside.sum()} of {len(eta)} rows have no mean and are NaN, first row {row} with the linear "
+                f"predictor {eta[row]:g}: the {family.link} link has means between {low:g} and {high:g}; log and logit "
+                "have them everywhere",
+                MissingRowsWarning,
+                stacklevel=users_line(),
             )
         return family.mean(eta)
 
