@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from betahat.estimators.network.classifier import NetworkClassification
-from betahat.estimators.network.given_layers import check_layers, given_layers, outputs_of
+from betahat.estimators.network.given_layers import check_layers, ends_with_one, given_layers, outputs_of
 from betahat.estimators.network.parameters import keep
 from betahat.layers import Layer, Shape
 
@@ -65,6 +65,12 @@ class NetworkClassifier(NetworkClassification):
         callbacks: Any = None,
     ) -> None:
         keep(self, locals())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = not ends_with_one(self)
+        tags.classifier_tags.multi_label &= not ends_with_one(self)
+        return tags
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

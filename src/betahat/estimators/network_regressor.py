@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
-from betahat.estimators.network.given_layers import check_layers, given_layers, outputs_of
+from betahat.estimators.network.given_layers import check_layers, ends_with_one, given_layers, outputs_of
 from betahat.estimators.network.parameters import keep
 from betahat.estimators.network.regressor import NetworkRegression
 from betahat.layers import Layer, Shape
@@ -63,6 +63,11 @@ class NetworkRegressor(NetworkRegression):
         callbacks: Any = None,
     ) -> None:
         keep(self, locals())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = not ends_with_one(self)
+        return tags
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -126,19 +126,18 @@ def split(model: NetworkEstimator, given: Given) -> tuple[np.ndarray, np.ndarray
         return which, which[:0]
     from sklearn.model_selection import train_test_split
 
-    strata = model._strata(given.y)
+    strata = _proportionate(model, given)
     try:
         rest, aside = train_test_split(
             which,
             random_state=np.random.RandomState(model._seed % 2**32),
             test_size=float(model.validation_fraction),
-            stratify=None if strata is None else strata[which],
+            stratify=strata,
         )
     except ValueError as error:
         raise ValueError(
             f"early_stopping=True sets a share of rows aside, validation_fraction (={model.validation_fraction!r}) of "
-            f"{len(which)}, and that is not possible here: {error}. Change validation_fraction, or give more rows of "
-            "each class"
+            f"{len(which)}, and that is not possible here: {error}. Change validation_fraction, or give more rows"
         ) from None
     if len(aside) < 2:
         raise ValueError(
@@ -146,6 +145,17 @@ def split(model: NetworkEstimator, given: Given) -> tuple[np.ndarray, np.ndarray
             "rows is one row. Increase 'validation_fraction' or the size of your dataset."
         )
     return np.sort(rest), np.sort(aside)
+
+
+def _proportionate(model: NetworkEstimator, given: Given) -> np.ndarray | None:
+    """Classes that both parts can have in the same proportions; None where there are too few rows for that."""
+    strata = model._strata(given.y)
+    if strata is None:
+        return None
+    counts = np.unique(strata[given.which], return_counts=True)[1]
+    aside = int(np.ceil(model.validation_fraction * len(given.which)))
+    enough = counts.min() >= 2 and min(aside, len(given.which) - aside) >= len(counts)
+    return strata[given.which] if enough else None
 
 
 def _score_of(model: NetworkEstimator, given: Given, aside: np.ndarray) -> Callable[[], float] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from betahat.certificate.network import RELATIVE, ExtremeCurvature, certify_network
-from betahat.engines import Rows
+from betahat.engines import Rows, engine_for
 from betahat.estimators.network.fitting import batch_rows, warn_diverged
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
@@ -99,7 +99,7 @@ def fit_full_batch(model: NetworkEstimator, given: Given) -> None:
         history.losses.append(state.value)
         history.best_loss = min(history.best_loss, state.value)
     history.rows += len(given.which) * (len(model.trace_) - before)
-    model._engine = None
+    model._engine = engine_for(model._task(1, 1))
     model._show(reason, max(epochs, 1))
     if reason == "diverged":
         warn_diverged(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from betahat.layers import Layer, Sigmoid, Softmax
+from betahat.layers import Dense, Layer, Sigmoid, Softmax
 from betahat.layers.checks import layers as checked
 from betahat.models.network import Network
 
@@ -28,6 +28,11 @@ def outputs_of(p: Any, shape: tuple[int, ...], wanted: tuple[int, ...], why: str
             f"probabilities without losing digits: leave {last!r} out"
         )
     found = network.output_shape
+    if found == (1,) and "class" in why and 1 not in wanted:
+        raise ValueError(
+            f"Only binary classification is supported. The type of the target is multiclass: layers gives one score, "
+            f"and y has {why}; let it end with Dense({wanted[0]})"
+        )
     if len(found) != 1 or found[0] not in wanted:
         shapes = " or ".join(f"({k},)" for k in wanted)
         raise ValueError(
@@ -35,6 +40,12 @@ def outputs_of(p: Any, shape: tuple[int, ...], wanted: tuple[int, ...], why: str
             f"end with Dense({wanted[0]})"
         )
     return found[0]
+
+
+def ends_with_one(p: Any) -> bool:
+    """Whether there is one output."""
+    last = list(p.layers)[-1:]
+    return bool(last) and isinstance(last[0], Dense) and last[0].units == 1
 
 
 def given_layers(p: Any) -> list[Layer]:

@@ -36,6 +36,12 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        try:
+            loss = loss_named(self.loss)
+            if isinstance(loss, Family):
+                loss.check_target(np.array([-1.0]))
+        except (ValueError, TypeError):  # of the family, or of a loss that fit will refuse
+            tags.target_tags.positive_only = True
         return tags
 
     def _check_parameters(self) -> None:
@@ -73,7 +79,7 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
         w = None if weight is None else weight[which]
         self._shift, self._spread = np.zeros(y.shape[1]), 1.0
         if isinstance(loss, Family):
-            loss.check_target(counted)
+            loss.check_target(counted.ravel())
         elif self.standardize and type(loss) in _OF_RESIDUALS:
             self._shift = np.average(counted, axis=0, weights=w)
             variance = np.average((counted - self._shift) ** 2, axis=0, weights=w)
