@@ -13,15 +13,21 @@ import scipy.sparse as sp
 
 from betahat.engines import ReferenceEngine, Rows, Task, TrainingState, engine_for
 from betahat.engines.cpu import CpuEngine
+from betahat.errors import DataError
 from betahat.layers import (
     ELU,
     GELU,
+    BatchNorm,
+    Columns,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Identity,
+    LayerNorm,
     LeakyReLU,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     SiLU,
@@ -224,3 +230,57 @@ def test_nan_is_not_hidden():
     rows.X[5, 2] = np.nan
     task = Task(Network([Dense(9), ReLU(), Dense(3)], P), Multinomial(3), SGD(0.1).chain)
     assert np.isnan(CpuEngine(task).train(TrainingState.begin(task), rows, np.arange(N), N)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("batch", [1, 7, 40, 100, 200])
+@pytest.mark.parametrize("norm", [BatchNorm(), BatchNorm(0.3, 1e-2), LayerNorm(), LayerNorm(0.1)], ids=repr)
+def test_normalisation(norm, batch, dtype):
+    if isinstance(norm, BatchNorm) and batch < 40:
+        batch = 33  # with few rows z is ±1 and its slope rounding
+    layers = [norm, Dense(20), norm, Tanh(), Dense(12), Tanh(), norm, Dense(3)]
+    task = Task(Network(layers, P), Multinomial(3), SGD(0.05).chain, 1e-2, dtype)
+    assert_same_steps(task, data(1, task.loss), batch, factor=20.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layers", [
+    [Residual(Dense(P), Tanh()), Dense(2)],
+    [Dense(20), Tanh(), Residual(Dense(30), Tanh(), Dropout(0.3), Dense(20)), Tanh(), Residual(Tanh()), Dense(2)],
+    [Dense(8), Residual(BatchNorm(), Tanh(), Residual(Dense(8), Tanh()), LayerNorm(), Dense(8)), Dense(2)],
+    [Residual(Tanh()), Dense(2)],
+], ids=["first", "deep", "nested", "untrained"])  # fmt: skip
+def test_residual(layers, dtype):
+    task = Task(Network(layers, P), SquaredError(), SGD(0.02).chain, 1e-2, dtype, seed=3)
+    assert isinstance(engine_for(task), CpuEngine)
+    assert_same_steps(task, data(2, task.loss), 40, factor=20.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["dense", "csr"])
+def test_columns(form, dtype):
+    rng = np.random.default_rng(2)
+    X = np.column_stack([rng.standard_normal((N, 2)), rng.integers(0, 5, N), rng.integers(0, 300, N)])
+    layer = Columns((1, 0), ((3, Embedding(300, 7)), (2, Embedding(5, 3))))
+    task = Task(
+        Network([layer, Dense(9), Tanh(), Dense(2)], 4), SquaredError(), Momentum(0.05).chain, 1e-2, dtype
+    )
+    rows = Rows(X if form == "dense" else sp.csr_array(X), rng.standard_normal((N, 2)))
+    assert isinstance(engine_for(task), CpuEngine)
+    assert_same_steps(task, rows)
+
+
+@pytest.mark.parametrize("code", [-1.0, 5.0, 1.5, np.nan])
+def test_codes_that_are_none_are_refused(code):
+    X = np.zeros((10, 2))
+    X[7, 1] = code
+    task = Task(
+        Network([Columns((0,), ((1, Embedding(5, 3)),)), Dense(1)], 2), SquaredError(), SGD(0.1).chain
+    )
+    engine, state = CpuEngine(task), TrainingState.begin(task)
+    for run in (
+        lambda: engine.train(state, Rows(X, np.zeros((10, 1))), np.arange(10), 5),
+        lambda: engine.predict(state.chain.x, state.buffers, Rows(X, np.zeros((10, 1)))),
+    ):
+        with pytest.raises(DataError, match=r"0\.column\.1.* in row 7; Embedding"):
+            run()

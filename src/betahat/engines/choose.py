@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from betahat.engines.base import Engine, Task
 from betahat.engines.cpu.engine import CpuEngine
-from betahat.engines.cpu.program import is_known
+from betahat.engines.cpu.known import is_known
 from betahat.engines.reference import ReferenceEngine
 
 

@@ -8,10 +8,12 @@ from typing import Any, final
 import numpy as np
 
 from betahat.engines.base import Engine, Rows, Task, TrainingState
+from betahat.engines.cpu.codes import check_codes
 from betahat.engines.cpu.layout import Layout
 from betahat.engines.cpu.program import Program, aligned
+from betahat.engines.cpu.step import Step, copied, prediction, training
+from betahat.kernels.network import environment as of
 from betahat.kernels.team import number_of_threads
-from betahat.losses.vector import VectorLoss
 
 _ALONE = 1 << 18  # operations of a batch below which threads would mostly wait
 _PREDICTED = 256  # rows of a thread that are predicted at once
@@ -19,97 +21,101 @@ _PREDICTED = 256  # rows of a thread that are predicted at once
 
 @final
 class CpuEngine(Engine):
-    """Runs what `betahat.engines.cpu.program.is_known` knows."""
+    """Runs what `betahat.engines.cpu.known.is_known` knows."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self.layout = Layout(task.network, task.dtype)
-        self._beta = aligned((self.layout.size,), task.dtype)
-        self._memory = np.zeros((0, 0))
-        self._average = aligned((self.layout.size,), task.dtype)
-        self._program: Program | None = None
+        self._beta, self._average = (aligned((self.layout.size,), task.dtype) for _ in range(2))
+        self._buffers = aligned((task.network.buffer_size,), task.dtype)
+        self._memory = aligned((0, self.layout.size), task.dtype)
+        self._step: Step | None = None
 
     def train(self, state: TrainingState, rows: Rows, order: np.ndarray, batch_size: int) -> np.ndarray:
         order = np.ascontiguousarray(order, np.int64)
         if not len(order):
             return np.zeros(0)
+        check_codes(self.task.network, rows)
         batch, chain = min(batch_size, len(order)), state.chain
-        if self._program is None or self._program.batch != batch:
-            self._program = Program(self.task, self.layout, self._beta, batch, True)
-        program, layout = self._program, self.layout
-        if len(self._memory) != len(chain.memory):
-            self._memory = aligned((len(chain.memory), layout.size), self.task.dtype)
-        layout.take(chain.x, self._beta)
-        for ours, theirs in zip(self._memory, chain.memory, strict=True):
-            layout.take(theirs, ours)
-        if chain.average is not None:
-            layout.take(chain.average, self._average)
-        program.turn()
+        if self._step is None or self._step.program.batch != batch:
+            self._step = training(self.task, self.layout, self._beta, self._buffers, batch)
+        step = self._step
+        self._take(state)
+        step.program.turn()
         steps = -(-len(order) // batch)
-        table = program.links.table.copy()
-        kept = self._memory.ctypes.data if len(self._memory) else 0
-        table[:, 1] = [
-            self._average.ctypes.data if row < 0 else kept + row * layout.size * self._beta.itemsize
-            for row in table[:, 1]
-        ]
-        losses = np.zeros(steps)
-        source, held = _source(rows, order, isinstance(self.task.loss, VectorLoss))
-        self._run(
-            program, source, len(order), chain.step, table, program.links.numbers(chain.step, steps),
-            program.stretches, program.norms, losses,
-        )  # fmt: skip
+        table = step.links.table.copy()
+        kept, width = self._memory.ctypes.data, self.layout.size * self._beta.itemsize
+        table[:, 1] = [self._average.ctypes.data if row < 0 else kept + row * width for row in table[:, 1]]
+        losses, shards = np.zeros(steps), np.zeros((2, step.program.shards))
+        numbers = step.links.numbers(chain.step, steps)
+        env, held = _environment(rows, order)
+        env[of.TOTAL], env[of.FIRST_STEP] = len(order), chain.step
+        env[of.LOSSES], env[of.SHARD_LOSSES] = losses.ctypes.data, shards.ctypes.data
+        env[of.STRETCHES], env[of.LINKS], env[of.LINK_COUNT] = (
+            step.stretches.ctypes.data,
+            table.ctypes.data,
+            len(table),
+        )
+        env[of.NUMBERS], env[of.NORMS], env[of.NORM_COUNT] = (
+            numbers.ctypes.data,
+            step.norms.ctypes.data,
+            len(step.norms),
+        )
+        self._run(step.program, env, step.program.shard * step.output.width)
         del held
-        layout.give(self._beta, chain.x)
-        for ours, theirs in zip(self._memory, chain.memory, strict=True):
-            layout.give(ours, theirs)
-        if chain.average is not None:
-            layout.give(self._average, chain.average)
+        self._give(state)
         chain.step += steps
         return losses
 
+    def _take(self, state: TrainingState) -> None:
+        chain = state.chain
+        if len(self._memory) != len(chain.memory):
+            self._memory = aligned((len(chain.memory), self.layout.size), self.task.dtype)
+        self._buffers[:] = state.buffers
+        self.layout.take(chain.x, self._beta)
+        for ours, theirs in zip(self._memory, chain.memory, strict=True):
+            self.layout.take(theirs, ours)
+        if chain.average is not None:
+            self.layout.take(chain.average, self._average)
+
+    def _give(self, state: TrainingState) -> None:
+        chain = state.chain
+        state.buffers[:] = self._buffers
+        self.layout.give(self._beta, chain.x)
+        for ours, theirs in zip(self._memory, chain.memory, strict=True):
+            self.layout.give(ours, theirs)
+        if chain.average is not None:
+            self.layout.give(self._average, chain.average)
+
     def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
         n, task = rows.X.shape[0], self.task
+        check_codes(task.network, rows)
         ours = aligned((self.layout.size,), task.dtype)
         self.layout.take(beta, ours)
-        program = Program(task, self.layout, ours, max(1, min(n, _PREDICTED * number_of_threads())), False)
-        found = np.empty((n, program.output.width), task.dtype)
-        program.copied_to(found.ctypes.data)
-        source, held = _source(rows, None, False)
-        none = np.zeros((0, 2), np.int64)
-        self._run(
-            program,
-            source,
-            n,
-            0,
-            none,
-            np.zeros((1, 0, 8)),
-            np.zeros((0, 6), np.int64),
-            np.zeros(0),
-            np.zeros(0),
-        )
+        learnt = np.array(buffers, task.dtype)
+        batch = max(1, min(n, _PREDICTED * number_of_threads()))
+        program, output = prediction(task, self.layout, ours, learnt, batch)
+        found = np.empty((n, output.width), task.dtype)
+        copied(program, output, found)
+        env, held = _environment(rows, None)
+        env[of.TOTAL] = n
+        self._run(program, env, 0)
         del held
         return found.reshape(n, *task.network.output_shape)
 
-    def _run(self, program: Program, source: np.ndarray, n: int, step: int, *tables: np.ndarray) -> None:
-        from betahat.kernels.network import barrier, driver, operations
+    def _run(self, program: Program, env: np.ndarray, outputs: int) -> None:
+        """outputs : of a shard, for the loss."""
+        from betahat.kernels.network import barrier, driver, loss
 
         ops, reals = program.tables
-        links, numbers, stretches, norms, losses = tables
-        flops = 3 * self.task.network.flops * program.batch
-        members = number_of_threads() if flops >= _ALONE else 1
-        geometry = np.array(
-            [program.batch, program.shard, program.shards, n, step, np.int64(np.uint64(self.task.seed))],
-            np.int64,
-        )
-        width = (program.shard * program.output.width + operations.STEP) * 5 + 8 * operations.STEP
-        work, totals = np.zeros((members, width)), np.zeros((2, program.shards))
-        state = barrier.new_state()
+        env[of.BATCH], env[of.SHARD], env[of.SHARDS] = program.batch, program.shard, program.shards
+        env[of.SEED], env[of.ZEROS] = np.uint64(self.task.seed).astype(np.int64), program.zeros.ctypes.data
+        members = number_of_threads() if 3 * self.task.network.flops * program.batch >= _ALONE else 1
+        width = max((outputs + loss.STEP) * 5 + 8 * loss.STEP, program.scratch)
+        work, state = np.zeros((members, width)), barrier.new_state()
 
         def member(k: int) -> None:
-            driver.run(
-                k, members, state, ops, reals, source, geometry, links, numbers, stretches, norms, losses, totals,
-                program.zeros[0], work, program.zeros[0],
-            )  # fmt: skip
+            driver.run(k, members, state, ops, reals, env, work, program.zeros)
 
         team = [Thread(target=member, args=(k,), daemon=True) for k in range(1, members)]
         for thread in team:
@@ -119,11 +125,9 @@ class CpuEngine(Engine):
             thread.join()
 
 
-def _source(rows: Rows, order: np.ndarray | None, coded: bool) -> tuple[np.ndarray, list[Any]]:
+def _environment(rows: Rows, order: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
     """The addresses of what is read, and what must stay alive meanwhile."""
-    from betahat.kernels.network import operations as of
-
-    source, held = np.zeros(of.SOURCE, np.int64), [order, rows]
+    env, held = np.zeros(of.SIZE, np.int64), [order, rows]
 
     def keep(array: np.ndarray | None, dtype: Any = np.float64) -> int:
         if array is None:
@@ -133,9 +137,9 @@ def _source(rows: Rows, order: np.ndarray | None, coded: bool) -> tuple[np.ndarr
 
     if hasattr(rows.X, "tocsr"):
         X = rows.X.tocsr()
-        source[of.KIND] = of.SPARSE
-        source[of.X], source[of.INDPTR] = keep(X.data), keep(X.indptr, np.int64)
-        source[of.INDICES] = keep(X.indices, np.int64)
+        env[of.KIND] = of.SPARSE
+        env[of.X], env[of.INDPTR] = keep(X.data), keep(X.indptr, np.int64)
+        env[of.INDICES] = keep(X.indices, np.int64)
     else:
         X = np.asarray(rows.X)
         X = X.reshape(len(X), -1)
@@ -149,12 +153,12 @@ def _source(rows: Rows, order: np.ndarray | None, coded: bool) -> tuple[np.ndarr
         if X.dtype not in kinds or not X.flags.aligned:
             X = np.ascontiguousarray(X, np.float64)
         held.append(X)
-        source[of.X], source[of.ROW], source[of.COLUMN] = X.ctypes.data, X.strides[0], X.strides[1]
-        source[of.KIND] = kinds[X.dtype]
-    source[of.CENTRE], source[of.SCALE] = keep(rows.centre), keep(rows.scale)
-    source[of.ORDER] = 0 if order is None else order.ctypes.data
+        env[of.X], env[of.ROW], env[of.COLUMN] = X.ctypes.data, X.strides[0], X.strides[1]
+        env[of.KIND] = kinds[X.dtype]
+    env[of.CENTRE], env[of.SCALE] = keep(rows.centre), keep(rows.scale)
+    env[of.ORDER] = 0 if order is None else order.ctypes.data
     y = np.asarray(rows.y, np.float64)
     y = y.reshape(len(y), -1)
-    source[of.TARGETS], source[of.OUTPUTS] = keep(y), y.shape[1]
-    source[of.WEIGHTS] = keep(rows.weight)
-    return source, held
+    env[of.TARGETS], env[of.OUTPUTS] = keep(y), y.shape[1]
+    env[of.WEIGHTS] = keep(rows.weight)
+    return env, held

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array
+from betahat.kernels.memory import doubles, like_array
+from betahat.kernels.network.environment import LINK_COUNT, LINKS, NORM_COUNT, NORMS, NUMBERS, STRETCHES
 from betahat.kernels.network.links import SCALE, link
-from betahat.kernels.network.operations import FIRST
+from betahat.kernels.network.operations import FIRST, REGISTER, longs
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
 
-REGISTER = SHAPE.lanes * 8
 OFFSET, LENGTH, SOURCE, PARTS, APART, PENALISED, STRETCH = range(7)
 """Of a stretch: where it is (bytes) and how many registers long; its gradient's address, of how many shards' sums, how
 many bytes apart; whether the penalty is on it."""
@@ -62,22 +61,27 @@ def norm_factor(norms, most):
 
 
 @compiled
-def update(op, alpha, stretch, links, numbers, norms, unit, like):
-    """Links `first` to `last` − 1 of the chain for one stretch: first, last, whether the norm before it is known; the
-    addresses of u and β; bytes between what a link keeps; whether the norm of u is asked for at its end."""
-    first, last, follows, u, x, kept_stride, asked = op[FIRST : FIRST + 7]
+def update(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """Links of the chain for one stretch: which are the first and the last but one; whether the norm before them is
+    known; the addresses of u and β; bytes between what a link keeps; whether the norm of u is asked for at the end. The
+    real number is the penalty's α."""
+    begin, end, follows, u, x, kept_stride, asked = op[FIRST : FIRST + 7]
+    stretch = carray(longs(env[STRETCHES] + unit * STRETCH * 8), STRETCH)
+    links = carray(longs(env[LINKS]), (env[LINK_COUNT], 2))
+    numbers = env[NUMBERS] + step * env[LINK_COUNT] * 64
+    norms = carray(doubles(env[NORMS]), env[NORM_COUNT])
     offset, vectors = stretch[OFFSET], stretch[LENGTH]
     u, x = u + offset, x + offset
-    if first == 0:
-        rate = alpha if stretch[PENALISED] != 0 else 0.0
+    if begin == 0:
+        rate = real[0] / rows if stretch[PENALISED] != 0 else 0.0
         begin_update(
             u, x, stretch[SOURCE], stretch[PARTS], stretch[APART], vectors, like.dtype.type(rate), like
         )
     if follows != 0:
-        factor = np.full(8, norm_factor(norms, numbers[first - 1, 0]))
-        link(SCALE, u, x, 0, 0, vectors, factor.ctypes.data, like)
-    for k in range(first, last):
-        link(links[k, 0], u, x, links[k, 1] + offset, kept_stride, vectors, numbers[k].ctypes.data, like)
+        own[0] = norm_factor(norms, carray(doubles(numbers + (begin - 1) * 64), 1)[0])
+        link(SCALE, u, x, 0, 0, vectors, own.ctypes.data, like)
+    for k in range(begin, end):
+        link(links[k, 0], u, x, links[k, 1] + offset, kept_stride, vectors, numbers + k * 64, like)
     if asked != 0:
         values = carray(like_array(u, like), vectors * REGISTER // like.itemsize)
         total = 0.0

@@ -1,0 +1,111 @@
+"""A whole training step as a program: forwards, loss, backwards, and parameters moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from betahat.engines.base import Task
+from betahat.engines.cpu.chain import Links
+from betahat.engines.cpu.known import loss_code
+from betahat.engines.cpu.layout import Layout
+from betahat.engines.cpu.lower import lower_network, run_back
+from betahat.engines.cpu.program import Program, Value, aligned
+from betahat.kernels.network import operations as does
+from betahat.kernels.network.loss import loss
+from betahat.kernels.network.source import gather
+from betahat.kernels.network.tiles import BYTES
+from betahat.kernels.network.update import update
+from betahat.layers.base import size_of
+from betahat.losses.base import Loss
+
+_STRETCH = 1 << 11  # parameters moved at once
+_TURNED = 64  # rows of a matrix that are transposed at once
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """A program that trains, what its updates are told, and the output of its network."""
+
+    program: Program
+    links: Links
+    stretches: np.ndarray
+    norms: np.ndarray
+    output: Value
+
+
+def prediction(
+    task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, batch: int
+) -> tuple[Program, Value]:
+    """A program that computes f, and where it lies."""
+    program = Program(task.network, layout, beta, buffers, batch, False)
+    return program, lower_network(program, _entered(program))[0]
+
+
+def copied(program: Program, f: Value, target: np.ndarray) -> None:
+    """Let f of every batch be copied to the rows of an array."""
+    program.add(does.copy_out, f.at, f.row, f.width, target.ctypes.data)
+
+
+def _entered(program: Program) -> Value:
+    x = program.value(size_of(program.network.input_shape))
+    program.add(gather, x.at, x.row, x.width, barrier=program.training)
+    return x
+
+
+def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, batch: int) -> Step:
+    """A program of whole steps."""
+    program = Program(task.network, layout, beta, buffers, batch, True)
+    f, lowering, backs = lower_network(program, _entered(program))
+    slope, code = program.value(f.width), loss_code(task)
+    assert code is not None
+    power = task.loss.power if isinstance(task.loss, Loss) else 0.0
+    program.add(loss, f.at, f.row, f.width, code, slope.at, real=power)
+    run_back(backs, slope, False)
+    if lowering.whole:
+        program.wait()
+    for operation, numbers, count in lowering.whole:
+        program.add(operation, *numbers, real=1.0, count=count)
+    links = Links(task.chain)
+    stretches = _stretches(program)
+    moved = aligned((layout.size,), beta.dtype)
+    program.held.append(moved)
+    edges = [0, *(k + 1 for k in links.norms), len(links.table)]
+    for k in range(len(edges) - 1):
+        asked = k + 2 < len(edges)
+        program.wait()
+        program.add(
+            update, edges[k], edges[k + 1] - asked, int(k > 0), moved.ctypes.data, beta.ctypes.data,
+            beta.nbytes, int(asked), real=task.alpha, count=len(stretches),
+        )  # fmt: skip
+    if program.turned:
+        program.wait()
+    for place, turned in program.turned:
+        at = beta.ctypes.data + place.offset * beta.itemsize
+        numbers = (
+            at,
+            place.stride * beta.itemsize,
+            place.rows,
+            place.units,
+            turned.ctypes.data,
+            turned.strides[0],
+        )
+        program.add(does.transpose, *numbers, _TURNED, count=-(-place.rows // _TURNED))
+    return Step(program, links, stretches, np.zeros(len(stretches)), f)
+
+
+def _stretches(program: Program) -> np.ndarray:
+    """Where parameters are moved together: see `betahat.kernels.network.update`."""
+    size, gradients, found = program.beta.itemsize, program.gradients, []
+    for name, place in program.layout.places.items():
+        for begin in range(0, place.size, _STRETCH):
+            offset = (place.offset + begin) * size
+            length = min(_STRETCH, place.size - begin) * size // BYTES
+            found.append((
+                offset, length, gradients.ctypes.data + offset, program.parts[name], gradients.strides[0],
+                int(place.penalised),
+            ))  # fmt: skip
+    return np.array(found, np.int64).reshape(-1, 6)

@@ -1,0 +1,16 @@
+"""What a whole program reads and writes, as a table of addresses and sizes."""
+
+from __future__ import annotations
+
+X, ROW, COLUMN, KIND, CENTRE, SCALE, INDPTR, INDICES, ORDER, TARGETS, OUTPUTS, WEIGHTS = range(12)
+"""The data: addresses of X, its strides and kind, of what standardises it, CSR's arrays, rows in their order, targets
+(n, outputs) and weights as doubles; 0 where there are none."""
+DOUBLE, SINGLE, BYTE, SPARSE = range(4)
+"""Kinds of X."""
+BATCH, SHARD, SHARDS, TOTAL, FIRST_STEP, SEED = range(12, 18)
+"""Rows of a batch and of a shard, shards, rows in all, the number of the first step, dropout's seed."""
+LOSSES, SHARD_LOSSES, ZEROS = range(18, 21)
+"""Addresses: losses of the steps, of shards (2, shards), and zeros as wide as any row."""
+STRETCHES, LINKS, NUMBERS, LINK_COUNT, NORMS, NORM_COUNT = range(21, 27)
+"""Addresses and counts of what `update` reads."""
+SIZE = 27

@@ -1,0 +1,214 @@
+"""Batch and layer normalisation of rows, forwards and backwards.
+
+Over a batch each shard sums its own mean and squared deviations, in doubles; behind a barrier everyone puts the shards'
+together in the same order (Chan, Golub & LeVeque 1983).
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import doubles, like_array
+from betahat.kernels.network.environment import SHARD, SHARDS
+from betahat.kernels.network.operations import FIRST
+
+
+@compiled
+def batch_moments(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """A shard's means and Σ(x − mean)²: x, row stride, width, (shards, 2, width) doubles for them."""
+    x, row, width, moments = op[FIRST : FIRST + 4]
+    mean = carray(doubles(moments + unit * 2 * width * 8), width)
+    squares = carray(doubles(moments + (unit * 2 + 1) * width * 8), width)
+    mean[:] = 0.0
+    squares[:] = 0.0
+    for i in range(first, first + some):
+        values = carray(like_array(x + i * row, like), width)
+        for j in range(width):
+            mean[j] += values[j]
+    for j in range(width):
+        mean[j] /= max(some, 1)
+    for i in range(first, first + some):
+        values = carray(like_array(x + i * row, like), width)
+        for j in range(width):
+            away = values[j] - mean[j]
+            squares[j] += away * away
+
+
+@compiled
+def _together(moments, width, rows, shard, mean, squares):
+    """The means and squared deviations of all shards."""
+    mean[:width] = 0.0
+    squares[:width] = 0.0
+    before = 0
+    for unit in range((rows + shard - 1) // shard):
+        some = min(shard, rows - unit * shard)
+        its_mean = carray(doubles(moments + unit * 2 * width * 8), width)
+        its_squares = carray(doubles(moments + (unit * 2 + 1) * width * 8), width)
+        share = some / (before + some)
+        for j in range(width):
+            apart = its_mean[j] - mean[j]
+            mean[j] += apart * share
+            squares[j] += its_squares[j] + apart * apart * before * share
+        before += some
+
+
+@compiled
+def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """f = scale · z + shift: x, row stride, width, moments, z, f, scale, shift, where 1/√(variance + ε) is kept, the
+    running mean and variance, which the first unit moves."""
+    x, row, width, moments, z, f, scale, shift, inverse, running_mean, running_variance = op[
+        FIRST : FIRST + 11
+    ]
+    epsilon, momentum = real
+    mean, factor = own[:width], own[width : 2 * width]
+    _together(moments, width, rows, env[SHARD], mean, factor)
+    if unit == 0:
+        its_mean = carray(like_array(running_mean, like), width)
+        its_variance = carray(like_array(running_variance, like), width)
+        for j in range(width):
+            its_mean[j] = (1.0 - momentum) * its_mean[j] + momentum * mean[j]
+            its_variance[j] = (1.0 - momentum) * its_variance[j] + momentum * factor[j] / max(rows - 1, 1)
+    for j in range(width):
+        factor[j] = 1.0 / math.sqrt(factor[j] / rows + epsilon)
+    if unit == 0:
+        kept = carray(doubles(inverse), width)
+        for j in range(width):
+            kept[j] = factor[j]
+    scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
+    for i in range(first, first + some):
+        values, its_z = (
+            carray(like_array(x + i * row, like), width),
+            carray(like_array(z + i * row, like), width),
+        )
+        out = carray(like_array(f + i * row, like), width)
+        for j in range(width):
+            its_z[j] = (values[j] - mean[j]) * factor[j]
+            out[j] = its_z[j] * scales[j] + shifts[j]
+
+
+@compiled
+def batch_sums(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """A shard's Σ s z and Σ s: the slope, z, row stride, width, (shards, 2, width) doubles for them."""
+    slope, z, row, width, sums = op[FIRST : FIRST + 5]
+    along = carray(doubles(sums + unit * 2 * width * 8), width)
+    about = carray(doubles(sums + (unit * 2 + 1) * width * 8), width)
+    along[:] = 0.0
+    about[:] = 0.0
+    for i in range(first, first + some):
+        s, its_z = (
+            carray(like_array(slope + i * row, like), width),
+            carray(like_array(z + i * row, like), width),
+        )
+        for j in range(width):
+            along[j] += s[j] * its_z[j]
+            about[j] += s[j]
+
+
+@compiled
+def batch_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """∂J/∂x in place of ∂J/∂f, and by the first unit ∂J/∂scale and ∂J/∂shift: the slope, z, row stride, width, sums,
+    scale, 1/√(variance + ε), the two targets."""
+    slope, z, row, width, sums, scale, inverse, to_scale, to_shift = op[FIRST : FIRST + 9]
+    along, about = own[:width], own[width : 2 * width]
+    along[:] = 0.0
+    about[:] = 0.0
+    for other in range(env[SHARDS]):
+        its_along = carray(doubles(sums + other * 2 * width * 8), width)
+        its_about = carray(doubles(sums + (other * 2 + 1) * width * 8), width)
+        for j in range(width):
+            along[j] += its_along[j]
+            about[j] += its_about[j]
+    if unit == 0:
+        of_scale, of_shift = (
+            carray(like_array(to_scale, like), width),
+            carray(like_array(to_shift, like), width),
+        )
+        for j in range(width):
+            of_scale[j], of_shift[j] = along[j], about[j]
+    scales, kept = carray(like_array(scale, like), width), carray(doubles(inverse), width)
+    for i in range(first, first + some):
+        s, its_z = (
+            carray(like_array(slope + i * row, like), width),
+            carray(like_array(z + i * row, like), width),
+        )
+        for j in range(width):
+            s[j] = (s[j] - (about[j] + its_z[j] * along[j]) / rows) * (scales[j] * kept[j])
+
+
+@compiled
+def batch_use(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """f of what was learnt: x, row stride, width, f, scale, shift, running mean and variance."""
+    x, row, width, f, scale, shift, running_mean, running_variance = op[FIRST : FIRST + 8]
+    factor = own[:width]
+    means = carray(like_array(running_mean, like), width)
+    variances = carray(like_array(running_variance, like), width)
+    scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
+    for j in range(width):
+        factor[j] = 1.0 / math.sqrt(variances[j] + real[0])
+    for i in range(first, first + some):
+        values, out = (
+            carray(like_array(x + i * row, like), width),
+            carray(like_array(f + i * row, like), width),
+        )
+        for j in range(width):
+            out[j] = (values[j] - means[j]) * factor[j] * scales[j] + shifts[j]
+
+
+@compiled
+def row_normalise(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """Each row by itself: x, row stride, width, z, f, scale, shift, (rows,) doubles for 1/√(variance + ε)."""
+    x, row, width, z, f, scale, shift, inverse = op[FIRST : FIRST + 8]
+    scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
+    for i in range(first, first + some):
+        values, its_z = (
+            carray(like_array(x + i * row, like), width),
+            carray(like_array(z + i * row, like), width),
+        )
+        out = carray(like_array(f + i * row, like), width)
+        mean, squares = 0.0, 0.0
+        for j in range(width):
+            mean += values[j]
+        mean /= width
+        for j in range(width):
+            away = values[j] - mean
+            squares += away * away
+        factor = 1.0 / math.sqrt(squares / width + real[0])
+        carray(doubles(inverse), i + 1)[i] = factor
+        for j in range(width):
+            its_z[j] = (values[j] - mean) * factor
+            out[j] = its_z[j] * scales[j] + shifts[j]
+
+
+@compiled
+def row_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """∂J/∂x in place of ∂J/∂f, and a shard's ∂J/∂scale and ∂J/∂shift: the slope, z, row stride, width, scale, 1/√(…),
+    the two targets and bytes between shards."""
+    slope, z, row, width, scale, inverse, to_scale, to_shift, apart = op[FIRST : FIRST + 9]
+    scales = carray(like_array(scale, like), width)
+    of_scale, of_shift = own[:width], own[width : 2 * width]
+    of_scale[:] = 0.0
+    of_shift[:] = 0.0
+    for i in range(first, first + some):
+        s, its_z = (
+            carray(like_array(slope + i * row, like), width),
+            carray(like_array(z + i * row, like), width),
+        )
+        factor = carray(doubles(inverse), i + 1)[i]
+        about, along = 0.0, 0.0
+        for j in range(width):
+            t = float(s[j]) * scales[j]
+            about += t
+            along += t * its_z[j]
+            of_scale[j] += s[j] * its_z[j]
+            of_shift[j] += s[j]
+        about /= width
+        along /= width
+        for j in range(width):
+            s[j] = (s[j] * scales[j] - about - its_z[j] * along) * factor
+    out_scale = carray(like_array(to_scale + unit * apart, like), width)
+    out_shift = carray(like_array(to_shift + unit * apart, like), width)
+    for j in range(width):
+        out_scale[j], out_shift[j] = of_scale[j], of_shift[j]

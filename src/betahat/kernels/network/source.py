@@ -1,0 +1,155 @@
+"""Rows of the data, gathered by their order, converted and standardised: what enters a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import doubles, floats, like_array
+from betahat.kernels.network.environment import (
+    BYTE,
+    CENTRE,
+    COLUMN,
+    DOUBLE,
+    INDICES,
+    INDPTR,
+    KIND,
+    ORDER,
+    ROW,
+    SCALE,
+    SINGLE,
+    SPARSE,
+    X,
+)
+from betahat.kernels.network.operations import FIRST, longs
+from betahat.kernels.tile import SHAPE
+from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, vectors_like
+
+LANES = SHAPE.lanes
+
+
+@compiled
+def element(address, kind):
+    """One number of X as a double."""
+    if kind == DOUBLE:
+        return carray(doubles(address), 1)[0]
+    if kind == SINGLE:
+        return np.float64(carray(floats(address), 1)[0])
+    return np.float64(byte_at(address))
+
+
+@intrinsic
+def byte_at(typingctx: Any, address: Any):
+    """A byte as a number."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(builder.inttoptr(args[0], ir.IntType(8).as_pointer()))
+        return builder.zext(value, I64)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def convert(
+    typingctx: Any, source: Any, kind: Any, centre: Any, scale: Any, target: Any, vectors: Any, like: Any
+):
+    """As many numbers as `vectors` registers of doubles hold, of a kind: (x − centre) · scale in doubles, then rounded;
+    centre 0 for neither."""
+    signature = types.void(*([types.int64] * 6), like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, kind, centre, scale, target, vectors, _ = args
+        v, w = (
+            Vectors(builder, SHAPE.lanes, True, SHAPE.fused),
+            vectors_like(builder, signature.args[-1], SHAPE),
+        )
+        narrow = ir.VectorType(w.scalar, v.lanes)
+
+        def run(number: int, moved: bool) -> None:
+            size = {DOUBLE: 8, SINGLE: 4, BYTE: 1}[number]
+
+            def body(step: Any, _: list[Any]) -> list[Any]:
+                at = builder.mul(step, ir.Constant(I64, v.lanes))
+                value = v.load_as(v.at(source, builder.mul(at, ir.Constant(I64, size))), None, number)
+                if moved:
+                    place = builder.mul(at, ir.Constant(I64, 8))
+                    value = v.mul(v.sub(value, v.load(v.at(centre, place))), v.load(v.at(scale, place)))
+                value = value if w.size == 8 else builder.fptrunc(value, narrow)
+                to = v.at(target, builder.mul(at, ir.Constant(I64, w.size)))
+                builder.store(value, v.pointer(to, narrow)).align = w.size
+                return []
+
+            counted_loop(builder, vectors, [], body)
+
+        plain = builder.icmp_signed("==", centre, ir.Constant(I64, 0))
+        for number in (DOUBLE, SINGLE, BYTE):
+            same = builder.icmp_signed("==", kind, ir.Constant(I64, number))
+            with builder.if_then(same), builder.if_else(plain) as (yes, no):
+                with yes:
+                    run(number, False)
+                with no:
+                    run(number, True)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@compiled
+def gather(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """Rows of X, in their order, as the network takes them: target, its row stride, columns p."""
+    stride, p = op[FIRST + 1], op[FIRST + 2]
+    target, start = op[FIRST] + first * stride, start + first
+    order = env[ORDER]
+    kind, column, centre, scale = env[KIND], env[COLUMN], env[CENTRE], env[SCALE]
+    size = like.itemsize
+    element_size = 8 if kind == DOUBLE else 4 if kind == SINGLE else 1
+    lanes = LANES
+    whole = p // lanes
+    for i in range(some):
+        which = start + i if order == 0 else carray(longs(order), start + i + 1)[start + i]
+        to = target + i * stride
+        out = carray(like_array(to, like), p)
+        if kind == SPARSE:
+            for j in range(p):
+                out[j] = 0
+            first, last = (
+                carray(longs(env[INDPTR]), which + 2)[which],  # pyright: ignore[reportCallIssue, reportArgumentType]
+                carray(longs(env[INDPTR]), which + 2)[which + 1],  # pyright: ignore[reportCallIssue, reportArgumentType]
+            )
+            columns, values = carray(longs(env[INDICES]), last), carray(doubles(env[X]), last)
+            for k in range(first, last):
+                j = columns[k]
+                factor = 1.0 if scale == 0 else carray(doubles(scale), p)[j]
+                out[j] = values[k] * factor
+            continue
+        at = env[X] + which * env[ROW]
+        if column != element_size:
+            for j in range(p):
+                value = element(at + j * column, kind)
+                if centre != 0:
+                    value = (value - carray(doubles(centre), p)[j]) * carray(doubles(scale), p)[j]
+                out[j] = value
+            continue
+        convert(at, kind, centre, scale, to, whole, like)
+        if whole * lanes < p:
+            if p >= lanes:  # the last register overlaps the one before
+                back = p - lanes
+                convert(
+                    at + back * element_size,
+                    kind,
+                    centre + back * 8 if centre != 0 else 0,
+                    scale + back * 8,
+                    to + back * size,
+                    1,
+                    like,
+                )
+            else:
+                for j in range(p):
+                    value = element(at + j * element_size, kind)
+                    if centre != 0:
+                        value = (value - carray(doubles(centre), p)[j]) * carray(doubles(scale), p)[j]
+                    out[j] = value
