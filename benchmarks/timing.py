@@ -23,9 +23,11 @@ class Timing:
         return min(self.seconds)
 
 
-def alternate(contestants: dict[str, Callable[[], object]], rounds: int, inner: int = 1) -> list[Timing]:
-    """Each contestant once to warm up, then `rounds` rounds of all in turn; seconds a call."""
-    for run in contestants.values():
+def alternate(
+    contestants: dict[str, Callable[[], object]], rounds: int, inner: int = 1, warm: bool = False
+) -> list[Timing]:
+    """Each contestant once to warm up, unless all are `warm`, then `rounds` rounds of all in turn; seconds a call."""
+    for run in () if warm else contestants.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
