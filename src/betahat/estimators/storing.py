@@ -30,6 +30,10 @@ _STORED = {
     "LinearRegression": _Stored("linear_regression", "storing_linear"),
     "LogisticRegression": _Stored("logistic_regression", "storing_likelihood"),
     "LogisticRegressionCV": _Stored("logistic_regression_cv", "storing_selected_likelihood"),
+    "MLPClassifier": _Stored("mlp_classifier", "storing_network"),
+    "MLPRegressor": _Stored("mlp_regressor", "storing_network"),
+    "NetworkClassifier": _Stored("network_classifier", "storing_network"),
+    "NetworkRegressor": _Stored("network_regressor", "storing_network"),
     "NonlinearRegression": _Stored("nonlinear_regression", "storing_nonlinear"),
     "PoissonRegressor": _Stored("poisson_regressor", "storing_likelihood"),
     "PolynomialRegression": _Stored("polynomial_regression", "storing_polynomial"),
@@ -43,8 +47,9 @@ To register a class, add a line. Its `part` module has two functions: `to_dict(e
 values and arrays (no rows, and none of the keys of `save`'s document), and `restore(estimator, model)`, which puts them
 from the `Fields` of the whole document into an estimator that has its parameters already, and raises StorageError,
 ValueError or TypeError where they do not fit together. `storing_parts` reads certificates and traces. The class keeps
-what was fitted in `_result`, and checks its parameters in `_check_parameters`. Parameters need nothing: plain values
-are stored as they are, losses, penalties and solvers by class and arguments, Python functions by name, which
+what was fitted in `_result`, and checks its parameters in `_check_parameters`; `_stored_parameters`, where it has that,
+gives those to be stored. Parameters need nothing: plain values are stored as they are, losses, penalties, solvers and
+layers by class and arguments, Python functions by name, which
 `bh.load(path, parameter=function)` gives back.
 """
 
@@ -74,7 +79,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     if name not in _STORED or type(estimator) is not _class(name):
         raise TypeError(f"estimator (={estimator!r}) is not one of {', '.join(_STORED)}, which can be saved")
     check_is_fitted(estimator, "_result")
-    parameters, objects = split_parameters(estimator.get_params(deep=False))
+    given = getattr(estimator, "_stored_parameters", lambda: estimator.get_params(deep=False))()
+    parameters, objects = split_parameters(given)
     write(path, {
         "betahat": betahat.__version__,
         "class": name,

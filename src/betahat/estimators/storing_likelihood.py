@@ -35,7 +35,7 @@ def to_dict(estimator: BaseLikelihood) -> dict[str, Any]:
     return {
         **inputs_to_dict(estimator),
         "n_columns": estimator.n_columns_,
-        "classes": None if classes is None else _labels_to_dict(classes),
+        "classes": None if classes is None else labels_to_dict(classes),
         "result": _result_to_dict(estimator._result),
         "online": None if online is None else online.to_dict(),
     }
@@ -48,7 +48,7 @@ def restore(estimator: BaseLikelihood, model: Fields) -> None:
     estimator.n_columns_ = model.whole("n_columns")
     estimator._single_target = True
     if is_classifier(estimator):
-        classes = _read_labels(model.inner("classes"))
+        classes = read_labels(model.inner("classes"))
         if tuple(map(str, classes)) != result.statistics.classes:
             raise StorageError("`model.classes` are not those of the model's statistics")
         vars(estimator)["classes_"] = classes
@@ -64,11 +64,13 @@ def _check_widths(estimator: BaseLikelihood, result: LikelihoodResult) -> None:
         raise StorageError(f"the table gives {width} columns, and the model has {p} coefficients")
 
 
-def _labels_to_dict(classes: np.ndarray) -> dict[str, Any]:
+def labels_to_dict(classes: np.ndarray) -> dict[str, Any]:
+    """Labels of classes, with their type."""
     return {"dtype": classes.dtype.str if classes.dtype.kind != "O" else "object", "labels": classes.tolist()}
 
 
-def _read_labels(stored: Fields) -> np.ndarray:
+def read_labels(stored: Fields) -> np.ndarray:
+    """What `labels_to_dict` wrote."""
     kind, labels = stored.text("dtype"), stored.raw("labels")
     plain = isinstance(labels, list) and all(isinstance(each, (str, bool, int, float)) for each in labels)
     if not plain or not (_LABELS.fullmatch(kind) or kind in ("|b1", "|i1", "|u1")):

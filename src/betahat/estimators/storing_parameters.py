@@ -14,9 +14,11 @@ import numpy as np
 
 from betahat.autodiff.naming import qualified_name
 from betahat.errors import StorageError
+from betahat.layers import Function
+from betahat.layers.initialisation import Values
 from betahat.storage import Fields
 
-_MODULES = ("losses", "penalties", "solvers", "solvers.schedules")
+_MODULES = ("losses", "penalties", "solvers", "solvers.schedules", "layers")
 """Their public classes may be named by a file; nothing else is ever looked up."""
 _BY_LABEL = ("class_weight",)
 """Parameters that are dicts by the labels of classes."""
@@ -81,11 +83,20 @@ def _described(value: Any) -> dict[str, Any]:
     where = _where(type(value))
     if where is not None:
         names = inspect.signature(type(value)).parameters
-        arguments = {name: _described(getattr(value, name)) for name in names}
+        arguments = {name: _described(getattr(value, _KEPT_AS.get((where, name), name))) for name in names}
         return {"class": type(value).__name__, "arguments": arguments}
+    if isinstance(value, Values):
+        return {"array": value.array}
+    if isinstance(value, (list, tuple)):
+        items = [_described(each) for each in value]
+        return {"value": value} if all("value" in each for each in items) else {"items": items}
     if callable(value) and not isinstance(value, type):
         return {"function": qualified_name(value)}
     return {"value": value}
+
+
+_KEPT_AS = {("layers", "parameters"): "parameter_starts", ("layers", "output_shape"): "given_shape"}
+"""Arguments that objects of a module keep under another name."""
 
 
 def _by_label(value: Mapping[Any, Any]) -> dict[str, Any]:
@@ -132,13 +143,25 @@ def _made(stored: Fields, function: Any) -> Any:
         return function
     if "keys" in stored.values:
         return _mapping(stored)
+    if "array" in stored.values:
+        return np.asarray(stored.raw("array"))
+    if "items" in stored.values:
+        items = stored.raw("items")
+        if not isinstance(items, list):
+            raise StorageError(f"`{stored.where}.items` are no list")
+        return [_made(Fields(each, f"{stored.where}.items"), function) for each in items]
     arguments = stored.inner("arguments")
     kind = _class(stored.text("class"))
     if set(arguments.values) != set(inspect.signature(kind).parameters):
         raise StorageError(
             f"`{arguments.where}` are {sorted(arguments.values)}, which {kind.__name__} does not take"
         )
-    return kind(**{name: _made(arguments.inner(name), function) for name in arguments.values})
+    made = {name: _made(arguments.inner(name), function) for name in arguments.values}
+    if kind is Function:
+        made["parameters"] = {key: tuple(s) if isinstance(s, list) else s for key, s in made["parameters"]}
+    several = [p.name for p in inspect.signature(kind).parameters.values() if p.kind is p.VAR_POSITIONAL]
+    listed = [each for name in several for each in made.pop(name)]
+    return kind(*listed, **made)
 
 
 def _mapping(stored: Fields) -> dict[Any, Any]:
@@ -155,6 +178,8 @@ def _function(description: Any) -> str | None:
         return None
     if "function" in description:
         return str(description["function"])
-    arguments = description.get("arguments")
-    found = map(_function, arguments.values()) if isinstance(arguments, Mapping) else ()
-    return next((name for name in found if name), None)
+    arguments, items = description.get("arguments"), description.get("items")
+    inside = (
+        arguments.values() if isinstance(arguments, Mapping) else items if isinstance(items, list) else ()
+    )
+    return next((name for name in map(_function, inside) if name), None)

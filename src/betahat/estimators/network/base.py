@@ -354,6 +354,22 @@ class NetworkEstimator(BaseEstimator):
             self.curvature_ = bend
         return self.certificate_
 
+    @property
+    def _result(self) -> TrainingState:
+        """What was fitted, where other estimators have it."""
+        return self._state
+
+    def _stored_parameters(self) -> dict[str, Any]:
+        """The parameters that a file is to hold: not functions that watch the training, nor generators."""
+        given = self.get_params(deep=False)
+        watching = {
+            "callbacks": None,
+            "scoring": given["scoring"] if isinstance(given["scoring"], str) else None,
+        }
+        if not isinstance(given["random_state"], (int, np.integer)):
+            watching["random_state"] = None
+        return given | watching
+
     def save(self, path: Any) -> None:
         """Write the fitted model to one file (safetensors with JSON metadata): no rows, no pickle."""
         from betahat.estimators.storing import save

@@ -96,10 +96,13 @@ class NetworkClassification(ClassifierMixin, NetworkEstimator):
         K = len(self.classes_)
         # for two classes one score is enough, as scikit-learn has it
         outputs = self._width(shape, (K, 1) if K == 2 and not self._several else (K,), f"{K} classes")
+        self._settle_loss(outputs)
+        return outputs
+
+    def _settle_loss(self, outputs: int) -> None:
         one = self._several or outputs == 1
         self._loss = Bernoulli() if one else Multinomial(outputs)
         self.out_activation_ = "logistic" if one else "softmax"
-        return outputs
 
     def _as_targets(self, y: np.ndarray) -> np.ndarray:
         if self._several:

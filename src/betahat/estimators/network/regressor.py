@@ -29,9 +29,11 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
 
     loss: Any
 
+    _loss: Loss
+    _level: np.ndarray
     _single: bool
     _shift: np.ndarray
-    _spread: float | np.ndarray
+    _spread: np.ndarray
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -77,7 +79,7 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
     def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
         loss, counted = loss_named(self.loss), y[which]
         w = None if weight is None else weight[which]
-        self._shift, self._spread = np.zeros(y.shape[1]), 1.0
+        self._shift, self._spread = np.zeros(y.shape[1]), np.ones(1)
         if isinstance(loss, Family):
             loss.check_target(counted.ravel())
         elif self.standardize and type(loss) in _OF_RESIDUALS:
@@ -86,14 +88,20 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
             variance = np.where(variance > 1e-28 * self._shift**2, variance, 0.0)
             self._spread = np.sqrt(np.where(variance > 0, variance, 1.0))
             if not isinstance(loss, SquaredError):  # which needs one unit for all targets, to stay what it is
-                self._spread = float(np.sqrt(np.mean(variance))) or 1.0
-                loss = _in_units(loss, self._spread)
-        self._loss, self._level = loss, self._null_level(loss, counted, w)
+                self._spread = np.array([float(np.sqrt(np.mean(variance))) or 1.0])
+        self._level = self._null_level(loss, counted, w)
+        self._settle_loss()
         few = counted[:: max(1, len(counted) // 100), 0]
-        loss.check((few - self._shift[0]) / np.ravel(self._spread)[0], np.full(len(few), self._level[0]))
-        self.out_activation_ = activation_of(loss)
+        self._loss.check((few - self._shift[0]) / self._spread[0], np.full(len(few), self._level[0]))
         t = y.shape[1]
         return self._width(shape, (t,), f"{t} target{'s' * (t > 1)}")
+
+    def _settle_loss(self) -> None:
+        """The loss in the units of the outputs."""
+        loss = loss_named(self.loss)
+        scaled = isinstance(loss, _OF_RESIDUALS) and not isinstance(loss, SquaredError)
+        self._loss = _in_units(loss, float(self._spread[0])) if scaled else loss
+        self.out_activation_ = activation_of(loss)
 
     def _null_level(self, loss: Loss, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Where the outputs begin: the link of the mean, for a family."""
