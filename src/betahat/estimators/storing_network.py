@@ -53,6 +53,7 @@ def to_dict(estimator: NetworkEstimator) -> dict[str, Any]:
             "since": history.since,
             "rows": history.rows,
             "epochs": history.epochs,
+            "batch": history.batch,
         },
         "epochs": estimator.n_iter_,
         "stop_reason": estimator.stop_reason_,
@@ -158,4 +159,6 @@ def _history(stored: Fields) -> History:
         stored.whole("since"),
         stored.whole("rows"),
         stored.whole("epochs"),
+        None,
+        stored.whole("batch", 1),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -353,6 +354,31 @@ class NetworkEstimator(BaseEstimator):
         if bend is not None:
             self.curvature_ = bend
         return self.certificate_
+
+    def explain(self) -> str:
+        """What was minimised, the network as formulas and in a table of shapes, parameters and operations, how it was
+        trained and why it ended, with this fit's numbers."""
+        from betahat.estimators.network.told import told
+        from betahat.report.explain_network import explain_network
+
+        check_is_fitted(self, "_state")
+        return explain_network(told(self))
+
+    def predictor(self) -> Callable[[Any], np.ndarray]:
+        """A bare function of rows, for one row at a time: no checks, and nothing of X's table but numbers.
+
+        It takes an array (p,) or (n, p) of numbers (codes where columns were embedded), and gives what the model gives
+        for rows: probabilities of a classifier, (K,) or (n, K), and a regressor's answers, () or (n,), or with t
+        targets (t,) or (n, t). It computes in the precision of the training, to rounding as the model does.
+        """
+        from betahat.estimators.network.predictor import bare
+
+        check_is_fitted(self, "_state")
+        return bare(self)
+
+    @abstractmethod
+    def _answer(self, f: np.ndarray) -> np.ndarray:
+        """What a predictor gives of outputs (n, outputs)."""
 
     @property
     def _result(self) -> TrainingState:

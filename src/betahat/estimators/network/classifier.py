@@ -157,6 +157,9 @@ class NetworkClassification(ClassifierMixin, NetworkEstimator):
         sure = -np.logaddexp(0.0, -f)
         return sure if self._several else np.column_stack([-np.logaddexp(0.0, f[:, 0]), sure[:, 0]])
 
+    def _answer(self, f: np.ndarray) -> np.ndarray:
+        return self._probabilities(f)
+
     def _probabilities(self, f: np.ndarray) -> np.ndarray:
         if self.out_activation_ == "softmax":
             return Multinomial(f.shape[1]).probabilities(f)

@@ -51,7 +51,7 @@ def train(
     if part and model.learning_rate == "invscaling":
         rate = model.learning_rate_init / (history.rows + 1) ** model.power_t
     rows, mean = model._rows(given, which)
-    size = batch_rows(model.batch_size, len(which))
+    size = history.batch = batch_rows(model.batch_size, len(which))
     steps = -(-len(which) // size)
     task = model._task(steps, len(which), mean, rate)
     model._state.chain = _resumed(task.chain, model._state.chain)

@@ -10,7 +10,7 @@ import numpy as np
 
 from betahat.certificate.network import RELATIVE, ExtremeCurvature, certify_network
 from betahat.engines import Rows, engine_for
-from betahat.estimators.network.fitting import batch_rows, warn_diverged
+from betahat.estimators.network.fitting import warn_diverged
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
 from betahat.estimators.network.progress import Bar
@@ -28,7 +28,7 @@ def objective_of(model: NetworkEstimator, given: Given) -> NetworkObjective:
     """J over the rows that count, with the penalty that the steps of the training had."""
     rows, mean = model._rows(given, given.which)
     n = len(given.which)
-    steps = 1 if is_full_batch(model) else -(-n // min(batch_rows(model.batch_size, n), n))
+    steps = 1 if is_full_batch(model) else -(-n // model._history.batch)
 
     def batches(size: int) -> Iterator[Batch]:
         return _batches(rows, given.which, size)

@@ -34,7 +34,8 @@ class History:
     """Losses and scores of all epochs, and what scikit-learn's rule of stopping counts.
 
     rows : gone through so far; epochs : of all fits, which says how the next is shuffled; since : epochs in a row
-    without an improvement by `tol`; rate : the learning rate that an adaptive one has come to.
+    without an improvement by `tol`; rate : the learning rate that an adaptive one has come to;
+    batch : rows of a mini-batch.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -45,6 +46,7 @@ class History:
     rows: int = 0
     epochs: int = 0
     rate: float | None = None
+    batch: int = 1
 
     def learn_loss(self, loss: float, tol: float) -> None:
         """An epoch's loss, by which the training is judged."""

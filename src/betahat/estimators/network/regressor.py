@@ -135,12 +135,11 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """The network's answers for new rows, (n,), or (n, t) for t targets: means, by the link of
         the loss's family."""
-        found = self._answers(self._outputs(X))
-        return found[:, 0] if self._single else found
+        return self._answer(self._outputs(X))
 
-    def _answers(self, f: np.ndarray) -> np.ndarray:
-        """Of outputs (n, t)."""
-        return self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
+    def _answer(self, f: np.ndarray) -> np.ndarray:
+        found = self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
+        return found[:, 0] if self._single else found
 
 
 def _in_units(loss: Any, unit: float) -> Loss:
