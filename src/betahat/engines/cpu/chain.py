@@ -70,7 +70,7 @@ def _numbers(it: Transformation, step: int) -> tuple[float, ...]:
     if isinstance(it, ScaleByAdam):
         later = 1 - it.beta_2 ** (step + 1)
         return (
-            it.beta_1, 1 - it.beta_1, it.beta_2, 1 - it.beta_2, 1 - it.beta_1 ** (step + 1), 1 / math.sqrt(later),
+            it.beta_1, 1 - it.beta_1, it.beta_2, 1 - it.beta_2, 1 / (1 - it.beta_1 ** (step + 1)), 1 / math.sqrt(later),
             it.epsilon,
         )  # fmt: skip
     if isinstance(it, ScaleByRMS):

@@ -19,7 +19,6 @@ from betahat.layers.sequential import Sequential, chained
 from betahat.losses.base import Loss
 from betahat.losses.multinomial import Multinomial
 
-SOFTMAX = -1
 _SIMPLE = {
     activations.Tanh: kinds.TANH, activations.Sigmoid: kinds.SIGMOID, activations.Softplus: kinds.SOFTPLUS,
     activations.SiLU: kinds.SILU,
@@ -48,13 +47,6 @@ def is_plain(layer: Layer) -> bool:
     )
 
 
-def loss_code(task: Task) -> int | None:
-    """The number of the loss, −1 for softmax and cross-entropy, None where it is not known."""
-    if isinstance(task.loss, Multinomial):
-        return SOFTMAX
-    return task.loss.code if isinstance(task.loss, Loss) else None
-
-
 def is_known(task: Task) -> bool:
     """Whether every part of a task can be lowered."""
     network = task.network
@@ -63,7 +55,9 @@ def is_known(task: Task) -> bool:
         and network.size > 0
         and len(network.output_shape) == 1
         and _are_known(network.layers, network.input_shape, 1)
-        and loss_code(task) is not None
+        and (
+            isinstance(task.loss, Multinomial) or (isinstance(task.loss, Loss) and task.loss.code is not None)
+        )
         and all(number_of(link) is not None for link in task.chain.transformations)
     )
 

@@ -9,14 +9,15 @@ import numpy as np
 
 from betahat.models.network import Network
 
-_WIDE = 16  # numbers that rows and arrays are multiples of: a register of float32, two of float64
+WIDE = 16
+"""Numbers that rows and arrays are multiples of: a register of float32, two of float64."""
 _ALIASED = 1024  # bytes of a row stride whose multiples would share few sets of a cache
 
 
 def row_numbers(units: int, size: int) -> int:
     """How many numbers of `size` bytes a row of so many takes up."""
-    whole = -(-units // _WIDE) * _WIDE
-    return whole + _WIDE if whole * size % _ALIASED == 0 else whole
+    whole = -(-units // WIDE) * WIDE
+    return whole + WIDE if whole * size % _ALIASED == 0 else whole
 
 
 @final

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.engines.cpu.known import activation_of, is_plain
-from betahat.engines.cpu.layout import Place, row_numbers
+from betahat.engines.cpu.layout import WIDE, Place, row_numbers
 from betahat.engines.cpu.normalise import lower_batch_norm, lower_layer_norm
 from betahat.engines.cpu.program import Program, Value, aligned
 from betahat.kernels.network import activations as kinds
@@ -121,7 +121,7 @@ class Lowering:
             self._weights(path, layer.bias, weight, x, slope)
             if not needed:
                 return None
-            turned = aligned((weight.units, row_numbers(weight.rows, size)), program.dtype)
+            turned = aligned((-(-weight.units // WIDE) * WIDE, row_numbers(weight.rows, size)), program.dtype)
             program.turned.append((weight, turned))
             target = program.value(x.width)
             left, right = (

@@ -141,7 +141,7 @@ class Program:
         """Transposed weights, as they are before the first step."""
         for place, turned in self.turned:
             flat = self.beta[place.offset : place.offset + place.size].reshape(place.rows, place.stride)
-            turned[:, : place.rows] = flat[:, : place.units].T
+            turned[: place.units, : place.rows] = flat[:, : place.units].T
 
     @property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:

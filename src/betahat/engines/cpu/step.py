@@ -9,12 +9,11 @@ import numpy as np
 
 from betahat.engines.base import Task
 from betahat.engines.cpu.chain import Links
-from betahat.engines.cpu.known import loss_code
 from betahat.engines.cpu.layout import Layout
 from betahat.engines.cpu.lower import lower_network, run_back
 from betahat.engines.cpu.program import Program, Value, aligned
 from betahat.kernels.network import operations as does
-from betahat.kernels.network.loss import loss
+from betahat.kernels.network.loss import cross_entropy, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
@@ -60,10 +59,12 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
     """A program of whole steps."""
     program = Program(task.network, layout, beta, buffers, batch, True)
     f, lowering, backs = lower_network(program, _entered(program))
-    slope, code = program.value(f.width), loss_code(task)
-    assert code is not None
-    power = task.loss.power if isinstance(task.loss, Loss) else 0.0
-    program.add(loss, f.at, f.row, f.width, code, slope.at, real=power)
+    slope = program.value(f.width)
+    if isinstance(task.loss, Loss):
+        assert task.loss.code is not None
+        program.add(loss, f.at, f.row, f.width, slope.at, task.loss.code, real=task.loss.power)
+    else:
+        program.add(cross_entropy, f.at, f.row, f.width, slope.at)
     run_back(backs, slope, False)
     if lowering.whole:
         program.wait()

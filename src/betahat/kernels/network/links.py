@@ -59,9 +59,9 @@ def _emit(v: Any, number: int, u: Any, x: Any, kept: list[Any], s: list[Any]) ->
         mean = mix(kept[0], u, s[0], s[1])
         squares = mix(kept[1], v.mul(u, u), s[2], s[3])
         if number == ADAM:
-            return over_root(v.divide(mean, s[4]), squares, s[5], s[6]), x, [mean, squares]
+            return over_root(v.mul(mean, s[4]), squares, s[5], s[6]), x, [mean, squares]
         most = select(b.fcmp_ordered(">", squares, kept[2]), squares, kept[2])
-        return over_root(v.divide(mean, s[4]), most, s[5], s[6]), x, [mean, squares, most]
+        return over_root(v.mul(mean, s[4]), most, s[5], s[6]), x, [mean, squares, most]
     if number == SCALE:
         return v.mul(u, s[0]), x, kept
     if number == TAKE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,87 +44,104 @@ def exponentials(typingctx: Any, address: Any, vectors: Any):
 
 
 @compiled
+def _row_of(env, i):
+    """Which row of the data comes as number i of the span."""
+    return i if env[ORDER] == 0 else carray(longs(env[ORDER]), i + 1)[i]
+
+
+@compiled
+def _double(address, i):
+    """Number i of doubles."""
+    return carray(doubles(address + i * 8), 1)[0]
+
+
+@compiled
+def _note(env, step, unit, found):
+    """A shard's Σ w L."""
+    carray(doubles(env[SHARD_LOSSES]), 2 * env[SHARDS])[step % 2 * env[SHARDS] + unit] = found
+
+
+@compiled
 def loss(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Σ w L over a shard, and ∂J/∂f = w L' · share: f, its row stride, outputs, the number of the loss (−1: softmax and
-    cross-entropy), the slope.
+    """Σ w L over a shard, and ∂J/∂f = w L'/rows: f, its row stride, outputs, the slope, the number of the loss, whose
+    real number it is.
 
     own : 5 parts of doubles, each as long as the shard's outputs and one step, and 8 steps.
     """
-    f, row, outputs, code, slope = op[FIRST : FIRST + 5]
-    order, lanes, share, power = env[ORDER], LANES, 1.0 / rows, real[0]
-    count = some * outputs
+    f, row, outputs, slope, code = op[FIRST : FIRST + 5]
+    count, its = some * outputs, env[OUTPUTS]
     part = (count + STEP - 1) // STEP * STEP
     eta, y, w = own[:part], own[part : 2 * part], own[2 * part : 3 * part]
-    one, two, totals = (
-        own[3 * part : 4 * part],
-        own[4 * part : 5 * part],
-        own[5 * part : 5 * part + 4 * STEP],
-    )
-    its = env[OUTPUTS]
+    one, two, totals = own[3 * part : 4 * part], own[4 * part : 5 * part], own[5 * part : 5 * part + 4 * STEP]
     for k in range(count, part):
         eta[k] = y[k] = w[k] = 0.0
+    totals[:] = 0.0
     for i in range(some):
-        which = (
-            start + first + i
-            if order == 0
-            else carray(longs(order), start + first + i + 1)[start + first + i]
-        )
+        which = _row_of(env, start + first + i)
         values = carray(like_array(f + (first + i) * row, like), outputs)
-        target = carray(doubles(env[TARGETS] + which * its * 8), its)
-        weight = 1.0 if env[WEIGHTS] == 0 else carray(doubles(env[WEIGHTS] + which * 8), 1)[0]
+        target = carray(doubles(env[TARGETS] + which * its * 8), outputs)
+        weight = 1.0 if env[WEIGHTS] == 0 else _double(env[WEIGHTS], which)
         for j in range(outputs):
-            eta[i * outputs + j] = values[j]
-            y[i * outputs + j] = target[j] if its == outputs else target[0]
-            w[i * outputs + j] = weight
+            eta[i * outputs + j], y[i * outputs + j], w[i * outputs + j] = values[j], target[j], weight
+    tiles.row_terms(
+        code, real[0], eta.ctypes.data, y.ctypes.data, w.ctypes.data, part // STEP, one.ctypes.data, two.ctypes.data,
+        totals.ctypes.data,
+    )  # fmt: skip
     found = 0.0
-    if code >= 0:
-        totals[:] = 0.0
-        tiles.row_terms(
-            code,
-            power,
-            eta.ctypes.data,
-            y.ctypes.data,
-            w.ctypes.data,
-            part // STEP,
-            one.ctypes.data,
-            two.ctypes.data,
-            totals.ctypes.data,
-        )
-        for k in range(STEP):
-            found += totals[k] + totals[k + STEP]
-    else:
-        for i in range(some):
-            top = -np.inf
-            for j in range(i * outputs, (i + 1) * outputs):
-                top = eta[j] if not eta[j] <= top else top  # NaN stays
-            for j in range(i * outputs, (i + 1) * outputs):
-                eta[j] -= top
-        for k in range(count):
-            two[k] = eta[k]
-        exponentials(eta.ctypes.data, part // lanes)
-        product = 1.0
-        for i in range(some):
-            begin, own = i * outputs, np.int64(y[i * outputs])
-            others = 0.0
-            for j in range(outputs):
-                if j != own:
-                    others += eta[begin + j]
-            mine = eta[begin + own]
-            total = others + mine
-            for j in range(outputs):
-                one[begin + j] = w[begin] * (eta[begin + j] / total)
-            one[begin + own] = -w[begin] * (others / total)
-            found -= w[begin] * two[begin + own]
-            if w[begin] == 1.0:  # logarithms of many sums are that of their product
-                product *= total
-                if not product < 1e250:
-                    found += np.log(product)
-                    product = 1.0
-            else:
-                found += w[begin] * np.log(total)
-        found += np.log(product)
+    for k in range(STEP):
+        found += totals[k] + totals[k + STEP]
+    _note(env, step, unit, found)
     for i in range(some):
         out = carray(like_array(slope + (first + i) * row, like), outputs)
         for j in range(outputs):
-            out[j] = one[i * outputs + j] * share
-    carray(doubles(env[SHARD_LOSSES]), 2 * env[SHARDS])[step % 2 * env[SHARDS] + unit] = found
+            out[j] = one[i * outputs + j] / rows
+
+
+@compiled
+def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """The same of L = log Σ eᶠʲ − f_y with y the code of a class, all in one: f, its row stride, outputs, the slope.
+
+    own : as many doubles as the shard has outputs, one step more, and one for each row.
+    """
+    f, row, outputs, slope = op[FIRST : FIRST + 4]
+    count = some * outputs
+    part = (count + LANES - 1) // LANES * LANES
+    powers, mine = own[:part], own[part : part + some]
+    for k in range(count, part):
+        powers[k] = 0.0
+    for i in range(some):
+        values, begin = carray(like_array(f + (first + i) * row, like), outputs), i * outputs
+        top = values[0]
+        for j in range(1, outputs):
+            top = values[j] if values[j] > top else top
+        for j in range(outputs):
+            powers[begin + j] = float(values[j]) - float(top)  # NaN stays
+        mine[i] = powers[
+            begin + np.int64(carray(doubles(env[TARGETS]), 1 << 40)[_row_of(env, start + first + i)])
+        ]
+    exponentials(powers.ctypes.data, part // LANES)
+    found, product = 0.0, 1.0
+    for i in range(some):
+        which, begin = _row_of(env, start + first + i), i * outputs
+        own_code = np.int64(_double(env[TARGETS], which))
+        weight = 1.0 if env[WEIGHTS] == 0 else _double(env[WEIGHTS], which)
+        its = powers[begin + own_code]
+        powers[begin + own_code] = 0.0
+        others = 0.0
+        for j in range(outputs):
+            others += powers[begin + j]
+        total = others + its
+        found -= weight * mine[i]
+        if weight == 1.0:  # logarithms of many sums are that of their product
+            product *= total
+            if not product < 1e250:
+                found += math.log(product)
+                product = 1.0
+        else:
+            found += weight * math.log(total)
+        factor = weight / (rows * total)
+        out = carray(like_array(slope + (first + i) * row, like), outputs)
+        for j in range(outputs):
+            out[j] = powers[begin + j] * factor
+        out[own_code] = -others * factor  # with the digits of the others
+    _note(env, step, unit, found + math.log(product))

@@ -107,16 +107,44 @@ def apply_back(op, real, env, unit, first, some, rows, start, step, key, own, li
     bend_back(kind, like.dtype.type(real[0]), x + at, f + at, slope + at, some * vectors, like)
 
 
+@intrinsic
+def turn(typingctx: Any, source: Any, row: Any, left: Any, target: Any, target_row: Any, like: Any):
+    """A square of as many rows and columns as a register has lanes, transposed; of the source only `left` rows are
+    there, the others count as zeros."""
+    signature = types.void(*([types.int64] * 5), like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, row, left, target, target_row, _ = args
+        v = vectors_like(builder, signature.args[-1], SHAPE)
+        rows = []
+        for i in range(v.lanes):
+            there = builder.icmp_signed("<", ir.Constant(I64, i), left)
+            place = builder.select(there, builder.mul(row, ir.Constant(I64, i)), ir.Constant(I64, 0))
+            rows.append(builder.select(there, v.load(v.at(source, place)), v.zero))
+        for j, turned in enumerate(v.transpose(rows)):
+            v.store(turned, v.at(target, builder.mul(target_row, ir.Constant(I64, j))))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @compiled
 def transpose(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Wᵀ: W, its row stride, inputs, units, the target, its row stride, how many inputs a unit of work has."""
+    """Wᵀ: W, its row stride, inputs, units, the target, its row stride, how many inputs a unit of work has: a multiple
+    of a register's lanes. The target has whole registers and as many rows."""
     W, W_row, inputs, units, target, target_row, block = op[FIRST : FIRST + 7]
     size = like.itemsize
-    begin, stop = unit * block, min(inputs, (unit + 1) * block)
-    for j in range(units):
-        out = carray(like_array(target + j * target_row, like), inputs)
-        for i in range(begin, stop):
-            out[i] = carray(like_array(W + i * W_row + j * size, like), 1)[0]
+    lanes = REGISTER // size
+    for i in range(unit * block, min(inputs, (unit + 1) * block), lanes):
+        for j in range(0, units, lanes):
+            turn(
+                W + i * W_row + j * size,
+                W_row,
+                inputs - i,
+                target + j * target_row + i * size,
+                target_row,
+                like,
+            )
 
 
 @compiled
