@@ -1,4 +1,4 @@
-"""Pictures of descents, convergence and fits, under their public name (`betahat.report.plots` has them).
+"""Pictures of descents, convergence, fits and trainings, under their public name (`betahat.report.plots` has them).
 
 >>> import numpy as np
 >>> from betahat.plots import DescentDisplay
@@ -8,6 +8,13 @@
 ('β[0]', array([-1.2,  1. ]))
 """
 
-from betahat.report.plots import ConvergenceDisplay, Descent, DescentDisplay, FitDisplay
+from betahat.report.plots import (
+    ConvergenceDisplay,
+    Course,
+    Descent,
+    DescentDisplay,
+    FitDisplay,
+    TrainingDisplay,
+)
 
-__all__ = ["ConvergenceDisplay", "Descent", "DescentDisplay", "FitDisplay"]
+__all__ = ["ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FitDisplay", "TrainingDisplay"]

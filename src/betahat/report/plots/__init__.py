@@ -7,5 +7,6 @@ from betahat.report.plots.convergence import ConvergenceDisplay
 from betahat.report.plots.descent import DescentDisplay
 from betahat.report.plots.descents import Descent
 from betahat.report.plots.fit import FitDisplay
+from betahat.report.plots.training import Course, TrainingDisplay
 
-__all__ = ["ConvergenceDisplay", "Descent", "DescentDisplay", "FitDisplay"]
+__all__ = ["ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FitDisplay", "TrainingDisplay"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.report.plots import style
 from betahat.report.plots.descents import Solvers, descend
+from betahat.report.plots.named import by_class
 from betahat.report.plots.protocols import Traced, TraceLike
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ConvergenceDisplay:
         ax: Axes | None = None, **kwargs: Any,
     ) -> Self:  # fmt: skip
         """Draw the traces of fitted estimators: a dict with labels, or a list, whose classes' names are the labels."""
-        named = estimators if isinstance(estimators, Mapping) else _by_class(estimators)
+        named = estimators if isinstance(estimators, Mapping) else by_class(estimators)
         for label, estimator in named.items():
             if not isinstance(estimator, Traced):
                 raise TypeError(
@@ -165,15 +166,6 @@ def _check_trace(label: str, trace: Any) -> None:
         raise ValueError(
             f"traces[{label!r}] has no iteration with a finite loss, or arrays of different lengths"
         )
-
-
-def _by_class(estimators: Sequence[Traced]) -> dict[str, Traced]:
-    names = [type(estimator).__name__ for estimator in estimators]
-    if len(set(names)) < len(names):
-        raise ValueError(
-            f"estimators holds several of one class ({', '.join(names)}); give a dict, so that each has a label"
-        )
-    return dict(zip(names, estimators, strict=True))
 
 
 def _choice(name: str, value: str | Sequence[str], known: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -24,6 +25,14 @@ class Traced(Protocol):
 
     @property
     def trace_(self) -> TraceLike: ...
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """A network that kept its loss epoch by epoch; `validation_scores_` and `stop_reason_` are looked for beside it."""
+
+    @property
+    def loss_curve_(self) -> Sequence[float]: ...
 
 
 @runtime_checkable
