@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -207,6 +208,19 @@ def test_same_bits_on_any_number_of_threads():
         found.append(done.stdout)
     assert len(found[0].split()) == 4
     assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("cuts", [(128,), (64, 192), (64, 128, 192, 256), (256,)], ids=str)
+def test_same_bits_however_a_span_is_cut(cuts):
+    task = Task(Network([Dense(40), ReLU(), Dropout(0.3), Dense(3)], P), Multinomial(3), Adam().chain)
+    rows = data(1, task.loss)
+    order = np.random.default_rng(0).integers(0, N, 290)
+    whole, parts = TrainingState.begin(task), TrainingState.begin(task)
+    CpuEngine(task).train(whole, rows, order, 64)
+    for a, b in pairwise([0, *cuts, len(order)]):
+        CpuEngine(task).train(parts, rows, order[a:b], 64)
+    np.testing.assert_array_equal(parts.chain.x, whole.chain.x)
+    np.testing.assert_array_equal(parts.chain.memory, whole.chain.memory)
 
 
 def test_a_row_has_the_same_prediction_in_any_batch():

@@ -36,7 +36,7 @@ class CpuEngine(Engine):
         if not len(order):
             return np.zeros(0)
         check_codes(self.task.network, rows)
-        batch, chain = min(batch_size, len(order)), state.chain
+        batch, chain = min(batch_size, rows.X.shape[0]), state.chain  # not len(order): bits depend on it
         if self._step is None or self._step.program.batch != batch:
             self._step = training(self.task, self.layout, self._beta, self._buffers, batch)
         step = self._step
