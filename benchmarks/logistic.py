@@ -86,11 +86,5 @@ def _readings() -> str:
     )
 
 
-def _fit(data: tuple[np.ndarray, np.ndarray]) -> None:
-    import betahat as bh
-
-    bh.LogisticRegression().fit(*data).inference_.std_err  # noqa: B018
-
-
 if __name__ == "__main__":
-    print_extra(_fit, data(40_000), data)
+    print_extra("LogisticRegression", data, 40_000)

