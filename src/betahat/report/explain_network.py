@@ -117,8 +117,8 @@ def _network(model: TrainedLike) -> str:
 def _derivative() -> str:
     return wrap(
         "By the chain rule, from the last layer to the first: with s = ∂J/∂f of a layer, its rule gives ∂J/∂x, the s "
-        "of the layer before it, and ∂J/∂β of its own parameters. For f = x W + b they are ∂J/∂x = s Wᵀ, ∂J/∂W = xᵀ s and "
-        "∂J/∂b = Σ s (Rumelhart, Hinton & Williams 1986)."
+        "of the layer before it, and ∂J/∂β of its own parameters. For f = x W + b they are ∂J/∂x = s Wᵀ, ∂J/∂W = xᵀ s "
+        "and ∂J/∂b = Σ s (Rumelhart, Hinton & Williams 1986)."
     )
 
 

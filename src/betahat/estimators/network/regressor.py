@@ -29,7 +29,6 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
 
     loss: Any
 
-    _loss: Loss
     _level: np.ndarray
     _single: bool
     _shift: np.ndarray
@@ -92,7 +91,7 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
         self._level = self._null_level(loss, counted, w)
         self._settle_loss()
         few = counted[:: max(1, len(counted) // 100), 0]
-        self._loss.check((few - self._shift[0]) / self._spread[0], np.full(len(few), self._level[0]))
+        loss.check(few, np.full(len(few), self._level[0]))
         t = y.shape[1]
         return self._width(shape, (t,), f"{t} target{'s' * (t > 1)}")
 

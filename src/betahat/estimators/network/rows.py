@@ -105,6 +105,8 @@ def _dense_units(X: Any, which: np.ndarray, weight: np.ndarray | None) -> tuple[
         own = float(w.sum())
         here = w @ part / own
         about = part - here
+        miss = w @ about / own  # of the mean, which rounding makes where it is large beside the differences
+        here, about = here + miss, about - miss
         shift = here - mean
         squares += w @ (about * about) + shift * shift * (mass * own / (mass + own))
         mean += shift * (own / (mass + own))

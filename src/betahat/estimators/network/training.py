@@ -79,7 +79,7 @@ class Training:
         for slot in engine.task.network.layout:
             self._penalised[slot.offset : slot.stop] = slot.penalised
         self._last, self._best = Snapshot(), Snapshot()
-        self._partial: list[tuple[float, int]] = []
+        self._partial: list[tuple[np.ndarray, int]] = []
         self.epochs = 0
 
     def run(self) -> str:
@@ -126,7 +126,7 @@ class Training:
         """One pass over the rows: J's mean over its batches, each before its step, and how many rows."""
         plan, task = self._plan, self._engine.task
         order = plan.order(self._history.epochs)
-        before, total, start, self._partial = self._penalty(), 0.0, 0, []
+        before, start, self._partial = self._penalty(), 0, []
         while start < len(order):
             part = order[start : start + self._span * plan.batch_size]
             clock = time.perf_counter()
@@ -134,15 +134,18 @@ class Training:
             seconds = time.perf_counter() - clock
             sizes = np.full(len(losses), plan.batch_size)
             sizes[-1] = len(part) - plan.batch_size * (len(losses) - 1)
-            total += float(losses @ sizes)
             start += len(part)
-            self._partial.append((total, start))
+            self._partial.append((losses * sizes, start))
             self._bar.advance(len(part), seconds)
             self._span = max(1, min(2 * self._span, int(_SPAN / max(seconds, 1e-9) * len(losses))))
         steps = -(-len(order) // plan.batch_size)
         # the penalty before each step, which moves so little in an epoch that a line between its ends will do
         after = before + (self._penalty() - before) * (steps - 1) / (2 * steps) if task.alpha else before
-        return (total + steps * after) / len(order), len(order)
+        return (self._sum() + steps * after) / len(order), len(order)
+
+    def _sum(self) -> float:
+        """Of L over the rows of this epoch so far, the same however it was cut into spans."""
+        return float(np.concatenate([sums for sums, _ in self._partial]).sum())
 
     def _penalty(self) -> float:
         """α/2 Σ β² over the weights: what a batch adds to its rows' sum."""
@@ -165,6 +168,6 @@ class Training:
     def _keep_partial(self) -> None:
         """Of an epoch that was broken off, its loss, where it is the only one."""
         if self._partial and not self.epochs:
-            total, rows = self._partial[-1]
-            self._history.losses.append(total / rows)
+            rows = self._partial[-1][1]
+            self._history.losses.append(self._sum() / rows)
             self._history.rows += rows
