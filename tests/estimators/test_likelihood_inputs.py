@@ -375,15 +375,20 @@ def test_many_rows_of_more_classes(alpha):
         np.testing.assert_allclose(fast.coef_, peer.coef_, rtol=1e-8, atol=1e-10)
 
 
-def test_more_coefficients_than_newtons_equations_are_solved_for():
+@pytest.mark.parametrize("given", [{}, {"tol": 1e-6}, {"max_iter": 3000}], ids=str)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_more_coefficients_than_newtons_equations_are_solved_for(classes, given):
     rng = np.random.default_rng(8)
     Z = rng.normal(size=(400, 1005))
-    y = (rng.random(400) < 1 / (1 + np.exp(-Z[:, 0]))).astype(int)
+    y = (rng.random(400) < 1 / (1 + np.exp(-Z[:, 0]))).astype(int) + (classes - 2) * (Z[:, 1] > 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = bh.LogisticRegression(alpha=0.1).fit(Z, y)
+        model = bh.LogisticRegression(alpha=0.1, **given).fit(Z, y)
     assert model.solver_ in ("newton_cg", "lbfgs")
     peer = Peer(C=1 / (0.1 * 400), solver="newton-cholesky", tol=1e-12).fit(Z, y)
-    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=1e-5, atol=1e-8)
+    rough = "tol" in given
+    np.testing.assert_allclose(
+        model.coef_, peer.coef_, rtol=1e-2 if rough else 1e-5, atol=1e-5 if rough else 1e-8
+    )
     assert model.certificate_.converged
     assert "Newton's equations would cost more" in " ".join(model.explain().split())

@@ -124,7 +124,7 @@ class BaseLikelihood(RowEstimator):
             return None
         budget = None if self.max_iter is None else int(self.max_iter)
         return Method(
-            "newton" if self.solver is None else self.solver,
+            "auto" if self.solver is None else self.solver,
             budget,
             None if self.tol is None else float(self.tol),
         )

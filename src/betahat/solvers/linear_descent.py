@@ -30,15 +30,20 @@ _MATRIX = ("newton", "trust_region", "dogleg", "bfgs")
 @final
 @dataclass(frozen=True)
 class Method:
-    """What a user asks for: a solver or its name, iterations in all (None: 100,000), and how small |∂J/∂βⱼ| must become
-    beside mean |wᵢ xᵢⱼ rᵢ| (None: as small as double precision lets it). For stochastic solvers iterations are passes
-    over the rows, taken in batches of so many, in an order that the seed decides."""
+    """What a user asks for: a solver or its name ("auto": what suits the size), iterations in all (None: 100,000), and
+    how small |∂J/∂βⱼ| must become beside mean |wᵢ xᵢⱼ rᵢ| (None: as small as double precision lets it). For stochastic
+    solvers iterations are passes over the rows, taken in batches of so many, in an order that the seed decides."""
 
     solver: Solver | str
     max_iter: int | None = None
     tolerance: float | None = None
     batch_size: int = 32
     seed: int = 0
+
+    @property
+    def named(self) -> Solver | str | None:
+        """The solver that was asked for, None for "auto"."""
+        return None if isinstance(self.solver, str) and self.solver == "auto" else self.solver
 
     @property
     def is_stochastic(self) -> bool:

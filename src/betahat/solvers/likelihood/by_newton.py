@@ -78,7 +78,7 @@ def by_newton(
     found = SmoothFit(
         objective, point.theta, point.sums, "newton",
         f"with {len(point.theta)} coefficients Newton's equations are cheap, and its steps are few"
-        if method is None else "it was asked for",
+        if method is None or method.named is None else "it was asked for",
         point.iterations, point.stop_reason, "", trace,
     )  # fmt: skip
     return LikelihoodFit(found, start, point.step, limit)

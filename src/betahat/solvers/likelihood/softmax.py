@@ -120,7 +120,7 @@ def solve_softmax(
     few = None if warm is not None else few_of(source)
     objective = SoftmaxObjective(source, classes, penalty, begin(source, intercept, few), reference=free)
     size = objective.t * objective.at.size
-    how = None if method is None else method.solver
+    how = None if method is None else method.named
     if how not in (None, "newton") or (how is None and size > NEWTON_UP_TO):
         return _descend(objective, p, penalty, levels, method, collinear, warm)
     theta = _theta(objective, levels, warm)
@@ -154,7 +154,8 @@ def _descend(
         objective = objective.within(coordinates_of(start, penalty, objective.at.intercept, collinear))
     problem = SoftmaxProblem(objective, _theta(objective, levels, warm), bound_factors(objective))
     size = len(problem.origin)
-    way = "lbfgs" if method is None else method.solver
+    asked = None if method is None else method.named
+    way = "lbfgs" if asked is None else asked
     solver = named(way) if isinstance(way, str) else way
     much = EVERYTHING if size <= NEWTON_UP_TO else JUDGED
     with np.errstate(all="ignore"):
@@ -166,7 +167,7 @@ def _descend(
     found.why = (
         f"with {size} coefficients Newton's equations would cost more than many gradients, and the Hessian's "
         "diagonal blocks make these few"
-        if method is None
+        if asked is None
         else "it was asked for"
     )
     return LikelihoodFit(found, start, np.zeros(size))

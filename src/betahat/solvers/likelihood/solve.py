@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from betahat.data.passes import fold
@@ -39,7 +41,7 @@ def solve_likelihood(
     Raises DataError where sums are not finite, naming the column, and where the data cannot determine a fit.
     """
     p = len(source.names)
-    how = method.solver if method is not None else None
+    how = None if method is None else method.named
     size = p + int(intercept)
     if how in (None, "newton", "irls") and (size <= NEWTON_UP_TO or how is not None):
         few = None if warm is not None else few_of(source)
@@ -52,10 +54,11 @@ def solve_likelihood(
     start = least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
     beta, intercept_ = warm or (np.zeros(p), level)
-    if method is None:
+    if method is None or how is None:
         name = "newton_cg" if size <= _PRODUCTS_UP_TO else "lbfgs"
+        way = Method(name) if method is None else replace(method, solver=name)
         found = solve_smooth(
-            start, source, family, penalty, intercept, collinear, Method(name), at.theta(beta, intercept_)
+            start, source, family, penalty, intercept, collinear, way, at.theta(beta, intercept_)
         )
         found.why = (
             f"with {size} coefficients Newton's equations would cost more than "
