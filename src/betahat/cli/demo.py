@@ -9,6 +9,7 @@ import numpy as np
 from betahat.cli.demo_data import race, real_table, timed_fit
 from betahat.cli.demo_descent import descent
 from betahat.cli.demo_logistic import late_flights, tumours
+from betahat.cli.demo_network import digits
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
@@ -26,6 +27,7 @@ def demo_command(report: Report) -> None:
         ("Two classes, and two classes that are separated: 569 tumours (Wolberg 1995)", tumours),
         ("336,776 flights from New York: how late", _flights),
         ("The same flights: late or not", late_flights),
+        ("A network that reads: 1,797 handwritten digits (Alpaydin & Kaynak 1998)", digits),
     ):
         report.out.rule(f" {title} ", style="cyan", align="left")
         report.out.print()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from betahat.cli.demo_data import real_table
+from betahat.cli.demo_picture import keep_picture
 from betahat.cli.output import Report
 from betahat.cli.showing import print_summary
 from betahat.cli.tables import print_table
@@ -23,7 +22,6 @@ WAYS = {
     "trust region": "trust_region",
 }
 _BUDGET = 2000
-_OURS = b"drawn by betahat demo"  # in the picture's metadata
 
 
 def descent(report: Report) -> None:
@@ -44,7 +42,9 @@ def descent(report: Report) -> None:
     print_summary(report, model, 0.95)
     function = objective(treated["conc"].to_numpy(np.float64), y.to_numpy(np.float64))
     _ways(report, function)
-    _picture(report, model, X, y, function)
+    keep_picture(
+        report, PICTURE, "the fit with its bands, and the ways down", lambda: _drawn(model, X, y, function)
+    )
 
 
 def objective(x: np.ndarray, y: np.ndarray) -> Any:
@@ -68,39 +68,8 @@ def _ways(report: Report, function: Any) -> None:
     print_table(report, header, rows, good=lambda row: row[-1] == "local minimum")
 
 
-def _picture(report: Report, model: Any, X: Any, y: Any, function: Any) -> None:
-    """Fit and descent side by side, in a file where the demo runs; a file of that name that is another's stays."""
-    target = Path(PICTURE).resolve()
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        report.out.print("Pictures are drawn by matplotlib: pip install 'betahat[plots]'")
-        return
-    if target.exists() and not _is_ours(target):
-        report.warn(f"no picture was drawn: {target} is there already, and no earlier demo drew it")
-        return
-    from betahat.errors import StorageError
-    from betahat.storage.atomic import replace_file
-
-    with mpl.rc_context({"backend": "agg"}):
-        content = _drawn(model, X, y, function)
-    try:
-        replace_file(target, content)
-    except StorageError as error:
-        report.warn(f"no picture was kept: {error}")
-        return
-    report.out.print(f"the fit with its bands, and the ways down: {target}")
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return _OURS in file.read(4096)
-    except OSError:
-        return False
-
-
-def _drawn(model: Any, X: Any, y: Any, function: Any) -> bytes:
+def _drawn(model: Any, X: Any, y: Any, function: Any) -> Any:
+    """Fit and descent side by side."""
     import matplotlib.pyplot as plt
 
     from betahat.report.plots import DescentDisplay, FitDisplay
@@ -113,7 +82,4 @@ def _drawn(model: Any, X: Any, y: Any, function: Any) -> bytes:
         resolution=120,
     )  # fmt: skip
     ways.ax_.set(xlabel="V (counts/min²)", ylabel="K (ppm)")
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=130, metadata={"Software": _OURS.decode()})
-    plt.close(figure)
-    return image.getvalue()
+    return figure
