@@ -16,6 +16,10 @@ from betahat import (
     LassoCV,
     LinearRegression,
     LogisticRegression,
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
     NonlinearRegression,
     PoissonRegressor,
     PolynomialRegression,
@@ -23,6 +27,7 @@ from betahat import (
     RidgeCV,
     TweedieRegressor,
 )
+from betahat.layers import Dense, Tanh
 
 pytestmark = pytest.mark.filterwarnings(
     # the checks fit rows that repeat or are too few, and say so themselves where an array backend is absent
@@ -104,6 +109,14 @@ class Zeros(Named):
         TweedieRegressor(power=1.5, cov_type="HC1"),
         NonlinearRegression(Plane(), Zeros()),
         NonlinearRegression(Plane(), Zeros(), cov_type="HC3"),
+        MLPClassifier(),
+        MLPClassifier((20, 10), "tanh", solver="nesterov", learning_rate_init=0.1, standardize=False),
+        MLPClassifier(layer_norm=True, activation="gelu", learning_rate_init=0.005),
+        MLPRegressor(),
+        MLPRegressor("huber", solver="rmsprop", learning_rate_init=0.005),
+        MLPRegressor(solver="lbfgs"),
+        NetworkClassifier([Dense(20), Tanh(), Dense(1)], learning_rate_init=0.01),
+        NetworkRegressor([Dense(20), Tanh(), Dense(1)], learning_rate_init=0.01),
     ]
 )
 def test_scikit_learns_checks(estimator, check):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, final
@@ -41,7 +41,7 @@ class Given:
     which: np.ndarray
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(BaseEstimator, ABC):
     """Abstract: a network fitted to rows. Subclasses say which layers, and how y is read and answered."""
 
     solver: Any
