@@ -59,8 +59,8 @@ def run() -> str:
         f"{N:,} × {P} float64, unpenalised, intercept; ours with standard errors and certificate, the peers at their "
         "default tolerances.",
         table(timings),
-        f"Readings of X: {c.readings}, each of loss, gradient and Hessian together; before them a sample of n/32 "
-        f"rows was fitted. {c.line()}. {extra} {_readings()}",
+        f"Readings of X: {c.readings}, the first of loss and gradient, the others with the Hessian, the last with what "
+        f"the certificate needs; before them every 17th row was fitted, where it lies. {c.line()}. {extra} {_readings()}",
     ])  # fmt: skip
 
 

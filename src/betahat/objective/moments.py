@@ -9,7 +9,7 @@ import numpy as np
 from betahat.data.passes import Statistic, counting_parts, dense
 from betahat.data.source import Block
 
-_CHUNK = 1 << 19  # numbers of X that are converted at once
+_CHUNK = 1 << 16  # numbers of X that are converted at once
 
 
 @final

@@ -12,6 +12,7 @@ from betahat.data.source import Block, Source
 from betahat.losses.family import Family
 from betahat.models.linear import Counts
 
+_CHUNK = 1 << 15
 _WORTH, _COUNTS = 1000, 4096  # rows from which, and values up to which, equal targets are counted
 
 
@@ -115,10 +116,14 @@ def distinct(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, high = float(y.min()), float(y.max())
     if not (low >= 0 and high < _COUNTS):
         return y, w
-    whole = y.astype(np.int32)
-    if not np.array_equal(whole, y):
-        return y, w
-    weights = np.bincount(whole) * w[0] if w.strides == (0,) else np.bincount(whole, w)
+    weights, even = np.zeros(int(high) + 1), w.strides == (0,)
+    for start in range(0, len(y), _CHUNK):  # copies that stay in cache
+        part = y[start : start + _CHUNK]
+        whole = part.astype(np.intp)
+        if not np.array_equal(whole, part):
+            return y, w
+        weights += np.bincount(whole, None if even else w[start : start + _CHUNK], len(weights))
+    weights = weights * w[0] if even else weights
     there = np.flatnonzero(weights)
     return there.astype(np.float64), weights[there]
 
