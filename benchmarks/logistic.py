@@ -60,7 +60,8 @@ def run() -> str:
         "default tolerances.",
         table(timings),
         f"Readings of X: {c.readings}, the first of loss and gradient, the others with the Hessian, the last with what "
-        f"the certificate needs; before them every 17th row was fitted, where it lies. {c.line()}. {extra} {_readings()}",
+        f"the certificate needs; before them every 17th row was fitted, where it lies. {c.line()}. {extra} "
+        f"{_readings()}",
     ])  # fmt: skip
 
 
