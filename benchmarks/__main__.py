@@ -24,6 +24,7 @@ TITLES = {
     "logistic": "A million rows, logistic",
     "likelihoods": "Likelihoods of real tables",
     "logistic_file": "A file larger than memory should hold, logistic",
+    "networks": "Neural networks",
 }
 
 
