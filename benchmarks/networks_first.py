@@ -106,7 +106,7 @@ def run(quick: bool = False) -> str:
         f"Whole processes: Python starts, imports, reads {len(X):,} digits, fits an MLPClassifier with default settings"
         f" ({epochs} epochs; {float(accuracy):.1%} of these rows right), and ends.",
         "\n".join(lines),
-        f"Compilation: {readable(compiling)}, with the line “{' / '.join(sorted(said))}”. In one process: the first fit, "
-        f"nothing compiled yet, {readable(float(first))} and {compiled} kernels kept; three more architectures at most "
-        f"{readable(float(other))} each and {more} kernels more.",
+        f"Compilation: {readable(compiling)}, with the line “{' / '.join(sorted(said))}”.",
+        f"In one process: the first fit, nothing compiled yet, {readable(float(first))} and {compiled} kernels kept; "
+        f"three more architectures at most {readable(float(other))} each and {more} kernels more.",
     ])  # fmt: skip
