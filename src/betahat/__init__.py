@@ -42,6 +42,7 @@ _WHERE = {
     ),
     "show_versions": "report.versions",
     "CertificateWarning": "errors",
+    "CheckpointWarning": "errors",
     "CollinearityError": "errors",
     "CollinearityWarning": "errors",
     "DataError": "errors",

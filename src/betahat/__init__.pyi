@@ -18,6 +18,7 @@ from betahat.autodiff import jvp as jvp
 from betahat.autodiff import value_and_grad as value_and_grad
 from betahat.autodiff import vjp as vjp
 from betahat.errors import CertificateWarning as CertificateWarning
+from betahat.errors import CheckpointWarning as CheckpointWarning
 from betahat.errors import CollinearityError as CollinearityError
 from betahat.errors import CollinearityWarning as CollinearityWarning
 from betahat.errors import DataError as DataError

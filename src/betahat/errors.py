@@ -58,6 +58,10 @@ class MissingRowsWarning(UserWarning):
     """Rows were left out because values are missing, or have no prediction; the message says how many."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint is damaged and the one before it is used; the message names it."""
+
+
 def users_line() -> int:
     """The `stacklevel` at which a warning of the caller's points at the line outside the package that led to it."""
     frame: FrameType | None = sys._getframe(1)
