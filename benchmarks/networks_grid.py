@@ -13,7 +13,7 @@ from benchmarks.timing import alternate, readable
 
 INPUTS, HIDDEN, DEPTHS, BATCHES = (10, 100, 784), (32, 128, 1024), (1, 2, 4), (32, 256, 4096)
 LARGE = Net(784, (1024, 1024), 10, 1024)
-_OPERATIONS = 6e9  # of a run that is timed, at most, but for two steps at least
+_OPERATIONS = 6e9  # of a run that is timed, unless that were too few steps
 
 
 @final
@@ -47,7 +47,9 @@ def cells() -> list[Net]:
 
 
 def measure(net: Net, rounds: int, operations: float = _OPERATIONS) -> Cell:
-    steps = int(np.clip(operations // net.flops, 2, 100))
+    steps = int(
+        np.clip(operations // net.flops, 4 if net.batch > 1000 else 16, 100)
+    )  # a call is an epoch, not a step
     X, y = rows_of(net, steps * net.batch)
     order = np.random.default_rng(1).permutation(len(X))
     ours = Ours(net, X, y)
