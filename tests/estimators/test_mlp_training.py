@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import betahat as bh
 from betahat.solvers import SGD, AdamW, Chain, Constant, Cosine, ExponentialAverage
@@ -235,7 +239,6 @@ def test_the_best_score_is_put_back(scoring: Any) -> None:
     scores = model.validation_scores_
     assert model.best_validation_score_ == max(scores)
     assert len(scores) == model.n_iter_ == len(model.loss_curve_)
-    from sklearn.model_selection import train_test_split
 
     rows = np.arange(240)
     aside = np.sort(train_test_split(rows, random_state=0, test_size=0.3, stratify=Y)[1])
@@ -262,6 +265,20 @@ def test_scorers_see_tables_too(table: str) -> None:
     model = classifier(early_stopping=True, scoring="roc_auc").fit(frame, Y)
     assert len(model.validation_scores_) == 6
     assert same(model, classifier(early_stopping=True).fit(X, Y)) or model.best_validation_score_ <= 1
+
+
+def test_a_fit_that_goes_on_keeps_the_best_of_all() -> None:
+    common = {
+        "early_stopping": True,
+        "validation_fraction": 0.3,
+        "warm_start": True,
+        "learning_rate_init": 0.02,
+    }
+    model = classifier(hidden_layer_sizes=(32,), max_iter=60, n_iter_no_change=100, **common).fit(X, Y)
+    best, P = model.best_validation_score_, model.predict_proba(X)
+    model.set_params(max_iter=1, learning_rate_init=1e6).fit(X, Y)
+    assert model.validation_scores_[-1] < best == model.best_validation_score_
+    np.testing.assert_array_equal(model.predict_proba(X), P)
 
 
 # --- weights --------------------------------------------------------------------------------------------------------
@@ -347,6 +364,16 @@ def test_precision_is_as_asked(dtype: str) -> None:
 def test_precisions_agree() -> None:
     a, b = (regressor(dtype=dtype, max_iter=3).fit(X, R).predict(X) for dtype in ("float32", "float64"))
     np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8, np.float16, ">f8", bool])
+def test_strides_of_every_kind(dtype: Any) -> None:
+    whole = RNG.integers(0, 2, size=(60, 12)).astype(dtype)
+    labels = whole[:, 0] > 0
+    for form in (whole[::-1], whole[:, ::-1], whole[::2, ::3], np.asfortranarray(whole)[:, 2:9]):
+        own = labels[:: -1 if form.shape == whole.shape and form[0, 0] == whole[-1, 0] else 1][: len(form)]
+        a, b = (classifier(dtype="float64").fit(A, own) for A in (form, np.ascontiguousarray(form, float)))
+        np.testing.assert_allclose(a.predict_proba(form), b.predict_proba(form), atol=1e-12)
 
 
 # --- what comes out -------------------------------------------------------------------------------------------------
@@ -448,3 +475,24 @@ def test_a_bar_moves_on_a_terminal(
     assert "epoch 2" in shown
     assert "loss" in shown
     assert "rows/s" in shown
+
+
+# --- among others ---------------------------------------------------------------------------------------------------
+
+
+def test_two_threads_train_two_models_at_once() -> None:
+    alone = [classifier(random_state=seed, max_iter=30).fit(X, Y) for seed in (0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda seed: classifier(random_state=seed, max_iter=30).fit(X, Y), (0, 1)))
+    for a, b in zip(alone, together, strict=True):
+        assert same(a, b)
+
+
+def test_searches_and_pipelines() -> None:
+    search = GridSearchCV(
+        classifier(max_iter=20), {"hidden_layer_sizes": [(4,), (8, 4)], "alpha": [0.0, 1.0]}, cv=2
+    )
+    search.fit(X, Y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    pipeline = make_pipeline(StandardScaler(), regressor(max_iter=100, learning_rate_init=0.02))
+    assert cross_val_score(pipeline, X, R, cv=2).mean() > 0.5

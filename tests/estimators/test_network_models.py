@@ -12,8 +12,10 @@ import pytest
 import betahat as bh
 from betahat.layers import (
     BatchNorm,
+    Columns,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Function,
     LayerNorm,
@@ -88,6 +90,20 @@ def test_tables_of_every_library_are_the_same_table(table: str) -> None:
     other = library.from_pandas(TABLE) if table == "polars" else library.Table.from_pandas(TABLE)
     a, b = (bh.MLPClassifier((5,), max_iter=3, random_state=0).fit(form, Y) for form in (TABLE, other))
     np.testing.assert_array_equal(a.predict_proba(TABLE), b.predict_proba(other))
+
+
+def test_codes_of_a_stack_enter_as_they_are() -> None:
+    codes = np.column_stack([X[:, 0] * 100, K, Y])
+    stack = [Columns((0,), ((1, Embedding(3, 2)), (2, Embedding(2, 1)))), Dense(4), Tanh(), Dense(1)]
+    model = bh.NetworkRegressor(stack, solver="lbfgs", random_state=0, max_iter=500, alpha=1e-5)
+    assert model.fit(codes, X[:, 0] + K * Y).score(codes, X[:, 0] + K * Y) > 0.99
+    assert model._units is not None
+    np.testing.assert_array_equal(model._units[0][1:], 0)
+    np.testing.assert_array_equal(model._units[1][1:], 1)
+    sequence = bh.NetworkClassifier(
+        [Embedding(3, 4), Flatten(), Dense(2)], max_iter=50, learning_rate_init=0.05
+    )
+    assert sequence.fit(codes[:, 1:], K == 1).score(codes[:, 1:], K == 1) == 1
 
 
 # --- proof ----------------------------------------------------------------------------------------------------------

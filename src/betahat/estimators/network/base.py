@@ -18,7 +18,7 @@ from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.history import History
 from betahat.estimators.network.parameters import check_flag, check_training, is_full_batch
 from betahat.estimators.network.rows import mean_one, new_rows, precision, read_rows, units_of
-from betahat.estimators.network.stack import embedding
+from betahat.estimators.network.stack import coded_columns, embedding
 from betahat.layers import Dense, Dropout, Layer, Shape
 from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
@@ -219,7 +219,9 @@ class NetworkEstimator(BaseEstimator, ABC):
             self._units = None
             self.n_outputs_ = self._settle(given.y, given.which, given.weight, entry)
             if self.standardize:
-                self._units = units_of(given.X, given.which, given.weight, tuple(levels))
+                self._units = units_of(
+                    given.X, given.which, given.weight, coded_columns([*first, *self._layers(1)], shape)
+                )
         layers = [*first, *self._layers(self.n_outputs_)]
         if again:
             if tuple(layers) != self._network.layers:

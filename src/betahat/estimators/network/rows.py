@@ -101,19 +101,26 @@ def _dense_units(X: Any, which: np.ndarray, weight: np.ndarray | None) -> tuple[
     for start in range(0, len(which), step):
         rows = which[start : start + step]
         part = X[rows].astype(np.float64).reshape(-1, channels)
-        w = np.ones(len(part)) if weight is None else np.repeat(weight[rows], len(part) // len(rows))
-        own = float(w.sum())
-        here = w @ part / own
-        about = part - here
-        miss = w @ about / own  # of the mean, which rounding makes where it is large beside the differences
-        here, about = here + miss, about - miss
+        w = None if weight is None else np.repeat(weight[rows], len(part) // len(rows))[:, None]
+        own = float(len(part) if w is None else w.sum())
+        here = _total(part, w) / own
+        part -= here
+        miss = (
+            _total(part, w) / own
+        )  # of the mean, which rounding makes where it is large beside the differences
+        here, part = here + miss, part - miss
         shift = here - mean
-        squares += w @ (about * about) + shift * shift * (mass * own / (mass + own))
+        squares += _total(part * part, w) + shift * shift * (mass * own / (mass + own))
         mean += shift * (own / (mass + own))
         mass += own
-        largest = np.maximum(largest, np.abs(part).max(axis=0))
+        largest = np.maximum(largest, np.abs(here) + np.abs(part).max(axis=0))
     deviation = np.sqrt(squares / mass)
     return mean, np.where(deviation > _CONSTANT * largest, deviation, 0.0)
+
+
+def _total(part: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+    """Σ w x over rows."""
+    return np.add.reduce(part if w is None else w * part, axis=0)
 
 
 def _sparse_units(X: Any, which: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from betahat.layers import (
     Identity,
     Layer,
     LayerNorm,
+    Shape,
     as_activation,
 )
 
@@ -75,3 +76,14 @@ def embedding(levels: dict[int, tuple[str, ...]], columns: int) -> list[Layer]:
     sizes = {place: min(50, (len(known) + 1) // 2) for place, known in levels.items()}
     embedded = tuple((place, Embedding(len(levels[place]), size)) for place, size in sizes.items())
     return [Columns(tuple(j for j in range(columns) if j not in levels), embedded)]
+
+
+def coded_columns(layers: list[Layer], shape: Shape) -> tuple[int, ...]:
+    """The columns that the first layer takes for codes, which must enter as they are.
+
+    >>> coded_columns([Columns((0,), ((1, Embedding(3, 2)),)), Dense(1)], (2,))
+    (1,)
+    """
+    if isinstance(layers[0], Embedding):
+        return tuple(range(shape[-1]))
+    return tuple(place for place, _ in layers[0].embedded) if isinstance(layers[0], Columns) else ()

@@ -78,6 +78,7 @@ class Training:
         self._penalised = np.zeros(engine.task.network.size, bool)
         for slot in engine.task.network.layout:
             self._penalised[slot.offset : slot.stop] = slot.penalised
+        self._held = self._penalty()
         self._last, self._best = Snapshot(), Snapshot()
         self._partial: list[tuple[np.ndarray, int]] = []
         self.epochs = 0
@@ -85,6 +86,8 @@ class Training:
     def run(self) -> str:
         """Why it ended; the state is where it ended, or where the score was best, or still finite."""
         self._last.take(self._state)
+        if self._plan.early and self._history.scores:
+            self._best.take(self._state)  # of the fit before, whose best is still to be beaten
         with np.errstate(all="ignore"), self._bar:
             try:
                 reason = self._run()
@@ -124,9 +127,9 @@ class Training:
 
     def _epoch(self) -> tuple[float, int]:
         """One pass over the rows: J's mean over its batches, each before its step, and how many rows."""
-        plan, task = self._plan, self._engine.task
+        plan = self._plan
         order = plan.order(self._history.epochs)
-        before, start, self._partial = self._penalty(), 0, []
+        before, start, self._partial = self._held, 0, []
         while start < len(order):
             part = order[start : start + self._span * plan.batch_size]
             clock = time.perf_counter()
@@ -140,8 +143,9 @@ class Training:
             self._span = max(1, min(2 * self._span, int(_SPAN / max(seconds, 1e-9) * len(losses))))
         steps = -(-len(order) // plan.batch_size)
         # the penalty before each step, which moves so little in an epoch that a line between its ends will do
-        after = before + (self._penalty() - before) * (steps - 1) / (2 * steps) if task.alpha else before
-        return (self._sum() + steps * after) / len(order), len(order)
+        self._held = self._penalty()
+        mean = before + (self._held - before) * (steps - 1) / (2 * steps)
+        return (self._sum() + steps * mean) / len(order), len(order)
 
     def _sum(self) -> float:
         """Of L over the rows of this epoch so far, the same however it was cut into spans."""
@@ -153,7 +157,7 @@ class Training:
         if not alpha:
             return 0.0
         weights = self._state.chain.x[self._penalised].astype(np.float64)
-        return 0.5 * alpha * float(weights @ weights)
+        return 0.5 * alpha * float(np.add.reduce(weights * weights))  # BLAS would start threads for it
 
     def _learn(self, loss: float, rows: int) -> None:
         history, last = self._history, self._last.taken
