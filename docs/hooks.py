@@ -13,6 +13,7 @@ from descent_pictures import PICTURES, pictures
 from latex2mathml.converter import convert
 from logistic_pictures import PICTURES as LOGISTIC
 from mkdocs.structure.files import File, Files
+from network_pictures import PICTURES as NETWORK
 from nonlinear_pictures import PICTURES as NONLINEAR
 from nonlinear_pictures import curves_table
 
@@ -29,7 +30,7 @@ def _mathml(match: re.Match[str]) -> str:
 
 @cache
 def _pictures() -> dict[str, str]:
-    return dict(pictures(PICTURES | NONLINEAR | LOGISTIC))
+    return dict(pictures(PICTURES | NONLINEAR | LOGISTIC | NETWORK))
 
 
 def on_files(files: Files, *, config: Any, **_: Any) -> Files:
