@@ -43,7 +43,7 @@ def regions(names: tuple[str, ...] = tuple(GROWING)) -> Any:
     X, y = moons()
     unseen, truth = moons(5000, seed=1)
     figure, axes = plt.subplots(
-        1, len(names), figsize=(2.75 * len(names), 2.9), layout="constrained", sharey=True, squeeze=False
+        1, len(names), figsize=(2.75 * len(names), 2.62), layout="constrained", sharey=True, squeeze=False
     )
     a, b = np.meshgrid(np.linspace(-2.0, 3.0, 160), np.linspace(-1.7, 2.2, 130))
     for ax, name in zip(axes[0], names, strict=True):
@@ -55,8 +55,8 @@ def regions(names: tuple[str, ...] = tuple(GROWING)) -> Any:
         ax.contour(a, b, P, [0.5], colors=[mixed(ax, 1.0)], linewidths=1.2)
         for label, colour in ((0, blue), (1, orange)):
             ax.plot(*X[y == label].T, "o", color=colour, markersize=2.4, markeredgewidth=0.0)
-        right = f"right: {m.score(X, y):.0%} seen, {m.score(unseen, truth):.0%} new"
-        ax.set_title(f"{name}\n{right}", loc="left", fontsize="small")
+        share = f"correct: {m.score(X, y):.0%} seen, {m.score(unseen, truth):.0%} new"
+        ax.set_title(f"{name}\n{share}", loc="left", fontsize="small")
         ax.set(xticks=[], yticks=[], aspect="equal")
     return figure
 
