@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +351,27 @@ def test_a_bare_predictor_gives_what_the_model_gives(name: str) -> None:
     for array in model.parameters_.values():
         array[...] = 0  # a predictor keeps what it was made of
     np.testing.assert_array_equal(predict(rows[:2]), before)
+
+
+def told(*arguments: Any) -> str:
+    start = "import sys; from betahat.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", start, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_line_shows_and_predicts(tmp_path: Path) -> None:
+    TABLE.to_csv(tmp_path / "rows.csv", index=False)
+    classifier = bh.MLPClassifier((4,), max_iter=3, random_state=0).fit(TABLE, np.where(Y > 0, "yes", "no"))
+    regressor = bh.MLPRegressor(max_iter=3, random_state=0).fit(TABLE[["x"]], np.column_stack([R, R]))
+    for name, model in (("classes", classifier), ("numbers", regressor)):
+        model.save(tmp_path / name)
+        assert "The network f(x, β)" in told("show", tmp_path / name)
+        assert json.loads(told("show", tmp_path / name, "--json"))["stop_reason"] == "budget spent"
+        told("predict", tmp_path / name, tmp_path / "rows.csv", "--out", tmp_path / f"{name}.csv")
+    classes, numbers = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("classes", "numbers"))
+    assert (classes["prediction"] == classifier.predict(TABLE)).all()
+    np.testing.assert_allclose(classes["prediction_yes"], classifier.predict_proba(TABLE)[:, 1], atol=1e-12)
+    np.testing.assert_allclose(
+        numbers[["prediction_1", "prediction_2"]], regressor.predict(TABLE[["x"]]), atol=1e-12
+    )

@@ -52,7 +52,7 @@ def profile_values(model: NonlinearRegression, intervals: np.ndarray | None) -> 
 
 
 def _is_curve(model: Any) -> bool:
-    return getattr(model._result.statistics, "nonlinear", False)
+    return getattr(getattr(model._result, "statistics", None), "nonlinear", False)
 
 
 def _correlation(model: Any) -> np.ndarray | None:

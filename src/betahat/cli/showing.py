@@ -43,6 +43,9 @@ def print_summary(report: Report, model: Any, level: float) -> None:
     text anywhere else."""
     from rich.text import Text
 
+    if not hasattr(model, "summary"):  # a network: layers and how they were trained, no coefficients with errors
+        report.out.print(Text(model.explain()))
+        return
     try:
         text = Text(str(model.summary(level)))
     except InferenceError as error:
@@ -72,7 +75,9 @@ def _estimates(model: Any, refusal: str) -> str:
     return "\n".join([*lines, f"No standard errors: {refusal}"])
 
 
-def _summary_values(model: Any, level: float) -> dict[str, Any]:
+def _summary_values(model: Any, level: float) -> dict[str, Any] | None:
+    if not hasattr(model, "summary"):
+        return None
     try:
         return model.summary(level).to_dict()
     except InferenceError as error:
@@ -98,7 +103,7 @@ def model_values(model: Any, level: float) -> dict[str, Any]:
         "parameters": model.get_params(deep=False),
         "summary": _summary_values(model, level),
         "certificate": {**model.certificate_.to_dict(), "line": model.certificate_.line()},
-        "solver": model.solver_,
+        "solver": model.solver_ if hasattr(model, "solver_") else str(model.solver),
         "stop_reason": model.stop_reason_,
         "trace": {name: getattr(trace, name) for name in ("loss", "gradient_norm", "step", "seconds")},
         **correlation_values(model),

@@ -12,7 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
+from betahat.data.source import Block
 from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
+from betahat.errors import DataError, InferenceError
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.history import History
@@ -314,12 +316,12 @@ class NetworkEstimator(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> np.ndarray:
         """f of new rows, (n, outputs) float64."""
         check_is_fitted(self, "_state")
-        rows = X if self._trusted else new_rows(self, X, self._images)
-        engine = self._engine_now()
-        state = self._state
-        f = engine.predict(
-            state.chain.point, state.buffers, Rows(rows, _NO_TARGET, None, *(self._units or (None, None)))
-        )
+        return self._of_rows(X if self._trusted else new_rows(self, X, self._images))
+
+    def _of_rows(self, rows: Any) -> np.ndarray:
+        """f of rows that are numbers already."""
+        units, state = self._units or (None, None), self._state
+        f = self._engine_now().predict(state.chain.point, state.buffers, Rows(rows, _NO_TARGET, None, *units))
         return f.reshape(len(f), -1).astype(np.float64, copy=False)
 
     def _engine_now(self) -> Engine:
@@ -381,6 +383,19 @@ class NetworkEstimator(BaseEstimator, ABC):
     @abstractmethod
     def _answer(self, f: np.ndarray) -> np.ndarray:
         """What a predictor gives of outputs (n, outputs)."""
+
+    @abstractmethod
+    def _columns(self, f: np.ndarray, name: str) -> dict[str, np.ndarray]:
+        """What `betahat predict` writes of outputs (n, outputs)."""
+
+    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
+        if level is not None:
+            raise InferenceError(
+                f"{type(self).__name__} has no intervals: a network's parameters have no covariance"
+            )
+        if block.offset is not None:
+            raise DataError("these rows were given an offset or exposure, and networks take none")
+        return self._columns(self._of_rows(np.asarray(block.X)), name)
 
     @property
     def _result(self) -> TrainingState:

@@ -17,6 +17,7 @@ from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight
 from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import takes_parts
+from betahat.estimators.written import class_names
 from betahat.layers import Shape
 from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.multinomial import Multinomial
@@ -165,10 +166,17 @@ class NetworkClassification(ClassifierMixin, NetworkEstimator):
             return Multinomial(f.shape[1]).probabilities(f)
         return sigmoid(f) if self._several else np.column_stack([sigmoid(-f[:, 0]), sigmoid(f[:, 0])])
 
+    def _columns(self, f: np.ndarray, name: str) -> dict[str, np.ndarray]:
+        labels, P = class_names(name, self.classes_.tolist()), self._probabilities(f)
+        made = {} if self._several else {name: self._labels(f)}
+        return made | dict(zip(labels, P.T, strict=True))
+
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row (n,); where a row may have several, which labels are more probable than
         not, (n, K) of 0 and 1."""
-        f = self._outputs(X)
+        return self._labels(self._outputs(X))
+
+    def _labels(self, f: np.ndarray) -> np.ndarray:
         if self._several:
             return (f > 0).astype(np.int64)
         return self.classes_[(f[:, 0] > 0).astype(np.intp) if f.shape[1] == 1 else f.argmax(axis=1)]

@@ -136,6 +136,12 @@ class NetworkRegression(RegressorMixin, NetworkEstimator):
         the loss's family."""
         return self._answer(self._outputs(X))
 
+    def _columns(self, f: np.ndarray, name: str) -> dict[str, np.ndarray]:
+        found = self._answer(f)
+        if self._single:
+            return {name: found}
+        return {f"{name}_{k + 1}": column for k, column in enumerate(found.T)}
+
     def _answer(self, f: np.ndarray) -> np.ndarray:
         found = self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
         return found[:, 0] if self._single else found
