@@ -43,7 +43,7 @@ def regions(names: tuple[str, ...] = tuple(GROWING)) -> Any:
     X, y = moons()
     unseen, truth = moons(5000, seed=1)
     figure, axes = plt.subplots(
-        1, len(names), figsize=(2.75 * len(names), 2.62), layout="constrained", sharey=True, squeeze=False
+        1, len(names), figsize=(2.75 * len(names), 2.75), layout="constrained", sharey=True, squeeze=False
     )
     a, b = np.meshgrid(np.linspace(-2.0, 3.0, 160), np.linspace(-1.7, 2.2, 130))
     for ax, name in zip(axes[0], names, strict=True):
