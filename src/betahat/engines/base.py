@@ -93,5 +93,9 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def gradient(self) -> np.ndarray:
+        """∂J/∂β of the last batch before its step, without the penalty, (network.size,)."""
+
+    @abstractmethod
     def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
         """f (n, *output_shape) as it is used, not trained; y is not looked at."""

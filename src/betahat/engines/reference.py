@@ -18,7 +18,6 @@ class ReferenceEngine(Engine):
     """Every layer by its own forward and backward.
 
     >>> import numpy as np
-    >>> from betahat.engines import Task
     >>> from betahat.layers import Dense
     >>> from betahat.losses import SquaredError
     >>> from betahat.models.network import Network
@@ -31,6 +30,10 @@ class ReferenceEngine(Engine):
     >>> task.network.views(state.chain.x)["0.weight"]
     array([[1.5]])
     """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self._gradient = np.zeros(task.network.size, task.dtype)
 
     def train(self, state: TrainingState, rows: Rows, order: np.ndarray, batch_size: int) -> np.ndarray:
         task, network = self.task, self.task.network
@@ -50,11 +53,15 @@ class ReferenceEngine(Engine):
             found.append(float(weight @ value) / b)
             slope = (slope * (weight / b)[:, None]).reshape(f.shape).astype(task.dtype)
             gradient, _ = network.backward(beta, saved, slope)
+            self._gradient = gradient
             if task.alpha:
                 gradient = gradient + penalised * beta * task.dtype(task.alpha / b)
             state.buffers[...] = buffers
             task.chain.step(state.chain, gradient)
         return np.array(found)
+
+    def gradient(self) -> np.ndarray:
+        return self._gradient
 
     def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
         n, size = rows.X.shape[0], int(np.prod(rows.X.shape[1:]))

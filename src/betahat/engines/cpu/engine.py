@@ -87,6 +87,17 @@ class CpuEngine(Engine):
         if chain.average is not None:
             self.layout.give(self._average, chain.average)
 
+    def gradient(self) -> np.ndarray:
+        found = np.zeros(self.task.network.size, self.task.dtype)
+        if self._step is not None:
+            program = self._step.program
+            total = np.zeros(self.layout.size, self.task.dtype)
+            for name, place in self.layout.places.items():
+                stretch = slice(place.offset, place.offset + place.size)
+                total[stretch] = program.gradients[: program.parts[name], stretch].sum(axis=0)
+            self.layout.give(total, found)
+        return found
+
     def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
         n, task = rows.X.shape[0], self.task
         check_codes(task.network, rows)
