@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from betahat.engines.base import Engine, Rows, Task, TrainingState, losses_of
+from betahat.engines.base import Engine, Rows, Task, TrainingState
 from betahat.kernels.random import derive
 from betahat.objective.network import losses_of
 
