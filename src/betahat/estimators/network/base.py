@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, final
 
@@ -12,20 +11,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
-from betahat.data.source import Block
 from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
-from betahat.errors import DataError, InferenceError
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.history import History
-from betahat.estimators.network.parameters import check_flag, check_training, is_full_batch
+from betahat.estimators.network.parameters import check_training, is_full_batch
 from betahat.estimators.network.rows import mean_one, new_rows, precision, read_rows, units_of
 from betahat.estimators.network.stack import coded_columns, embedding
 from betahat.layers import Dense, Dropout, Layer, Shape
 from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
-from betahat.solvers.checks import check_positive
 from betahat.solvers.trace import Trace
 
 _NO_TARGET = np.zeros((1, 1))
@@ -329,95 +325,6 @@ class NetworkEstimator(BaseEstimator, ABC):
             self._engine = engine_for(self._task(1, 1))
         assert self._engine is not None
         return self._engine
-
-    # --- proof --------------------------------------------------------------------------------------------------
-
-    def certify(
-        self, X: Any, y: Any, sample_weight: Any = None, curvature: bool = False, tolerance: float = 1e-6
-    ) -> Certificate:
-        """Whether β̂ is a minimum of J over these rows, those of the training; it becomes `certificate_`.
-
-        J(β) = (1/Σw) Σ w L(y, f(x, β)) + α/(2b) Σ β² over the weights, with b the rows of a mini-batch (all rows for
-        "lbfgs"), and f as it predicts: nothing dropped, normalised by running statistics. Its gradient is summed over
-        all rows in double precision, whatever precision the training had. It vanishes where each |∂J/∂βⱼ| is at most
-        `tolerance` times its mean size in parts of the rows.
-
-        curvature : also find the extreme eigenvalues of ∂²J/∂β² by Lanczos' method on Hessian-vector products
-            (`curvature_`), which tell a "local minimum" from a "saddle" and from what is "flat"; without it a vanishing
-            gradient is "stationary". Costs some dozens of readings.
-
-        Raises NotFittedError before `fit`, and what `fit` raises for X and y.
-        """
-        from betahat.estimators.network.full_batch import certified
-
-        check_is_fitted(self, "_state")
-        check_flag("curvature", curvature)
-        check_positive("tolerance", tolerance)
-        given = self._read(X, y, sample_weight, reset=False)
-        self.certificate_, bend = certified(self, given, bool(curvature), tolerance)
-        if bend is not None:
-            self.curvature_ = bend
-        return self.certificate_
-
-    def explain(self) -> str:
-        """What was minimised, the network as formulas and in a table of shapes, parameters and operations, how it was
-        trained and why it ended, with this fit's numbers."""
-        from betahat.estimators.network.told import told
-        from betahat.report.explain_network import explain_network
-
-        check_is_fitted(self, "_state")
-        return explain_network(told(self))
-
-    def predictor(self) -> Callable[[Any], np.ndarray]:
-        """A bare function of rows, for one row at a time: no checks, and nothing of X's table but numbers.
-
-        It takes an array (p,) or (n, p) of numbers (codes where columns were embedded), and gives what the model gives
-        for rows: probabilities of a classifier, (K,) or (n, K), and a regressor's answers, () or (n,), or with t
-        targets (t,) or (n, t). It computes in the precision of the training, to rounding as the model does.
-        """
-        from betahat.estimators.network.predictor import bare
-
-        check_is_fitted(self, "_state")
-        return bare(self)
-
-    @abstractmethod
-    def _answer(self, f: np.ndarray) -> np.ndarray:
-        """What a predictor gives of outputs (n, outputs)."""
-
-    @abstractmethod
-    def _columns(self, f: np.ndarray, name: str) -> dict[str, np.ndarray]:
-        """What `betahat predict` writes of outputs (n, outputs)."""
-
-    def _written(self, block: Block, name: str, level: float | None) -> dict[str, np.ndarray]:
-        if level is not None:
-            raise InferenceError(
-                f"{type(self).__name__} has no intervals: a network's parameters have no covariance"
-            )
-        if block.offset is not None:
-            raise DataError("these rows were given an offset or exposure, and networks take none")
-        return self._columns(self._of_rows(np.asarray(block.X)), name)
-
-    @property
-    def _result(self) -> TrainingState:
-        """What was fitted, where other estimators have it."""
-        return self._state
-
-    def _stored_parameters(self) -> dict[str, Any]:
-        """The parameters that a file is to hold: not functions that watch the training, nor generators."""
-        given = self.get_params(deep=False)
-        watching = {
-            "callbacks": None,
-            "scoring": given["scoring"] if isinstance(given["scoring"], str) else None,
-        }
-        if not isinstance(given["random_state"], (int, np.integer)):
-            watching["random_state"] = None
-        return given | watching
-
-    def save(self, path: Any) -> None:
-        """Write the fitted model to one file (safetensors with JSON metadata): no rows, no pickle."""
-        from betahat.estimators.storing import save
-
-        save(self, path)
 
 
 def seed_of(random_state: Any) -> int:

@@ -15,8 +15,8 @@ from betahat.engines import TrainingState
 from betahat.errors import DataError
 from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight
-from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import takes_parts
+from betahat.estimators.network.questions import AskedNetwork
 from betahat.estimators.written import class_names
 from betahat.layers import Shape
 from betahat.losses.bernoulli import Bernoulli
@@ -24,7 +24,7 @@ from betahat.losses.multinomial import Multinomial
 from betahat.losses.stable import sigmoid
 
 
-class NetworkClassification(ClassifierMixin, NetworkEstimator):
+class NetworkClassification(ClassifierMixin, AskedNetwork):
     """Abstract: y is of labels, (n,), or says of each of K labels whether a row has it, (n, K) of 0 and 1."""
 
     class_weight: Any

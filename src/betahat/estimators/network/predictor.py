@@ -10,12 +10,12 @@ import numpy as np
 from betahat.layers import Dense, Dropout, Layer, Pass
 
 if TYPE_CHECKING:
-    from betahat.estimators.network.base import NetworkEstimator
+    from betahat.estimators.network.questions import AskedNetwork
 
 _PASS = Pass()
 
 
-def bare(model: NetworkEstimator) -> Callable[[Any], np.ndarray]:
+def bare(model: AskedNetwork) -> Callable[[Any], np.ndarray]:
     """Rows to answers, by NumPy alone; what standardises columns is taken into the first layer where that is Dense."""
     network, kind, units = model._network, model._kind, model._units
     arrays = {name: view.copy() for name, view in network.views(model._state.chain.point).items()}
@@ -46,7 +46,7 @@ def bare(model: NetworkEstimator) -> Callable[[Any], np.ndarray]:
 
 
 def _steps(
-    model: NetworkEstimator, arrays: dict[str, np.ndarray]
+    model: AskedNetwork, arrays: dict[str, np.ndarray]
 ) -> list[tuple[Layer, tuple[np.ndarray, ...]]] | None:
     """The layers with their arrays, without those that only train; None where layers hold others or keep statistics."""
     network, units = model._network, model._units

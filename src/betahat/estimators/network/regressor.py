@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_array, column_or_1d
 from betahat.data.missing import unmasked
 from betahat.engines import TrainingState
 from betahat.errors import DataError
-from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import takes_parts
+from betahat.estimators.network.questions import AskedNetwork
 from betahat.layers import Dense, Shape
 from betahat.losses import FAMILIES, LOSSES, Cauchy, Huber, PseudoHuber, SquaredError, as_family, as_loss
 from betahat.losses.base import Loss
@@ -24,7 +24,7 @@ _OF_RESIDUALS = (SquaredError, Huber, PseudoHuber, Cauchy)
 """Losses of y − f alone, which keep their form in other units of y."""
 
 
-class NetworkRegression(RegressorMixin, NetworkEstimator):
+class NetworkRegression(RegressorMixin, AskedNetwork):
     """Abstract: y is of numbers, (n,), or (n, t) for t targets, whose losses are added."""
 
     loss: Any
