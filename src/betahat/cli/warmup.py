@@ -55,6 +55,37 @@ def compile_kernels() -> None:
             zeros = np.zeros(columns)
             irls(X, y[:, 0], None, None, zeros, zeros, 0.0, 0, 0.0, EVERYTHING)
             softmax(X, y[:, 0], None, None, zeros, np.zeros((2, columns)), np.zeros(2), GRADIENT)
+    _compile_networks()
+
+
+def _compile_networks() -> None:
+    """Every operation that a network may be lowered to, for both types."""
+    from betahat.engines import Rows, Task, TrainingState
+    from betahat.engines.cpu import CpuEngine
+    from betahat.layers import BatchNorm, Columns, Dense, Dropout, Embedding, LayerNorm, ReLU, Residual, Tanh
+    from betahat.losses import SquaredError
+    from betahat.losses.multinomial import Multinomial
+    from betahat.models.network import Network
+    from betahat.solvers.stochastic.named import Adam
+
+    first = Columns((0,), ((1, Embedding(2, 2)),))
+    layers = [
+        first,
+        Dense(4),
+        BatchNorm(),
+        Tanh(),
+        Residual(Dropout(0.5), LayerNorm(), Dense(4)),
+        ReLU(),
+        Dense(2),
+    ]
+    rows, order = np.zeros((32, 2)), np.arange(32)
+    for dtype in (np.float32, np.float64):
+        for loss in (SquaredError(), Multinomial(2)):
+            task = Task(Network(layers, 2), loss, Adam(clip_norm=1.0).chain, dtype=dtype)
+            state, engine = TrainingState.begin(task), CpuEngine(task)
+            y = np.zeros((32, 2 if isinstance(loss, SquaredError) else 1))
+            engine.train(state, Rows(rows, y), order, 16)
+            engine.predict(state.chain.x, state.buffers, Rows(rows, y))
 
 
 def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:
