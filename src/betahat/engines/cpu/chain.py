@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from betahat.kernels.network import links as known
-from betahat.solvers.schedules import as_schedule
+from betahat.solvers.schedules import Constant, as_schedule
 from betahat.solvers.stochastic.adaptive import ScaleByAdaGrad, ScaleByAdam, ScaleByRMS
 from betahat.solvers.stochastic.chain import Chain
 from betahat.solvers.stochastic.clip import ClipByGlobalNorm, ClipByValue
@@ -56,23 +55,20 @@ class Links:
 
     def numbers(self, first: int, steps: int) -> np.ndarray:
         """(steps, ·, 8) float64, from step `first` on."""
-        found = np.zeros((steps, len(self.table), 8))
+        found, which = np.zeros((steps, len(self.table), 8)), np.arange(first, first + steps)
         for k, transformation in enumerate(self._chain.transformations):
-            for step in range(steps):
-                its = _numbers(transformation, first + step)
-                found[step, k, : len(its)] = its
+            for place, value in enumerate(_numbers(transformation, which)):
+                found[:, k, place] = value
         if self._chain.average is not None:
-            found[:, -1, 0] = [self._chain.average.weight(first + step) for step in range(steps)]
+            found[:, -1, 0] = [self._chain.average.weight(int(step)) for step in which]
         return found
 
 
-def _numbers(it: Transformation, step: int) -> tuple[float, ...]:
+def _numbers(it: Transformation, step: np.ndarray) -> tuple[Any, ...]:
+    """What a link is told, in each step."""
     if isinstance(it, ScaleByAdam):
-        later = 1 - it.beta_2 ** (step + 1)
-        return (
-            it.beta_1, 1 - it.beta_1, it.beta_2, 1 - it.beta_2, 1 / (1 - it.beta_1 ** (step + 1)), 1 / math.sqrt(later),
-            it.epsilon,
-        )  # fmt: skip
+        first, later = 1 / (1 - it.beta_1 ** (step + 1.0)), 1 / np.sqrt(1 - it.beta_2 ** (step + 1.0))
+        return it.beta_1, 1 - it.beta_1, it.beta_2, 1 - it.beta_2, first, later, it.epsilon
     if isinstance(it, ScaleByRMS):
         return it.rho, 1 - it.rho, it.epsilon
     if isinstance(it, ScaleByAdaGrad):
@@ -86,4 +82,5 @@ def _numbers(it: Transformation, step: int) -> tuple[float, ...]:
     if isinstance(it, ClipByGlobalNorm):
         return (it.clip_norm,)
     assert isinstance(it, ScaleByLearningRate)
-    return (as_schedule(it.learning_rate).at(step),)
+    rate = as_schedule(it.learning_rate)
+    return (rate.initial if isinstance(rate, Constant) else [rate.at(int(k)) for k in step],)

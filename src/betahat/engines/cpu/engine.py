@@ -15,7 +15,7 @@ from betahat.engines.cpu.step import Step, copied, prediction, training
 from betahat.kernels.network import environment as of
 from betahat.kernels.team import number_of_threads
 
-_ALONE = 1 << 18  # operations of a batch below which threads would mostly wait
+_ALONE = 1 << 22  # operations of a batch below which threads would mostly wait
 _PREDICTED = 256  # rows of a thread that are predicted at once
 
 
@@ -93,8 +93,8 @@ class CpuEngine(Engine):
             program = self._step.program
             total = np.zeros(self.layout.size, self.task.dtype)
             for name, place in self.layout.places.items():
-                stretch = slice(place.offset, place.offset + place.size)
-                total[stretch] = program.gradients[: program.parts[name], stretch].sum(axis=0)
+                for part in program.gradients[: program.parts[name]]:
+                    place.of(total)[:] += place.of(part)
             self.layout.give(total, found)
         return found
 

@@ -36,6 +36,10 @@ class Place:
         """Numbers it takes up."""
         return self.rows * self.stride
 
+    def of(self, flat: np.ndarray) -> np.ndarray:
+        """Its rows within an array of all places, (rows, stride)."""
+        return flat[self.offset : self.offset + self.size].reshape(self.rows, self.stride)
+
 
 @final
 class Layout:
@@ -47,21 +51,21 @@ class Layout:
     def __init__(self, network: Network, dtype: Any) -> None:
         size, at = np.dtype(dtype).itemsize, 0
         self.places: dict[str, Place] = {}
-        ours, theirs = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        self._pairs: list[tuple[Place, slice]] = []
         for slot in network.layout:
             rows, units = slot.shape if len(slot.shape) == 2 else (1, slot.size)
             place = Place(at, rows, units, row_numbers(units, size), slot.penalised)
             self.places[slot.name] = place
-            ours.append((at + np.arange(rows)[:, None] * place.stride + np.arange(units)).ravel())
-            theirs.append(np.arange(slot.offset, slot.stop))
+            self._pairs.append((place, slice(slot.offset, slot.stop)))
             at += place.size
         self.size = at
-        self._ours, self._theirs = np.concatenate(ours), np.concatenate(theirs)
 
     def take(self, flat: np.ndarray, into: np.ndarray) -> None:
         """From the network's flat array."""
-        into[self._ours] = flat[self._theirs]
+        for place, where in self._pairs:
+            place.of(into)[:, : place.units] = flat[where].reshape(place.rows, place.units)
 
     def give(self, ours: np.ndarray, flat: np.ndarray) -> None:
         """Back to it."""
-        flat[self._theirs] = ours[self._ours]
+        for place, where in self._pairs:
+            flat[where].reshape(place.rows, place.units)[:] = place.of(ours)[:, : place.units]

@@ -89,6 +89,7 @@ class Program:
         self.scratch = 0
         """Doubles that a thread needs to compute in."""
         self._waits = False
+        self._tables: tuple[np.ndarray, np.ndarray] | None = None
         self._operations: list[Any] = []
         self._ops: list[list[int]] = []
         self._reals: list[tuple[float, float]] = []
@@ -140,12 +141,13 @@ class Program:
     def turn(self) -> None:
         """Transposed weights, as they are before the first step."""
         for place, turned in self.turned:
-            flat = self.beta[place.offset : place.offset + place.size].reshape(place.rows, place.stride)
-            turned[: place.units, : place.rows] = flat[:, : place.units].T
+            turned[: place.units, : place.rows] = place.of(self.beta)[:, : place.units].T
 
     @property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Operations and their real numbers."""
-        ops = np.array(self._ops, np.int64)
-        ops[:, operations.CODE] = addresses(self._operations, self.dtype)
-        return ops, np.array(self._reals)
+        """Operations and their real numbers; compiles what is not yet."""
+        if self._tables is None:
+            ops = np.array(self._ops, np.int64)
+            ops[:, operations.CODE] = addresses(self._operations, self.dtype)
+            self._tables = ops, np.array(self._reals)
+        return self._tables
