@@ -72,7 +72,9 @@ def assert_same_steps(task: Task, rows: Rows, batch: int = 32, epochs: int = 2, 
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
     a, b = states
     expected = engines[0].gradient()
-    np.testing.assert_allclose(engines[1].gradient(), expected, rtol=0, atol=10 * tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(
+        engines[1].gradient(), expected, rtol=0, atol=10 * tolerance * np.abs(expected).max()
+    )
     np.testing.assert_allclose(b.chain.x, a.chain.x, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(b.chain.memory, a.chain.memory, rtol=tolerance, atol=tolerance)
     if a.chain.average is not None:

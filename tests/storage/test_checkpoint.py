@@ -33,7 +33,9 @@ def test_a_damaged_one_is_named_and_the_one_before_used(damage, tmp_path):
     newest = tmp_path / "epoch-00000008.checkpoint"
     content = bytearray(newest.read_bytes())
     content[-9] ^= 4
-    newest.write_bytes({"empty": b"", "cut": content[:200], "bit": bytes(content), "text": b"epoch 8"}[damage])
+    newest.write_bytes(
+        {"empty": b"", "cut": content[:200], "bit": bytes(content), "text": b"epoch 8"}[damage]
+    )
     with pytest.warns(bh.CheckpointWarning, match=r"epoch-00000008\.checkpoint.* of epoch 7, is used"):
         number, found = folder.newest()
     assert (number, found["epoch"]) == (7, 7)
@@ -62,7 +64,9 @@ for epoch in range(1, 10**6):
 
 def test_killed_at_any_moment(tmp_path):
     for wait in (0.0, 0.003, 0.007, 0.013, 0.021):
-        process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
         seen = [int(process.stdout.readline()) for _ in range(3)]
         time.sleep(wait)
         process.kill()

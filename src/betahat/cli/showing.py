@@ -43,7 +43,7 @@ def print_summary(report: Report, model: Any, level: float) -> None:
     text anywhere else."""
     from rich.text import Text
 
-    if not hasattr(model, "summary"):  # a network: layers and how they were trained, no coefficients with errors
+    if not hasattr(model, "summary"):  # a network has no coefficients with errors
         report.out.print(Text(model.explain()))
         return
     try:

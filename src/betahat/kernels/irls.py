@@ -131,7 +131,8 @@ def _compiled(
 
     (n, p), padded, step = X.shape, terms.shape[1], irls_compiled.STEP
     products, wide = much >= HESSIAN and padded <= NARROW, much >= HESSIAN and padded > NARROW
-    first = _FIRST_CACHE if products else _FIRST_CACHE // 2  # with little to do, rows are fetched at shorter notice
+    # with little to do, rows are fetched at shorter notice
+    first = _FIRST_CACHE if products else _FIRST_CACHE // 2
     part = max(step, min(64, first // padded // step * step))
     block = part * max(1, min(512, _SECOND_CACHE // padded) // part)
     second = np.empty(n) if wide else None
