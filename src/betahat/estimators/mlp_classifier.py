@@ -43,6 +43,11 @@ class MLPClassifier(NetworkClassification):
     after every epoch with an :class:`~betahat.estimators.network.history.Epoch`; one that returns something true ends
     the training. Columns of text and categories of a table are embedded, in min(50, ⌈k/2⌉) numbers for k categories.
 
+    checkpoint : a folder that all of the training is written to, every `checkpoint_every` epochs and when it ends. The
+    process may be killed at any moment: `fit` with the same parameters, rows and folder goes on where the newest
+    checkpoint stands, and ends with the same bits as without the break. max_iter, verbose and callbacks may be others,
+    and a seed that was drawn is taken from it. Not for "lbfgs", and `partial_fit` writes none.
+
     The hidden weights begin as suits the activation (He, Glorot), biases at 0. No warning is given when the epochs are
     spent: `stop_reason_` says so. A loss that overflows ends the training, puts back the parameters of the epoch
     before, and warns.
@@ -97,6 +102,8 @@ class MLPClassifier(NetworkClassification):
         dtype: Any = "auto",
         scoring: Any = None,
         callbacks: Any = None,
+        checkpoint: Any = None,
+        checkpoint_every: int = 1,
     ) -> None:
         keep(self, locals())
 

@@ -74,6 +74,8 @@ class MLPRegressor(NetworkRegression):
         dtype: Any = "auto",
         scoring: Any = None,
         callbacks: Any = None,
+        checkpoint: Any = None,
+        checkpoint_every: int = 1,
     ) -> None:
         keep(self, locals())
 

@@ -63,6 +63,8 @@ class NetworkClassifier(NetworkClassification):
         dtype: Any = "auto",
         scoring: Any = None,
         callbacks: Any = None,
+        checkpoint: Any = None,
+        checkpoint_every: int = 1,
     ) -> None:
         keep(self, locals())
 

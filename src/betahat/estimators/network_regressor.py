@@ -61,6 +61,8 @@ class NetworkRegressor(NetworkRegression):
         dtype: Any = "auto",
         scoring: Any = None,
         callbacks: Any = None,
+        checkpoint: Any = None,
+        checkpoint_every: int = 1,
     ) -> None:
         keep(self, locals())
 

@@ -45,16 +45,7 @@ def to_dict(estimator: NetworkEstimator) -> dict[str, Any]:
         "beta": estimator._state.chain.point.astype(np.float64),
         "buffers": estimator._state.buffers.astype(np.float64),
         "target": _target_to_dict(estimator),
-        "history": {
-            "losses": np.array(history.losses, np.float64),
-            "scores": np.array(history.scores, np.float64),
-            "best_loss": history.best_loss,
-            "best_score": history.best_score,
-            "since": history.since,
-            "rows": history.rows,
-            "epochs": history.epochs,
-            "batch": history.batch,
-        },
+        "history": history.to_dict() | {"rate": None},
         "epochs": estimator.n_iter_,
         "stop_reason": estimator.stop_reason_,
         "trace": estimator.trace_.to_dict(),
@@ -85,7 +76,7 @@ def restore(estimator: NetworkEstimator, model: Fields) -> None:
     beta = model.array("beta", (network.size,), finite=True)
     buffers = model.array("buffers", (network.buffer_size,), finite=True)
     estimator._state = TrainingState.begin(estimator._task(1, 1), beta, buffers)
-    estimator._history = _history(model.inner("history"))
+    estimator._history = History.from_fields(model.inner("history"))
     estimator.trace_ = read_trace(model.inner("trace"))
     estimator._show(model.text("stop_reason", STOP_REASONS), model.whole("epochs"))
     stored = model.inner("certificate")
@@ -148,17 +139,3 @@ def _units(model: Fields, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarra
     stored, size = model.inner("units"), int(np.prod(shape))
     centre, scale = (stored.array(name, (size,), finite=True).reshape(shape) for name in ("centre", "scale"))
     return centre, scale
-
-
-def _history(stored: Fields) -> History:
-    return History(
-        stored.array("losses", (None,)).tolist(),
-        stored.array("scores", (None,)).tolist(),
-        stored.number("best_loss"),
-        stored.number("best_score"),
-        stored.whole("since"),
-        stored.whole("rows"),
-        stored.whole("epochs"),
-        None,
-        stored.whole("batch", 1),
-    )

@@ -76,6 +76,8 @@ class Trace:
     def from_dict(cls, values: dict[str, Any]) -> Trace:
         trace = cls()
         trace._rows = [(float(a), float(b), float(c), float(d)) for a, b, c, d in np.asarray(values["rows"])]
+        if trace._rows:
+            trace._start -= trace._rows[-1][3]  # what is added goes on from there
         return trace
 
     def __repr__(self) -> str:

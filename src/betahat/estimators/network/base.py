@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -23,6 +23,9 @@ from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
 from betahat.solvers.trace import Trace
+
+if TYPE_CHECKING:
+    from betahat.estimators.network.checkpoints import Checkpoints
 
 _NO_TARGET = np.zeros((1, 1))
 _WORDS = "for networks the derivatives over all rows are summed on request: certify(X, y)"
@@ -64,6 +67,8 @@ class NetworkEstimator(BaseEstimator, ABC):
     dtype: Any
     scoring: Any
     callbacks: Any
+    checkpoint: Any
+    checkpoint_every: int
 
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -157,18 +162,24 @@ class NetworkEstimator(BaseEstimator, ABC):
         y : (n,) targets or labels, or (n, t) for several.
         sample_weight : (n,) weights ≥ 0; rows of weight 0 are left out.
 
-        Ctrl-C ends the training and leaves a usable model, with ``stop_reason_ == "interrupted"``.
+        Ctrl-C ends the training and leaves a usable model, with ``stop_reason_ == "interrupted"``. With `checkpoint`
+        the training goes on where the newest in that folder stands; a damaged one is named in a CheckpointWarning, and
+        the one before it used.
 
         Raises MissingValueError, DataError, TypeError or ValueError where parameters or inputs cannot be used, each
-        naming the argument.
+        naming the argument; ValueError where the checkpoints are of another training, StorageError where they cannot be
+        read or written.
         """
         from betahat.estimators.network.fitting import fit_epochs
 
         self._check_parameters()
         again = bool(self.warm_start) and hasattr(self, "_state")
         given = self._read(X, y, sample_weight, reset=not again)
-        self._prepare(given, again)
-        fit_epochs(self, given)
+        kept = self._checkpoints()
+        self._prepare(given, again, None if kept is None else kept.seed(self.random_state))
+        if kept is not None:
+            kept.resume(self, given, again)
+        fit_epochs(self, given, kept)
         return self
 
     def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> Self:
@@ -185,6 +196,13 @@ class NetworkEstimator(BaseEstimator, ABC):
         self._prepare(given, not first)
         train(self, given, given.which, 1, part=True)
         return self
+
+    def _checkpoints(self) -> Checkpoints | None:
+        if self.checkpoint is None:
+            return None
+        from betahat.estimators.network.checkpoints import Checkpoints
+
+        return Checkpoints(self.checkpoint, self.checkpoint_every)
 
     def _check_parameters(self) -> None:
         check_training(self)
@@ -205,14 +223,14 @@ class NetworkEstimator(BaseEstimator, ABC):
         which = np.arange(n) if weight is None else np.flatnonzero(weight > 0)
         return Given(rows, target, weight, which)
 
-    def _prepare(self, given: Given, again: bool, which: np.ndarray | None = None) -> None:
-        """The network and where it begins, or what there is of an earlier fit."""
+    def _prepare(self, given: Given, again: bool, seed: int | None = None) -> None:
+        """The network and where it begins, or what there is of an earlier fit; seed : one that is known already."""
         shape = tuple(given.X.shape[1:])
         levels = {} if self.design_ is None else self.design_.levels
         first = embedding(levels, shape[0] if shape else 0)
         entry = Network(first, shape).output_shape if first else shape
         if not again:
-            self._seed = seed_of(self.random_state)
+            self._seed = seed_of(self.random_state) if seed is None else seed
             self._kind = precision(given.X, "float64" if _is_double(self) else self.dtype)
             self._units = None
             self.n_outputs_ = self._settle(given.y, given.which, given.weight, entry)

@@ -20,18 +20,19 @@ from betahat.solvers.stochastic.chain import Chain, ChainState
 
 if TYPE_CHECKING:
     from betahat.estimators.network.base import Given, NetworkEstimator
+    from betahat.estimators.network.checkpoints import Checkpoints
 
 _BATCH = 200  # rows of "auto", as in scikit-learn
 
 
-def fit_epochs(model: NetworkEstimator, given: Given) -> None:
+def fit_epochs(model: NetworkEstimator, given: Given, kept: Checkpoints | None = None) -> None:
     """Train to the end that the parameters ask for."""
     if is_full_batch(model):
         from betahat.estimators.network.full_batch import fit_full_batch
 
         return fit_full_batch(model, given)
     which, aside = split(model, given)
-    train(model, given, which, model.max_iter, _score_of(model, given, aside))
+    train(model, given, which, model.max_iter, _score_of(model, given, aside), kept=kept)
 
 
 def train(
@@ -41,13 +42,17 @@ def train(
     epochs: int,
     score: Callable[[], float] | None = None,
     part: bool = False,
+    kept: Checkpoints | None = None,
 ) -> None:
     """So many epochs at most over the rows `which`, and the model's attributes.
 
     part : whether these are some of the rows only, and others came before: a learning rate that falls goes on falling.
+    kept : the checkpoints of this fit, at the newest of which the model is.
     """
     history = model._history
-    rate = history.rate if part else None
+    if not part and not (kept and kept.epochs):
+        history.rate = None  # which a fit before this one had come to
+    rate = history.rate
     if part and model.learning_rate == "invscaling":
         rate = model.learning_rate_init / (history.rows + 1) ** model.power_t
     rows, mean = model._rows(given, which)
@@ -76,7 +81,7 @@ def train(
 
     bar = Bar(model.verbose, epochs, len(which))
     training = Training(
-        model._engine, model._state, rows, plan, history, model.trace_, bar, score, tell, slower, model
+        model._engine, model._state, rows, plan, history, model.trace_, bar, score, tell, slower, model, kept
     )
     reason = training.run()
     model._show(reason, training.epochs)

@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.engines import TrainingState
 from betahat.solvers.stochastic.chain import ChainState
+from betahat.storage import Fields
 
 
 @final
@@ -60,6 +61,35 @@ class History:
         best = score > self.best_score
         self.best_score = score if best else self.best_score
         return best
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values and arrays."""
+        return {
+            "losses": np.array(self.losses, np.float64),
+            "scores": np.array(self.scores, np.float64),
+            "best_loss": self.best_loss,
+            "best_score": self.best_score,
+            "since": self.since,
+            "rows": self.rows,
+            "epochs": self.epochs,
+            "rate": self.rate,
+            "batch": self.batch,
+        }
+
+    @classmethod
+    def from_fields(cls, stored: Fields) -> History:
+        """What `to_dict` told. Raises StorageError where it is something else."""
+        return cls(
+            stored.array("losses", (None,)).tolist(),
+            stored.array("scores", (None,)).tolist(),
+            stored.number("best_loss"),
+            stored.number("best_score"),
+            stored.whole("since"),
+            stored.whole("rows"),
+            stored.whole("epochs"),
+            None if stored.values.get("rate") is None else stored.number("rate"),
+            stored.whole("batch", 1),
+        )
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
@@ -76,6 +77,7 @@ def check_training(p: Any) -> None:
     _check_dtype(p.dtype)
     _check_verbose(p.verbose)
     callbacks_of(p.callbacks)
+    _check_checkpoint(p)
     if p.scoring is not None and not (isinstance(p.scoring, str) or callable(p.scoring)):
         raise TypeError(
             f"scoring (={p.scoring!r}) must be None, the name of a scorer of scikit-learn, or a scorer"
@@ -153,6 +155,21 @@ def _check_dtype(dtype: Any) -> None:
         check_choice("dtype", dtype, DTYPES)
     elif dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype (={dtype!r}) must be one of {', '.join(map(repr, DTYPES))}")
+
+
+def _check_checkpoint(p: Any) -> None:
+    check_count("checkpoint_every", p.checkpoint_every)
+    if p.checkpoint is None:
+        return
+    if not isinstance(p.checkpoint, (str, os.PathLike)):
+        raise TypeError(
+            f"checkpoint (={p.checkpoint!r}) must be None or the name of a folder: a string or pathlib.Path"
+        )
+    if is_full_batch(p):
+        raise ValueError(
+            f"checkpoint (={p.checkpoint!r}) is for solvers that take mini-batches, whose epochs it can go on from; "
+            "solver='lbfgs' cannot be broken off and go on to the same bits: leave checkpoint out, or use 'adam'"
+        )
 
 
 def _check_verbose(verbose: Any) -> None:

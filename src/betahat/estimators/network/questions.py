@@ -99,6 +99,7 @@ class AskedNetwork(NetworkEstimator):
         given = self.get_params(deep=False)
         watching = {
             "callbacks": None,
+            "checkpoint": None,
             "scoring": given["scoring"] if isinstance(given["scoring"], str) else None,
         }
         if not isinstance(given["random_state"], (int, np.integer)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from betahat.engines import Engine, Rows, TrainingState
 from betahat.estimators.network.history import Epoch, History, Snapshot
 from betahat.estimators.network.progress import Bar
 from betahat.solvers.trace import Trace
+
+if TYPE_CHECKING:
+    from betahat.estimators.network.checkpoints import Checkpoints
 
 _SPAN = 0.2  # seconds that compiled code may run before Ctrl-C and the progress bar have their turn
 
@@ -54,7 +57,7 @@ class Training:
 
     engine, state, rows : what is trained; plan, history, trace, bar : how, and what is told
     score : of rows set aside, with the parameters as they are; tell : what callbacks say to an epoch; slower : another
-    engine with a smaller learning rate, or None where it is small enough
+    engine with a smaller learning rate, or None where it is small enough; kept : checkpoints, whose newest it begins at
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Training:
         tell: Callable[[Epoch], bool],
         slower: Callable[[], Engine | None],
         model: object,
+        kept: Checkpoints | None = None,
     ) -> None:
         self._engine, self._state, self._rows, self._plan = engine, state, rows, plan
         self._history, self._trace, self._bar = history, trace, bar
@@ -81,19 +85,26 @@ class Training:
         self._held = self._penalty()
         self._last, self._best = Snapshot(), Snapshot()
         self._partial: list[tuple[np.ndarray, int]] = []
-        self.epochs = 0
+        self._kept, self._whole = kept, True
+        self.epochs = 0 if kept is None else kept.epochs
 
     def run(self) -> str:
         """Why it ended; the state is where it ended, or where the score was best, or still finite."""
         self._last.take(self._state)
-        if self._plan.early and self._history.scores:
+        if self._kept is not None and self._kept.epochs:
+            if self._kept.best is not None:
+                self._best.take(self._kept.best)
+        elif self._plan.early and self._history.scores:
             self._best.take(self._state)  # of the fit before, whose best is still to be beaten
         with np.errstate(all="ignore"), self._bar:
             try:
-                reason = self._run()
+                reason = (self._kept.ended if self._kept is not None else None) or self._run()
             except KeyboardInterrupt:
                 reason = "interrupted"
-                self._keep_partial()
+        if reason in ("interrupted", "budget spent") and self._whole and self.epochs:
+            self._save(None)
+        if reason == "interrupted":
+            self._keep_partial()
         if self._plan.early and self._best.taken is not None:
             self._best.restore(self._state)
         elif reason == "diverged" or not np.isfinite(self._state.chain.x).all():
@@ -102,28 +113,44 @@ class Training:
 
     def _run(self) -> str:
         plan, history = self._plan, self._history
-        for number in range(1, plan.epochs + 1):
+        for number in range(self.epochs + 1, plan.epochs + 1):
             loss, rows = self._epoch()
             if not (np.isfinite(loss) and np.isfinite(self._state.chain.point).all()):
+                self._save("diverged")
                 return "diverged"
-            self.epochs = number
+            score = None if self._score is None else self._score()
+            self._whole, self.epochs = False, number
             self._learn(loss, rows)
-            score = None
-            if self._score is None:
+            if score is None:
                 history.learn_loss(loss, plan.tol)
-            else:
-                score = self._score()
-                if history.learn_score(score, plan.tol):
-                    self._best.take(self._state)
+            elif history.learn_score(score, plan.tol):
+                self._best.take(self._state)
+            ended = self._settled()
+            self._whole = True
+            if ended or (self._kept is not None and self._kept.is_due(number)):
+                self._save(ended)
             self._bar.epoch(number, loss, score)
             if self._tell(Epoch(number, loss, score, time.perf_counter() - self._start, self._model)):
                 return "interrupted"
-            if history.since > plan.patience:
-                slower = self._slower()
-                if slower is None:
-                    return "early stopping" if plan.early else "converged"
-                self._engine, history.since = slower, 0
+            if ended:
+                return ended
         return "budget spent"
+
+    def _settled(self) -> str | None:
+        """Why it is over, if nothing has become better for long; or a slower engine."""
+        if self._history.since <= self._plan.patience:
+            return None
+        slower = self._slower()
+        if slower is None:
+            return "early stopping" if self._plan.early else "converged"
+        self._engine, self._history.since = slower, 0
+        return None
+
+    def _save(self, ended: str | None) -> None:
+        """A checkpoint of where the last whole epoch ended."""
+        if self._kept is not None and self._last.taken is not None:
+            best = self._best.taken
+            self._kept.save(self.epochs, self._last.taken, self._history, self._trace, best, ended)
 
     def _epoch(self) -> tuple[float, int]:
         """One pass over the rows: J's mean over its batches, each before its step, and how many rows."""
