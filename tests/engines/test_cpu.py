@@ -214,6 +214,21 @@ def test_same_bits_on_any_number_of_threads():
     assert len(set(found)) == 1
 
 
+def test_code_from_the_cache_does_what_fresh_code_does(tmp_path):
+    environment = {**os.environ, "BETAHAT_CACHE_DIR": str(tmp_path)}
+    script = THREADS.replace("60", "3").replace("(300, 200)", "(9,)")
+    fresh, loaded = (
+        subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    )
+    assert "compiling kernels" in fresh.stderr
+    assert loaded.stderr == ""
+    assert len(fresh.stdout.split()) == 4
+    assert loaded.stdout == fresh.stdout
+
+
 @pytest.mark.parametrize("cuts", [(128,), (64, 192), (64, 128, 192, 256), (256,)], ids=str)
 def test_same_bits_however_a_span_is_cut(cuts):
     task = Task(Network([Dense(40), ReLU(), Dropout(0.3), Dense(3)], P), Multinomial(3), Adam().chain)
