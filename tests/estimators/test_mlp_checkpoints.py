@@ -78,6 +78,11 @@ def assert_same(a: Any, b: Any) -> None:
     assert a.validation_scores_ == b.validation_scores_
     assert (a.best_loss_, a.n_iter_, a.t_, a.stop_reason_) == (b.best_loss_, b.n_iter_, b.t_, b.stop_reason_)
     np.testing.assert_array_equal(a.trace_.step, b.trace_.step)
+    np.testing.assert_array_equal(a.trace_.gradient_norm, b.trace_.gradient_norm)
+    for kind in ("weight", "gradient"):
+        norms = (getattr(m.trace_.layer_norms, kind) for m in (a, b))
+        np.testing.assert_array_equal(*norms, strict=True)
+    assert a._dead == b._dead
     assert a._history == b._history
 
 

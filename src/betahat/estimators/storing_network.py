@@ -49,6 +49,8 @@ def to_dict(estimator: NetworkEstimator) -> dict[str, Any]:
         "epochs": estimator.n_iter_,
         "stop_reason": estimator.stop_reason_,
         "trace": estimator.trace_.to_dict(),
+        "dead": {place: list(counts) for place, counts in estimator._dead.items()},
+        "asked": estimator._asked,
         "certificate": estimator.certificate_.to_dict(),
     }
 
@@ -78,6 +80,7 @@ def restore(estimator: NetworkEstimator, model: Fields) -> None:
     estimator._state = TrainingState.begin(estimator._task(1, 1), beta, buffers)
     estimator._history = History.from_fields(model.inner("history"))
     estimator.trace_ = read_trace(model.inner("trace"))
+    estimator._dead, estimator._asked = _dead(model.inner("dead")), model.whole("asked")
     estimator._show(model.text("stop_reason", STOP_REASONS), model.whole("epochs"))
     stored = model.inner("certificate")
     if stored.text("status") == "not assessed":
@@ -117,6 +120,15 @@ def _restore_target(estimator: Any, stored: Fields) -> None:
     if len(regressor._spread) not in (1, t) or not (regressor._spread > 0).all():
         raise StorageError("`model.target.spread` must be positive numbers, one or one for each target")
     regressor._settle_loss()
+
+
+def _dead(stored: Fields) -> dict[str, tuple[int, int]]:
+    found = {}
+    for place, counts in stored.values.items():
+        if not (isinstance(counts, list) and len(counts) == 2 and all(type(n) is int for n in counts)):
+            raise StorageError(f"`{stored.where}.{place}` is {counts!r}; two whole numbers are expected")
+        found[place] = (counts[0], counts[1])
+    return found
 
 
 def _shape(model: Fields) -> tuple[int, ...]:

@@ -156,4 +156,8 @@ def read_sparse(stored: Fields, t: int) -> SparseDetails:
 
 def read_trace(stored: Fields) -> Trace:
     """What `Trace.to_dict` wrote."""
-    return Trace.from_dict({"rows": stored.array("rows", (None, 4))})
+    found: dict[str, Any] = {"rows": stored.array("rows", (None, 4))}
+    if "norms" in stored.values:
+        names = stored.texts("names")
+        found |= {"names": names, "norms": stored.array("norms", (len(found["rows"]), 2, len(names)))}
+    return Trace.from_dict(found)

@@ -10,7 +10,7 @@ import numpy as np
 from betahat.certificate import Certificate
 from betahat.inference.text import cell, number, table
 from betahat.models.network import Network
-from betahat.report.wording import formula, plural, wrap
+from betahat.report.wording import bullet, formula, plural, wrap
 from betahat.solvers.trace import Trace
 
 _SHOWN = 12
@@ -33,7 +33,7 @@ class TrainedLike(Protocol):
     """What a trained network must show to be explained.
 
     alpha : α; rows : of a mini-batch, None for all rows; chain : what makes a step of a gradient, as a line; standard,
-    targets : whether columns, and y, were brought to units of their own.
+    targets : whether columns, and y, were brought to units of their own; ailments : what is wrong, a paragraph each.
     """
 
     @property
@@ -64,6 +64,8 @@ class TrainedLike(Protocol):
     def stop_reason(self) -> str: ...
     @property
     def certificate(self) -> Certificate: ...
+    @property
+    def ailments(self) -> list[str]: ...
 
 
 def explain_network(model: TrainedLike) -> str:
@@ -73,6 +75,7 @@ def explain_network(model: TrainedLike) -> str:
         ("The network f(x, β)", _network(model)),
         ("Where its derivative comes from", _derivative()),
         ("How it was trained", _training(model)),
+        *([("What went wrong", "\n".join(map(bullet, model.ailments)))] if model.ailments else []),
         ("Is it a minimum?", wrap(f"{model.certificate.status}: {model.certificate.message}.")),
     ]
     return "\n\n".join(f"{title}\n{'─' * len(title)}\n{body}" for title, body in parts)

@@ -91,10 +91,14 @@ class CpuEngine(Engine):
         found = np.zeros(self.task.network.size, self.task.dtype)
         if self._step is not None:
             program = self._step.program
-            total = np.zeros(self.layout.size, self.task.dtype)
-            for name, place in self.layout.places.items():
-                for part in program.gradients[: program.parts[name]]:
-                    place.of(total)[:] += place.of(part)
+            total = np.empty(self.layout.size, self.task.dtype)
+            counts = [program.parts[name] for name in self.layout.places]
+            if len(set(counts)) == 1:
+                np.add.reduce(program.gradients[: counts[0]], axis=0, out=total)
+            else:
+                for place, count in zip(self.layout.places.values(), counts, strict=True):
+                    inside = slice(place.offset, place.offset + place.size)
+                    np.add.reduce(program.gradients[:count, inside], axis=0, out=total[inside])
             self.layout.give(total, found)
         return found
 

@@ -88,6 +88,8 @@ class NetworkEstimator(BaseEstimator, ABC):
     _kind: Any
     _units: tuple[np.ndarray, np.ndarray] | None
     _engine: Engine | None
+    _dead: dict[str, tuple[int, int]]
+    _asked: int
 
     _images = False
     """Whether rows may have several axes."""
@@ -252,6 +254,7 @@ class NetworkEstimator(BaseEstimator, ABC):
         self._state = TrainingState.begin(task)
         self._begin_at(self._state)
         self._history, self.trace_ = History(), Trace()
+        self._dead, self._asked = {}, 0
 
     def _refuse_random(self) -> None:
         if not is_full_batch(self):

@@ -16,6 +16,8 @@ from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
 from betahat.estimators.network.progress import Bar
 from betahat.estimators.network.training import Plan, Training
+from betahat.layers.base import size_of
+from betahat.models.network_units import dead_units
 from betahat.solvers.stochastic.chain import Chain, ChainState
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from betahat.estimators.network.checkpoints import Checkpoints
 
 _BATCH = 200  # rows of "auto", as in scikit-learn
+_ASKED, _NUMBERS = 1000, 2**22  # rows that show which units are dead, and the numbers that they may hold
 
 
 def fit_epochs(model: NetworkEstimator, given: Given, kept: Checkpoints | None = None) -> None:
@@ -33,6 +36,18 @@ def fit_epochs(model: NetworkEstimator, given: Given, kept: Checkpoints | None =
         return fit_full_batch(model, given)
     which, aside = split(model, given)
     train(model, given, which, model.max_iter, _score_of(model, given, aside), kept=kept)
+    look_for_dead_units(model, given, which)
+
+
+def look_for_dead_units(model: NetworkEstimator, given: Given, which: np.ndarray) -> None:
+    """Ask some of the rows that were trained with."""
+    most = max(1, min(_ASKED, _NUMBERS // max(size_of(model._network.input_shape), 1)))
+    some = which[:: max(1, -(-len(which) // most))]
+    state, rows = model._state, model._rows(given, which)[0]
+    beta = state.chain.point
+    with np.errstate(all="ignore"):
+        found = dead_units(model._network, beta, rows.inputs(some, beta.dtype), state.buffers)
+    model._dead, model._asked = found, len(some)
 
 
 def train(
@@ -99,17 +114,22 @@ def _resumed(chain: Chain, state: ChainState) -> ChainState:
 
 def warn_diverged(model: NetworkEstimator) -> None:
     """That the loss left the numbers, and what helps."""
+    warnings.warn(
+        f"the loss grew beyond what numbers can hold in epoch {model.n_iter_ + 1}, and the parameters were put back to "
+        f"where they were before it (stop_reason_ is 'diverged'). What helps: {against_divergence(model)}",
+        CertificateWarning,
+        stacklevel=users_line(),
+    )
+
+
+def against_divergence(model: NetworkEstimator) -> str:
+    """What helps, of what is not done already."""
     helps = ["a smaller learning_rate_init"]
     if model.clip_norm is None:  # pyright: ignore[reportAttributeAccessIssue]
         helps.append("clip_norm, such as 1.0")
     if not model.standardize:
         helps.append("standardize=True")
-    warnings.warn(
-        f"the loss grew beyond what numbers can hold in epoch {model.n_iter_ + 1}, and the parameters were put back to "
-        f"where they were before it (stop_reason_ is 'diverged'). What helps: {' or '.join(helps)}",
-        CertificateWarning,
-        stacklevel=users_line(),
-    )
+    return " or ".join(helps)
 
 
 def batch_rows(batch_size: Any, rows: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from betahat.certificate.network import RELATIVE, ExtremeCurvature, certify_network
 from betahat.engines import Rows, engine_for
-from betahat.estimators.network.fitting import warn_diverged
+from betahat.estimators.network.fitting import look_for_dead_units, warn_diverged
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
 from betahat.estimators.network.progress import Bar
@@ -101,6 +101,7 @@ def fit_full_batch(model: NetworkEstimator, given: Given) -> None:
     history.rows += len(given.which) * (len(model.trace_) - before)
     model._engine = engine_for(model._task(1, 1))
     model._show(reason, max(epochs, 1))
+    look_for_dead_units(model, given, given.which)
     if reason == "diverged":
         warn_diverged(model)
 

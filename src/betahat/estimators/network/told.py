@@ -9,11 +9,13 @@ import numpy as np
 
 from betahat.certificate import Certificate
 from betahat.estimators.network.chains import chain_of
+from betahat.estimators.network.fitting import against_divergence
 from betahat.estimators.network.parameters import is_full_batch
 from betahat.losses.base import Loss
 from betahat.losses.family import Family
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
+from betahat.report.network_health import ailments
 from betahat.solvers.trace import Trace
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Told:
     scores: list[float]
     stop_reason: str
     certificate: Certificate
+    ailments: list[str]
 
 
 def told(model: NetworkEstimator) -> Told:
@@ -61,6 +64,13 @@ def told(model: NetworkEstimator) -> Told:
         scores=model._history.scores,
         stop_reason=model.stop_reason_,
         certificate=model.certificate_,
+        ailments=ailments(
+            model._dead,
+            model._asked,
+            model.trace_.layer_norms,
+            {slot.name for slot in model._network.layout if slot.penalised},
+            against_divergence(model) if model.stop_reason_ == "diverged" else "",
+        ),
     )
 
 

@@ -82,6 +82,8 @@ class Training:
         self._penalised = np.zeros(engine.task.network.size, bool)
         for slot in engine.task.network.layout:
             self._penalised[slot.offset : slot.stop] = slot.penalised
+        self._names = tuple(slot.name for slot in engine.task.network.layout)
+        self._starts = np.array([slot.offset for slot in engine.task.network.layout], np.intp)
         self._held = self._penalty()
         self._last, self._best = Snapshot(), Snapshot()
         self._partial: list[tuple[np.ndarray, int]] = []
@@ -190,7 +192,12 @@ class Training:
         history, last = self._history, self._last.taken
         assert last is not None
         moved = float(np.abs(self._state.chain.x - last.chain.x).max(initial=0))
-        self._trace.add(loss, np.nan, moved)
+        both = np.empty((2, self._state.chain.x.size))
+        both[0], both[1] = self._state.chain.x, self._engine.gradient()
+        self._trace.add(loss, float(np.abs(both[1]).max(initial=0)), moved)
+        if self._names:  # the gaps between arrays are 0
+            both *= both
+            self._trace.add_norms(self._names, np.sqrt(np.add.reduceat(both, self._starts, axis=1)))
         self._last.take(self._state)
         history.losses.append(loss)
         history.rows += rows
