@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from betahat.kernels import compiled
 
@@ -49,16 +52,15 @@ def test_small_fits_never_load_the_compiler():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_folder_changes_with_the_sources(tmp_path, monkeypatch):
+@pytest.mark.parametrize("changed", ["tile.py", "network/tiles.py"])
+def test_the_folder_changes_with_the_sources(changed, tmp_path, monkeypatch):
     """The key of the cache is a hash of every kernel source, so a changed tile reaches all that use it."""
     copy = tmp_path / "kernels"
-    copy.mkdir()
-    for path in Path(compiled.__file__).parent.glob("*.py"):
-        (copy / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(Path(compiled.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(compiled, "__file__", str(copy / "compiled.py"))
     compiled.sources_hash.cache_clear()
     before = compiled.sources_hash()
-    with (copy / "tile.py").open("a") as file:
+    with (copy / changed).open("a") as file:
         file.write("# changed\n")
     compiled.sources_hash.cache_clear()
     after = compiled.sources_hash()
