@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from betahat.kernels import reference_irls
+from betahat.kernels.aligned import aligned
 from betahat.kernels.columns import Columns, layout
 from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, NARROW, gram, mirror_upper, slab_edges
 from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, LOSSES, VALUE
@@ -70,13 +71,6 @@ def kind_of(X: Any) -> int | None:
     if X.dtype in (np.uint8, np.bool_):
         return 2 if X.strides[1] == 1 else None
     return {np.dtype(np.float64): 0, np.dtype(np.float32): 1}.get(X.dtype)
-
-
-def aligned(count: int) -> np.ndarray:
-    """`count` zeros that begin with a cache line, so that no register is loaded across two."""
-    whole = np.zeros(count + 8)
-    skip = -whole.ctypes.data % 64 // 8
-    return whole[skip : skip + count]
 
 
 def over_rows(X: Any, vectors: list[np.ndarray | None], slab: Callable[..., Any]) -> Callable[..., None]:
@@ -142,7 +136,7 @@ def _compiled(
     def new() -> tuple[np.ndarray, ...]:
         packed = aligned(padded * block), aligned(padded * block if products else 0)
         sums = tuple(map(np.zeros_like, (columns, totals, high, low)))
-        return *sums, *packed, np.empty(block * p), aligned(8 * part).reshape(8, part)
+        return *sums, *packed, np.empty(block * p), aligned((8, part))
 
     def merge(*sums: np.ndarray) -> None:
         irls_compiled.merge(sums[0], sums[1], columns, totals)

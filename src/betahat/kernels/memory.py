@@ -36,6 +36,12 @@ def floats(typingctx: Any, address: Any):
 
 
 @intrinsic
+def longs(typingctx: Any, address: Any):
+    """An integer address as a pointer to int64."""
+    return types.CPointer(types.int64)(types.int64), _pointer(types.int64)
+
+
+@intrinsic
 def like_array(typingctx: Any, address: Any, array: Any):
     """An integer address as a pointer to the element type of an array."""
     return types.CPointer(array.dtype)(types.int64, array), _pointer(array.dtype)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from betahat.kernels import reference_softmax
+from betahat.kernels.aligned import aligned
 from betahat.kernels.gram import COMPILED_FROM, mirror_upper, slab_edges
-from betahat.kernels.irls import aligned, over_rows, total_of
+from betahat.kernels.irls import over_rows, total_of
 from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, VALUE
 from betahat.kernels.reference_softmax import Softened
 
@@ -69,7 +70,7 @@ def _compiled(
 
     def new() -> tuple[np.ndarray, ...]:
         packed = aligned(padded * part), aligned(padded * part if pairs else 0)
-        rows = (aligned(k * part).reshape(k, part) for k in (2 * classes, classes, 3))
+        rows = (aligned((k, part)) for k in (2 * classes, classes, 3))
         return (
             *map(np.zeros_like, (sums, errors, sizes, totals, high, low)),
             *packed,

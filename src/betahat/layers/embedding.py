@@ -64,14 +64,15 @@ class Embedding(Layer):
         return (*shape, self.size)
 
     def forward(self, x: Any, parameters: Arrays, context: Pass) -> tuple[Any, Any]:
-        codes = self._codes(untraced(x), context)
+        codes = self.codes(untraced(x), context)
         return parameters[0][codes], codes
 
     def backward(self, slope: Any, saved: Any, parameters: Arrays) -> tuple[Any, Arrays]:
         weight = put_items(slope, saved, (self.categories, self.size))
         return np.zeros(saved.shape, slope.dtype), (weight,)
 
-    def _codes(self, x: np.ndarray, context: Pass) -> np.ndarray:
+    def codes(self, x: np.ndarray, context: Pass) -> np.ndarray:
+        """x as whole numbers; raises for what are none."""
         if self.categories > _EXACT.get(x.dtype, self.categories):
             raise ValueError(
                 f"categories (={self.categories}) of Embedding is more than {x.dtype} tells apart (2²⁴ = 16777216); "

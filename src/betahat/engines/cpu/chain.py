@@ -43,8 +43,7 @@ class Links:
         table, row = [], 0
         for transformation in chain.transformations:
             number = number_of(transformation)
-            if number is None:
-                raise ValueError(f"the compiled engine does not know {transformation!r}")
+            assert number is not None, transformation
             table.append((number, row))
             row += len(transformation.keeps)
         table.append((known.TAKE, 0))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from threading import Thread
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from betahat.engines.base import Engine, Rows, Task, TrainingState
-from betahat.engines.cpu.codes import check_codes
 from betahat.engines.cpu.layout import Layout
-from betahat.engines.cpu.program import Program, aligned
+from betahat.engines.cpu.members import together
+from betahat.engines.cpu.program import Program
+from betahat.engines.cpu.reading import Reading
 from betahat.engines.cpu.step import Step, copied, prediction, training
+from betahat.kernels.aligned import aligned
 from betahat.kernels.network import environment as of
 from betahat.kernels.team import number_of_threads
 
@@ -30,13 +31,18 @@ class CpuEngine(Engine):
         self._buffers = aligned((task.network.buffer_size,), task.dtype)
         self._memory = aligned((0, self.layout.size), task.dtype)
         self._step: Step | None = None
+        self._reading: Reading | None = None
 
     def train(self, state: TrainingState, rows: Rows, order: np.ndarray, batch_size: int) -> np.ndarray:
         order = np.ascontiguousarray(order, np.int64)
         if not len(order):
             return np.zeros(0)
-        check_codes(self.task.network, rows)
-        batch, chain = min(batch_size, rows.X.shape[0]), state.chain  # not len(order): bits depend on it
+        reading, n = self._read(rows), rows.X.shape[0]
+        if order.min() < 0 or order.max() >= n:
+            raise ValueError(
+                f"order holds {order.min()} to {order.max()}; expected numbers of rows, 0 to {n - 1}"
+            )
+        batch, chain = min(batch_size, n), state.chain  # not len(order): bits depend on it
         if self._step is None or self._step.program.batch != batch:
             self._step = training(self.task, self.layout, self._beta, self._buffers, batch)
         step = self._step
@@ -48,24 +54,28 @@ class CpuEngine(Engine):
         table[:, 1] = [self._average.ctypes.data if row < 0 else kept + row * width for row in table[:, 1]]
         losses, shards = np.zeros(steps), np.zeros((2, step.program.shards))
         numbers = step.links.numbers(chain.step, steps)
-        env, held = _environment(rows, order)
-        env[of.TOTAL], env[of.FIRST_STEP] = len(order), chain.step
-        env[of.LOSSES], env[of.SHARD_LOSSES] = losses.ctypes.data, shards.ctypes.data
-        env[of.STRETCHES], env[of.LINKS], env[of.LINK_COUNT] = (
-            step.stretches.ctypes.data,
-            table.ctypes.data,
-            len(table),
-        )
-        env[of.NUMBERS], env[of.NORMS], env[of.NORM_COUNT] = (
-            numbers.ctypes.data,
-            step.norms.ctypes.data,
-            len(step.norms),
-        )
-        self._run(step.program, env, step.program.shard * step.output.width)
-        del held
+        env = reading.env.copy()
+        env[of.ORDER], env[of.TOTAL], env[of.FIRST_STEP] = order.ctypes.data, len(order), chain.step
+        env[of.LINK_COUNT], env[of.NORM_COUNT] = len(table), len(step.norms)
+        held = {
+            of.LOSSES: losses, of.SHARD_LOSSES: shards, of.STRETCHES: step.stretches, of.LINKS: table,
+            of.NUMBERS: numbers, of.NORMS: step.norms,
+        }  # fmt: skip
+        for place, array in held.items():
+            env[place] = array.ctypes.data
+        self._run(step.program, env, step.program.shard * step.output.width, [reading, order, held])
         self._give(state)
         chain.step += steps
         return losses
+
+    def _read(self, rows: Rows) -> Reading:
+        """What was read of the same rows before, or a new reading."""
+        if self._reading is None or not self._reading.is_of(rows):
+            self._reading = Reading(self.task, rows, True, self._forget)
+        return self._reading
+
+    def _forget(self, rows: object) -> None:
+        self._reading = None
 
     def _take(self, state: TrainingState) -> None:
         chain = state.chain
@@ -104,7 +114,7 @@ class CpuEngine(Engine):
 
     def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
         n, task = rows.X.shape[0], self.task
-        check_codes(task.network, rows)
+        reading = Reading(task, rows, False)
         ours = aligned((self.layout.size,), task.dtype)
         self.layout.take(beta, ours)
         learnt = np.array(buffers, task.dtype)
@@ -112,68 +122,22 @@ class CpuEngine(Engine):
         program, output = prediction(task, self.layout, ours, learnt, batch)
         found = np.empty((n, output.width), task.dtype)
         copied(program, output, found)
-        env, held = _environment(rows, None)
-        env[of.TOTAL] = n
-        self._run(program, env, 0)
-        del held
+        reading.env[of.TOTAL] = n
+        self._run(program, reading.env, 0, [reading, found])
         return found.reshape(n, *task.network.output_shape)
 
-    def _run(self, program: Program, env: np.ndarray, outputs: int) -> None:
-        """outputs : of a shard, for the loss."""
+    def _run(self, program: Program, env: np.ndarray, outputs: int, held: list[object]) -> None:
+        """outputs : of a shard, for the loss; held : what `env` has addresses of, which threads keep alive."""
         from betahat.kernels.network import barrier, driver, loss
 
         ops, reals = program.tables
         env[of.BATCH], env[of.SHARD], env[of.SHARDS] = program.batch, program.shard, program.shards
-        env[of.SEED], env[of.ZEROS] = np.uint64(self.task.seed).astype(np.int64), program.zeros.ctypes.data
+        env[of.SEED] = np.uint64(self.task.seed).astype(np.int64)
         members = number_of_threads() if 3 * self.task.network.flops * program.batch >= _ALONE else 1
         width = max((outputs + loss.STEP) * 5 + 8 * loss.STEP, program.scratch)
         work, state = np.zeros((members, width)), barrier.new_state()
 
-        def member(k: int) -> None:
+        def member(k: int, _: list[object]) -> None:
             driver.run(k, members, state, ops, reals, env, work, program.zeros)
 
-        team = [Thread(target=member, args=(k,), daemon=True) for k in range(1, members)]
-        for thread in team:
-            thread.start()
-        member(0)
-        for thread in team:
-            thread.join()
-
-
-def _environment(rows: Rows, order: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
-    """The addresses of what is read, and what must stay alive meanwhile."""
-    env, held = np.zeros(of.SIZE, np.int64), [order, rows]
-
-    def keep(array: np.ndarray | None, dtype: Any = np.float64) -> int:
-        if array is None:
-            return 0
-        held.append(np.ascontiguousarray(array, dtype))
-        return held[-1].ctypes.data
-
-    if hasattr(rows.X, "tocsr"):
-        X = rows.X.tocsr()
-        env[of.KIND] = of.SPARSE
-        env[of.X], env[of.INDPTR] = keep(X.data), keep(X.indptr, np.int64)
-        env[of.INDICES] = keep(X.indices, np.int64)
-    else:
-        X = np.asarray(rows.X)
-        X = X.reshape(len(X), -1)
-        kinds = {
-            np.dtype(np.float64): of.DOUBLE,
-            np.dtype(np.float32): of.SINGLE,
-            np.dtype(np.uint8): of.BYTE,
-        }
-        if X.dtype == bool:
-            X = X.view(np.uint8)
-        if X.dtype not in kinds or not X.flags.aligned:
-            X = np.ascontiguousarray(X, np.float64)
-        held.append(X)
-        env[of.X], env[of.ROW], env[of.COLUMN] = X.ctypes.data, X.strides[0], X.strides[1]
-        env[of.KIND] = kinds[X.dtype]
-    env[of.CENTRE], env[of.SCALE] = keep(rows.centre), keep(rows.scale)
-    env[of.ORDER] = 0 if order is None else order.ctypes.data
-    y = np.asarray(rows.y, np.float64)
-    y = y.reshape(len(y), -1)
-    env[of.TARGETS], env[of.OUTPUTS] = keep(y), y.shape[1]
-    env[of.WEIGHTS] = keep(rows.weight)
-    return env, held
+        together(member, members, state, held)

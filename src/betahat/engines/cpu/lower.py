@@ -11,7 +11,8 @@ import numpy as np
 from betahat.engines.cpu.known import activation_of, is_plain
 from betahat.engines.cpu.layout import WIDE, Place, row_numbers
 from betahat.engines.cpu.normalise import lower_batch_norm, lower_layer_norm
-from betahat.engines.cpu.program import Program, Value, aligned
+from betahat.engines.cpu.program import Program, Value
+from betahat.kernels.aligned import aligned
 from betahat.kernels.network import activations as kinds
 from betahat.kernels.network import embedding as columns
 from betahat.kernels.network import operations as does

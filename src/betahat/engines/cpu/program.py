@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.engines.cpu.layout import Layout, Place, row_numbers
+from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations
 from betahat.kernels.network.calling import addresses
 from betahat.kernels.network.tiles import BYTES
@@ -16,14 +17,6 @@ from betahat.models.network import Network
 
 _SHARDS = ((512, 8), (96, 4), (16, 2))  # rows of a batch from which on it is cut into so many shards
 _PREDICTED = 64  # rows of a shard where nothing is trained
-
-
-def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Zeros that begin with a cache line."""
-    count, size = int(np.prod(shape)), np.dtype(dtype).itemsize
-    whole = np.zeros(count + 64 // size, dtype)
-    skip = -whole.ctypes.data % 64 // size
-    return whole[skip : skip + count].reshape(shape)
 
 
 @final
@@ -110,12 +103,11 @@ class Program:
         return self.held[-1].ctypes.data
 
     def add(
-        self, operation: Any, *numbers: int, real: float = 0.0, second: float = 0.0, barrier: bool = False,
-        count: int | None = None,
-    ) -> None:  # fmt: skip
-        """An operation on shards, or on `count` units; barrier : all wait for all before it."""
-        barrier, self._waits = barrier or self._waits, False
-        row = [0, int(barrier), int(count is None), count or 0, *map(int, numbers)]
+        self, operation: Any, *numbers: int, real: float = 0.0, second: float = 0.0, count: int | None = None
+    ) -> None:
+        """An operation on shards, or on `count` units."""
+        row = [0, int(self._waits), int(count is None), count or 0, *map(int, numbers)]
+        self._waits = False
         self._operations.append(operation)
         self._ops.append(row + [0] * (operations.WIDTH - len(row)))
         self._reals.append((real, second))

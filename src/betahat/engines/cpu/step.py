@@ -11,7 +11,8 @@ from betahat.engines.base import Task
 from betahat.engines.cpu.chain import Links
 from betahat.engines.cpu.layout import Layout
 from betahat.engines.cpu.lower import lower_network, run_back
-from betahat.engines.cpu.program import Program, Value, aligned
+from betahat.engines.cpu.program import Program, Value
+from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
 from betahat.kernels.network.loss import cross_entropy, loss
 from betahat.kernels.network.source import gather
@@ -51,7 +52,9 @@ def copied(program: Program, f: Value, target: np.ndarray) -> None:
 
 def _entered(program: Program) -> Value:
     x = program.value(size_of(program.network.input_shape))
-    program.add(gather, x.at, x.row, x.width, barrier=program.training)
+    if program.training:
+        program.wait()  # for the step before
+    program.add(gather, x.at, x.row, x.width)
     return x
 
 

@@ -64,16 +64,19 @@ def yield_processor(typingctx: Any):
 
 @compiled
 def wait_for_all(state, members):
-    """Return when all members have called it."""
+    """True when all members have called it; False once the state's STOP says that one of them will not."""
     if members == 1:
-        return
+        return True
     generation = atomic_load(state, GENERATION)
     if atomic_add(state, ARRIVED, 1) == members - 1:
         atomic_add(state, ARRIVED, -members)
         atomic_add(state, GENERATION, 1)
-        return
+        return True
     spins = 0
     while atomic_load(state, GENERATION) == generation:
+        if atomic_load(state, STOP) != 0:
+            return False
         spins += 1
         if spins > _SPINS:
             yield_processor()
+    return True

@@ -37,8 +37,8 @@ def run(member, members, sync, ops, reals, env, work, like):
         rows = min(batch, total - start)
         key, o = derived(seed, np.uint64(env[FIRST_STEP] + step)), 0
         while o < len(ops):
-            if ops[o, BARRIER] != 0:
-                wait_for_all(sync, members)
+            if ops[o, BARRIER] != 0 and not wait_for_all(sync, members):
+                return
             end, sharded = o + 1, ops[o, SHARDED]
             while sharded != 0 and end < len(ops) and ops[end, BARRIER] == 0 and ops[end, SHARDED] != 0:
                 end += 1  # what no barrier parts is done shard by shard, while its rows are in cache

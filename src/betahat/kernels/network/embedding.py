@@ -6,8 +6,8 @@ import numpy as np
 from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array
-from betahat.kernels.network.operations import FIRST, longs
+from betahat.kernels.memory import like_array, longs
+from betahat.kernels.network.operations import FIRST
 
 
 @compiled

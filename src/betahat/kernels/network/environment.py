@@ -9,8 +9,8 @@ DOUBLE, SINGLE, BYTE, SPARSE = range(4)
 """Kinds of X."""
 BATCH, SHARD, SHARDS, TOTAL, FIRST_STEP, SEED = range(12, 18)
 """Rows of a batch and of a shard, shards, rows in all, the number of the first step, dropout's seed."""
-LOSSES, SHARD_LOSSES, ZEROS = range(18, 21)
-"""Addresses: losses of the steps, of shards (2, shards), and zeros as wide as any row."""
-STRETCHES, LINKS, NUMBERS, LINK_COUNT, NORMS, NORM_COUNT = range(21, 27)
+LOSSES, SHARD_LOSSES = range(18, 20)
+"""Addresses: losses of the steps, and of shards (2, shards)."""
+STRETCHES, LINKS, NUMBERS, LINK_COUNT, NORMS, NORM_COUNT = range(20, 26)
 """Addresses and counts of what `update` reads."""
-SIZE = 27
+SIZE = 26

@@ -12,9 +12,9 @@ from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, like_array
+from betahat.kernels.memory import doubles, like_array, longs
 from betahat.kernels.network.environment import ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
-from betahat.kernels.network.operations import FIRST, longs
+from betahat.kernels.network.operations import FIRST
 from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic

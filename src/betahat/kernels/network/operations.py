@@ -30,16 +30,6 @@ ROWS = -1
 """In the place of a size: that of the shard, or of the batch where units are no shards."""
 
 
-@intrinsic
-def longs(typingctx: Any, address: Any):
-    """An integer address as a pointer to int64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(types.int64)(types.int64), codegen
-
-
 @compiled
 def product(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """C = bend(B₀ + A·B). A: address, bytes for each row before the shard and for each unit before, row and k strides;

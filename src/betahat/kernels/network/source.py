@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, floats, like_array
+from betahat.kernels.memory import doubles, floats, like_array, longs
 from betahat.kernels.network.environment import (
     BYTE,
     CENTRE,
@@ -25,7 +25,7 @@ from betahat.kernels.network.environment import (
     SPARSE,
     X,
 )
-from betahat.kernels.network.operations import FIRST, longs
+from betahat.kernels.network.operations import FIRST
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, vectors_like
 
@@ -124,7 +124,7 @@ def gather(op, real, env, unit, first, some, rows, start, step, key, own, like):
             for k in range(first, last):
                 j = columns[k]
                 factor = 1.0 if scale == 0 else carray(doubles(scale), p)[j]
-                out[j] = values[k] * factor
+                out[j] += values[k] * factor  # a place may be named twice
             continue
         at = env[X] + which * env[ROW]
         if column != element_size:

@@ -9,10 +9,10 @@ from llvmlite import ir
 from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, like_array
+from betahat.kernels.memory import doubles, like_array, longs
 from betahat.kernels.network.environment import LINK_COUNT, LINKS, NORM_COUNT, NORMS, NUMBERS, STRETCHES
 from betahat.kernels.network.links import SCALE, link
-from betahat.kernels.network.operations import FIRST, REGISTER, longs
+from betahat.kernels.network.operations import FIRST, REGISTER
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
 
