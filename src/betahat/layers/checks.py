@@ -90,3 +90,34 @@ def last_axis(layer: Layer, given: Shape) -> int:
             f"{layer!r} works along an axis, and is given single numbers: make X (n, 1), input_shape (1,)"
         )
     return given[-1]
+
+
+def image(layer: Layer, given: Shape, axes: int) -> None:
+    """ValueError for rows that are no images (axes 2) or sequences (axes 1), with channels on their last axis."""
+    if len(given) == axes + 1:
+        channels(layer, given)
+        return
+    what, before = (
+        ("images (height, width, channels)", "Image(height, width, channels)")
+        if axes == 2
+        else ("sequences (length, channels)", "Reshape((length, channels)), or Embedding(...) for tokens,")
+    )
+    raise ValueError(
+        f"{layer!r} takes rows that are {what}, and is given shape {given}: put {before} before it"
+    )
+
+
+def places(layer: Layer, given: Shape) -> None:
+    """ValueError for rows without places: of one axis or none."""
+    if len(given) < 2:
+        raise ValueError(
+            f"{layer!r} takes images (height, width, channels) or sequences (length, channels), and is given shape "
+            f"{given}"
+        )
+    channels(layer, given)
+
+
+def channels(layer: Layer, given: Shape) -> None:
+    """ValueError where an axis has no length."""
+    if min(given) < 1:
+        raise ValueError(f"{layer!r} is given shape {given}, in which there is nothing")

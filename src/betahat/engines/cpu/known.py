@@ -68,6 +68,8 @@ def _are_known(layers: tuple[Layer, ...], shape: Shape, depth: int) -> bool:
         if isinstance(layer, (Sequential, Residual)):
             if depth >= _DEEP or not _are_known(layer.layers, child.shape, depth + 1):
                 return False
+            if isinstance(layer, Residual) and layer.projected(child.shape) is not None:
+                return False
         elif isinstance(layer, Columns):
             if place or depth > 1:
                 return False
