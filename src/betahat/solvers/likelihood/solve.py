@@ -25,7 +25,7 @@ from betahat.solvers.smooth import coordinates_of, solve_smooth
 NEWTON_UP_TO = 1000
 """Coefficients up to which Newton's equations are solved; beyond, gradients and products are cheaper."""
 _PRODUCTS_UP_TO = 5000
-_OF_FILE = 100_000
+_FILE_ROWS, _FILE_NUMBERS = 100_000, 1 << 23  # at most of a file, whose sample is held in memory
 _PILOT_SHARE, _PILOT_ROWS = 16, 60  # a sample of n/16 rows, 60 for each column at least
 
 
@@ -83,18 +83,18 @@ def _start(at: Coordinates, level: float, warm: tuple[np.ndarray, float] | None)
 def few_of(source: Source) -> Block | None:
     """A sample to begin with, where it is much smaller than the whole."""
     n, p = source.n_rows, len(source.names)
-    if n is None:
-        return source.sample(max(_OF_FILE, _PILOT_ROWS * (p + 1)))
-    rows = max(n // _PILOT_SHARE, _PILOT_ROWS * (p + 1))
-    if rows > n // 4 or n * p <= 1 << 20:
+    rows = _FILE_ROWS if n is None else n // _PILOT_SHARE
+    if not source.in_memory:
+        rows = min(rows, _FILE_ROWS, _FILE_NUMBERS // (p + 1))
+    rows = max(rows, _PILOT_ROWS * (p + 1))
+    if n is not None and (rows > n // 4 or n * p <= 1 << 20):
         return None
     if isinstance(source, ArraySource):
         block = next(source.blocks())
         source.readings -= 1  # a look at some rows is no reading
         if isinstance(block.X, np.ndarray):
-            return block.take(
-                slice(None, None, n // rows | 1)
-            )  # no copy; an odd step misses most patterns of rows
+            step = len(block.X) // rows | 1  # odd, to miss most patterns of rows
+            return block.take(slice(None, None, step))  # no copy
     return source.sample(rows)
 
 
