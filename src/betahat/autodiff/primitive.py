@@ -1,4 +1,4 @@
-"""A user's own rule."""
+"""A user's own rule, and functions of ours that have one."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ def rule(function: Callable[..., Any]) -> Callable[[Callable[..., tuple[Any, ...
         return known
 
     return enter
+
+
+def dispatched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: a function of arrays that the table of rules knows, so that it can be called with traced values, those
+    of outer derivatives too."""
+
+    @wraps(function)
+    def known(*args: Any) -> Any:
+        if any(type(a) is Variable for a in args):
+            return call(known, args, {})
+        return function(*args)
+
+    return known
 
 
 _MOST = 16  # arguments of such a function

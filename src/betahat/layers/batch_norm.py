@@ -70,14 +70,7 @@ class BatchNorm(Layer):
             inverse = 1.0 / np.sqrt(running_variance + self.epsilon)
             z = (x - running_mean) * inverse
             return z * scale + shift, (z, inverse, 0)
-        axes, m = _others(x.shape)
-        if m == 0:
-            raise ValueError("X has no rows, and batch normalisation needs one or more to train on")
-        mean = total(x, axes) / m
-        centred = x - mean
-        squares = total(centred * centred, axes)
-        inverse = 1.0 / np.sqrt(squares / m + self.epsilon)
-        z = centred * inverse
+        z, inverse, mean, squares, m = standard(x, self.epsilon)
         context.update("mean", self._moved(running_mean, mean))
         context.update("variance", self._moved(running_variance, squares / max(m - 1, 1)))
         return z * scale + shift, (z, inverse, m)
@@ -94,6 +87,19 @@ class BatchNorm(Layer):
 
     def _moved(self, running: Any, batch: Any) -> Any:
         return (1.0 - self.momentum) * running + self.momentum * batch
+
+
+def standard(x: Any, epsilon: float) -> tuple[Any, Any, Any, Any, int]:
+    """x with mean 0 and variance 1 in each channel, 1 / √(variance + epsilon), the mean, Σ(x − mean)², and the count m
+    of numbers that a channel has."""
+    axes, m = _others(x.shape)
+    if m == 0:
+        raise ValueError("X has no rows, and batch normalisation needs one or more to train on")
+    mean = total(x, axes) / m
+    centred = x - mean
+    squares = total(centred * centred, axes)
+    inverse = 1.0 / np.sqrt(squares / m + epsilon)
+    return centred * inverse, inverse, mean, squares, m
 
 
 def _others(shape: Shape) -> tuple[tuple[int, ...], int]:

@@ -121,3 +121,9 @@ def channels(layer: Layer, given: Shape) -> None:
     """ValueError where an axis has no length."""
     if min(given) < 1:
         raise ValueError(f"{layer!r} is given shape {given}, in which there is nothing")
+
+
+def divisible(channels: int, what: str, groups: int, where: str) -> None:
+    """ValueError where groups do not divide channels."""
+    if channels % groups:
+        raise ValueError(f"{where}: `{what}` (={channels}) must be divisible by `groups` (={groups})")

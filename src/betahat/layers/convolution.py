@@ -43,7 +43,7 @@ class Convolution(Layer):
         checks.flag(self.bias, f"bias of {name}")
         how = as_initialisation(self.initialisation, f"initialisation of {name}")
         object.__setattr__(self, "initialisation", how)
-        divisible(self.filters, "filters", self.groups, name)
+        checks.divisible(self.filters, "filters", self.groups, name)
 
     @property
     def formula(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -55,7 +55,7 @@ class Convolution(Layer):
         Raises ValueError where the layer does not take them.
         """
         checks.image(self, shape, self.axes)
-        divisible(shape[-1], "in_channels", self.groups, repr(self))
+        checks.divisible(shape[-1], "in_channels", self.groups, repr(self))
         window = spread(self.kernel_size, self.axes)
         return windows_over(shape[:-1], window, self.stride, self.padding, self.dilation, repr(self))
 
@@ -150,9 +150,3 @@ class Conv1d(Convolution):
     @property
     def axes(self) -> int:
         return 1
-
-
-def divisible(channels: int, what: str, groups: int, where: str) -> None:
-    """ValueError where groups do not divide channels."""
-    if channels % groups:
-        raise ValueError(f"{where}: `{what}` (={channels}) must be divisible by `groups` (={groups})")

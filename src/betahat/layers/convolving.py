@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.rules.shapes import call_any
+from betahat.autodiff.primitive import dispatched
 from betahat.autodiff.table import linear
 from betahat.layers.windows import Windows
 
@@ -19,25 +19,13 @@ _NUMBERS = 1 << 22
 """So many numbers of all windows lie side by side at once."""
 
 
+@dispatched
 def convolve(x: Any, w: Any, windows: Windows, groups: int) -> Any:
     """yᵢ = Σₖ x[i · stride + k · dilation − before] wₖ: x (n, *sizes, C), w (*window, C/groups, K), y (n, *output, K).
     Numbers beyond x are 0. Group g of channels makes group g of the outputs.
+
+    Each window of x is a row and all filters a matrix, for each group.
     """
-    return call_any(products, x, w, windows, groups)
-
-
-def input_slope(slope: Any, w: Any, windows: Windows, groups: int) -> Any:
-    """∂⟨slope, y⟩/∂x (n, *sizes, C): each wₖ · slopeᵢ is added where its x was."""
-    return call_any(input_products, slope, w, windows, groups)
-
-
-def weight_slope(x: Any, slope: Any, windows: Windows, groups: int) -> Any:
-    """∂⟨slope, y⟩/∂w (*window, C/groups, K): Σᵢ of the numbers of window i, times slopeᵢ."""
-    return call_any(weight_products, x, slope, windows, groups)
-
-
-def products(x: Any, w: Any, windows: Windows, groups: int) -> Any:
-    """:func:`convolve` of arrays: each window of x a row, all filters a matrix, for each group."""
     matrix = _matrix(w, groups)
     y = np.empty((x.shape[0], *windows.output, w.shape[-1]), np.result_type(x, w))
     for part in _parts(x.shape[0], windows, x.shape[-1]):
@@ -45,19 +33,21 @@ def products(x: Any, w: Any, windows: Windows, groups: int) -> Any:
     return y
 
 
-def input_products(slope: Any, w: Any, windows: Windows, groups: int) -> Any:
-    """:func:`input_slope` of arrays."""
+@dispatched
+def input_slope(slope: Any, w: Any, windows: Windows, groups: int) -> Any:
+    """∂⟨slope, y⟩/∂x (n, *sizes, C): each wₖ · slopeᵢ is added where its x was."""
     back = _matrix(w, groups).swapaxes(1, 2)
     n, channels = slope.shape[0], w.shape[-2] * groups
     dx = np.empty((n, *windows.sizes, channels), np.result_type(slope, w))
     for part in _parts(n, windows, channels):
-        rows = _grouped(slope[part], groups) @ back
-        dx[part] = _laid_back(rows, len(dx[part]), windows, dx.shape[-1])
+        dx[part] = _laid_back(_grouped(slope[part], groups) @ back, len(dx[part]), windows, channels)
     return dx
 
 
-def weight_products(x: Any, slope: Any, windows: Windows, groups: int) -> Any:
-    """:func:`weight_slope` of arrays, added up over parts of the batch in order."""
+@dispatched
+def weight_slope(x: Any, slope: Any, windows: Windows, groups: int) -> Any:
+    """∂⟨slope, y⟩/∂w (*window, C/groups, K): Σᵢ of the numbers of window i, times slopeᵢ, added up over parts of the
+    batch in order."""
     channels, filters = x.shape[-1], slope.shape[-1]
     each = (groups, windows.numbers * (channels // groups), filters // groups)
     found = np.zeros(each, np.result_type(x, slope))
@@ -67,17 +57,17 @@ def weight_products(x: Any, slope: Any, windows: Windows, groups: int) -> Any:
 
 
 linear(
-    products,
+    convolve,
     lambda g, y, x, w, windows, groups: input_slope(g, w, windows, groups),
     lambda g, y, x, w, windows, groups: weight_slope(x, g, windows, groups),
 )
 linear(
-    input_products,
+    input_slope,
     lambda g, y, slope, w, windows, groups: convolve(g, w, windows, groups),
     lambda g, y, slope, w, windows, groups: weight_slope(g, slope, windows, groups),
 )
 linear(
-    weight_products,
+    weight_slope,
     lambda g, y, x, slope, windows, groups: input_slope(slope, g, windows, groups),
     lambda g, y, x, slope, windows, groups: convolve(x, g, windows, groups),
 )

@@ -9,7 +9,6 @@ import numpy as np
 
 from betahat.layers import checks
 from betahat.layers.base import Arrays, Layer, Parameter, Pass, Shape, size_of, total
-from betahat.layers.convolution import divisible
 
 
 @final
@@ -50,7 +49,7 @@ class GroupNorm(Layer):
         return Parameter("scale", channels, "ones"), Parameter("shift", channels)
 
     def output_shape(self, shape: Shape) -> Shape:
-        divisible(checks.last_axis(self, shape), "channels", self.groups, repr(self))
+        checks.divisible(checks.last_axis(self, shape), "channels", self.groups, repr(self))
         checks.channels(self, shape)
         return shape
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from betahat.autodiff.rules.shapes import call_any
+from betahat.autodiff.primitive import dispatched
 from betahat.autodiff.table import linear
+from betahat.autodiff.trace import untraced
+from betahat.layers.base import size_of, total
 from betahat.layers.windows import Windows
 
 _EVERY = slice(None)
@@ -28,28 +30,9 @@ def largest(x: np.ndarray, windows: Windows) -> np.ndarray:
     return which
 
 
+@dispatched
 def taken(x: Any, which: np.ndarray, windows: Windows) -> Any:
     """Of each window the number that `which` says, (n, *output, C)."""
-    return call_any(take, x, which, windows)
-
-
-def put(slope: Any, which: np.ndarray, windows: Windows) -> Any:
-    """The transpose: zeros (n, *sizes, C) to which slopes are added where their numbers were taken."""
-    return call_any(put_back, slope, which, windows)
-
-
-def sums(x: Any, windows: Windows) -> Any:
-    """The sum of each window, (n, *output, C); numbers beyond x are 0."""
-    return call_any(add, x, windows)
-
-
-def shared(slope: Any, windows: Windows) -> Any:
-    """The transpose: each slope added to all places of its window, (n, *sizes, C)."""
-    return call_any(add_back, slope, windows)
-
-
-def take(x: Any, which: np.ndarray, windows: Windows) -> Any:
-    """:func:`taken` of an array."""
     y = np.zeros(which.shape, x.dtype)
     for number, where, within in windows.places():
         hit = which[(_EVERY, *where)] == number
@@ -57,8 +40,9 @@ def take(x: Any, which: np.ndarray, windows: Windows) -> Any:
     return y
 
 
-def put_back(slope: Any, which: np.ndarray, windows: Windows) -> Any:
-    """:func:`put` of an array."""
+@dispatched
+def put(slope: Any, which: np.ndarray, windows: Windows) -> Any:
+    """The transpose: zeros (n, *sizes, C) to which slopes are added where their numbers were taken."""
     dx = np.zeros((which.shape[0], *windows.sizes, which.shape[-1]), slope.dtype)
     for number, where, within in windows.places():
         hit = which[(_EVERY, *where)] == number
@@ -66,23 +50,44 @@ def put_back(slope: Any, which: np.ndarray, windows: Windows) -> Any:
     return dx
 
 
-def add(x: Any, windows: Windows) -> Any:
-    """:func:`sums` of an array."""
+@dispatched
+def sums(x: Any, windows: Windows) -> Any:
+    """The sum of each window, (n, *output, C); numbers beyond x are 0."""
     y = np.zeros((x.shape[0], *windows.output, x.shape[-1]), x.dtype)
     for _, where, within in windows.places():
         y[(_EVERY, *where)] += x[(_EVERY, *within)]
     return y
 
 
-def add_back(slope: Any, windows: Windows) -> Any:
-    """:func:`shared` of an array."""
+@dispatched
+def shared(slope: Any, windows: Windows) -> Any:
+    """The transpose: each slope added to all places of its window, (n, *sizes, C)."""
     dx = np.zeros((slope.shape[0], *windows.sizes, slope.shape[-1]), slope.dtype)
     for _, where, within in windows.places():
         dx[(_EVERY, *within)] += slope[(_EVERY, *where)]
     return dx
 
 
-linear(take, lambda g, y, x, which, windows: put(g, which, windows))
-linear(put_back, lambda g, y, slope, which, windows: taken(g, which, windows))
-linear(add, lambda g, y, x, windows: shared(g, windows))
-linear(add_back, lambda g, y, slope, windows: sums(g, windows))
+linear(taken, lambda g, y, x, which, windows: put(g, which, windows))
+linear(put, lambda g, y, slope, which, windows: taken(g, which, windows))
+linear(sums, lambda g, y, x, windows: shared(g, windows))
+linear(shared, lambda g, y, slope, windows: sums(g, windows))
+
+
+def weights_of(windows: Windows, count_include_pad: bool, dtype: Any) -> np.ndarray:
+    """1 / how many numbers each window counts, (*output, 1): those within the array, or all of it."""
+    counts = np.full(windows.output, windows.numbers) if count_include_pad else windows.counts()
+    return (1.0 / counts).astype(dtype)[..., None]
+
+
+def mean_of_places(x: Any) -> Any:
+    """The mean of each channel over all places of a row, (n, C)."""
+    return total(x, tuple(range(1, len(x.shape) - 1))) / size_of(x.shape[1:-1])
+
+
+def most_of_places(x: Any) -> tuple[Any, np.ndarray]:
+    """The largest number of each channel over all places of a row, (n, C), and its place, (n, 1, C)."""
+    n, channels = x.shape[0], x.shape[-1]
+    flat = np.reshape(x, (n, size_of(x.shape[1:-1]), channels))
+    which = np.argmax(untraced(flat), axis=1)[:, None, :]
+    return np.reshape(np.take_along_axis(flat, which, axis=1), (n, channels)), which

@@ -10,9 +10,18 @@ import numpy as np
 
 from betahat.autodiff.trace import untraced
 from betahat.layers import checks
-from betahat.layers.base import Arrays, Layer, Pass, Shape, size_of, total
-from betahat.layers.pooled import largest, put, shared, sums, taken
-from betahat.layers.windows import Padding, Windows, along, padding, spread, windows_over
+from betahat.layers.base import Arrays, Layer, Pass, Shape, size_of
+from betahat.layers.pooled import (
+    largest,
+    mean_of_places,
+    most_of_places,
+    put,
+    shared,
+    sums,
+    taken,
+    weights_of,
+)
+from betahat.layers.windows import Padding, Windows, along, full, padding, spread, windows_over
 
 
 class Pooling(Layer):
@@ -56,14 +65,6 @@ class Pooling(Layer):
         object.__setattr__(self, "padding", padding(self.padding, f"padding of {name}", self.axes))
 
 
-def full(windows: Windows, where: str) -> None:
-    """ValueError where a window lies in the padding with all its numbers."""
-    if not windows.inside and not windows.counts().all():
-        raise ValueError(
-            f"{where} has a window with nothing but padding in it over {' × '.join(map(str, windows.sizes))}; pad less"
-        )
-
-
 @dataclass(frozen=True, repr=False)
 class MaxPool(Pooling):
     """The largest number of each window."""
@@ -102,18 +103,12 @@ class AvgPool(Pooling):
 
     def forward(self, x: Any, parameters: Arrays, context: Pass) -> tuple[Any, Any]:
         windows = self.windows(x.shape[1:])
-        share = share_of(windows, self.count_include_pad, x.dtype)
+        share = weights_of(windows, self.count_include_pad, x.dtype)
         return sums(x, windows) * share, (share, windows)
 
     def backward(self, slope: Any, saved: Any, parameters: Arrays) -> tuple[Any, Arrays]:
         share, windows = saved
         return shared(slope * share, windows), ()
-
-
-def share_of(windows: Windows, count_include_pad: bool, dtype: Any) -> np.ndarray:
-    """1 / how many numbers each window counts, (*output, 1)."""
-    counts = np.full(windows.output, windows.numbers) if count_include_pad else windows.counts()
-    return (1.0 / counts).astype(dtype)[..., None]
 
 
 @final
@@ -231,8 +226,7 @@ class GlobalAvgPool(Layer):
         return shape[-1:]
 
     def forward(self, x: Any, parameters: Arrays, context: Pass) -> tuple[Any, Any]:
-        axes = tuple(range(1, len(x.shape) - 1))
-        return total(x, axes) / size_of(x.shape[1:-1]), x.shape
+        return mean_of_places(x), x.shape
 
     def backward(self, slope: Any, saved: Any, parameters: Arrays) -> tuple[Any, Arrays]:
         each = np.reshape(slope / size_of(saved[1:-1]), (saved[0], *(1,) * (len(saved) - 2), saved[-1]))
@@ -265,10 +259,8 @@ class GlobalMaxPool(Layer):
         return shape[-1:]
 
     def forward(self, x: Any, parameters: Arrays, context: Pass) -> tuple[Any, Any]:
-        n, channels = x.shape[0], x.shape[-1]
-        flat = np.reshape(x, (n, size_of(x.shape[1:-1]), channels))
-        which = np.argmax(untraced(flat), axis=1)[:, None, :]
-        return np.reshape(np.take_along_axis(flat, which, axis=1), (n, channels)), (which, x.shape)
+        f, which = most_of_places(x)
+        return f, (which, x.shape)
 
     def backward(self, slope: Any, saved: Any, parameters: Arrays) -> tuple[Any, Arrays]:
         which, shape = saved

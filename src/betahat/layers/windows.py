@@ -188,6 +188,14 @@ def windows_over(
     return found
 
 
+def full(windows: Windows, where: str) -> None:
+    """ValueError where a window lies in the padding with all its numbers."""
+    if not windows.inside and not windows.counts().all():
+        raise ValueError(
+            f"{where} has a window with nothing but padding in it over {_times(windows.sizes)}; pad less"
+        )
+
+
 def _same(size: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
     beyond = max((-(-size // stride) - 1) * stride + (window - 1) * dilation + 1 - size, 0)
     return beyond // 2, beyond - beyond // 2
