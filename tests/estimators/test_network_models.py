@@ -344,8 +344,11 @@ def test_a_bare_predictor_gives_what_the_model_gives(name: str) -> None:
     predict = model.predictor()
     rows = model.design_.matrix(A) if name == "table" else A
     expected = answers(model, A)
-    np.testing.assert_allclose(predict(rows), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(predict(rows[5]), expected[5], rtol=1e-5, atol=1e-6)
+    apart = 1e-14 if name == "functions" else 0.0  # NumPy's products depend on how many rows there are
+    np.testing.assert_allclose(predict(rows), expected, rtol=0, atol=apart)
+    np.testing.assert_allclose(predict(rows[5]), expected[5], rtol=0, atol=apart)
+    with pytest.raises(ValueError, match="x has shape"):
+        predict(np.zeros((2, 1, 1, 1)))
     assert np.shape(predict(rows[5])) == expected.shape[1:]
     before = predict(rows[:2]).copy()
     for array in model.parameters_.values():

@@ -97,5 +97,11 @@ class Engine(ABC):
         """∂J/∂β of the last batch before its step, without the penalty, (network.size,)."""
 
     @abstractmethod
-    def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
-        """f (n, *output_shape) as it is used, not trained; y is not looked at."""
+    def predict(
+        self, beta: np.ndarray, buffers: np.ndarray, rows: Rows, probabilities: bool = False
+    ) -> np.ndarray:
+        """f (n, *output_shape) as it is used, not trained; y is not looked at.
+
+        probabilities : in the place of f those of classes, (n, K) float64: eᶠʲ/Σ eᶠᵏ, and of one output, a log odds,
+            1 − π and π. Raises NotFiniteError where X holds NaN or infinity.
+        """

@@ -7,7 +7,9 @@ from typing import final
 import numpy as np
 
 from betahat.engines.base import Engine, Rows, Task, TrainingState
+from betahat.errors import DataError
 from betahat.kernels.random import derive
+from betahat.losses.multinomial import class_probabilities
 from betahat.objective.network import losses_of
 
 _NUMBERS = 1 << 22  # of inputs converted at once for predictions
@@ -63,12 +65,19 @@ class ReferenceEngine(Engine):
     def gradient(self) -> np.ndarray:
         return self._gradient
 
-    def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
+    def predict(
+        self, beta: np.ndarray, buffers: np.ndarray, rows: Rows, probabilities: bool = False
+    ) -> np.ndarray:
         n, size = rows.X.shape[0], int(np.prod(rows.X.shape[1:]))
         step = max(1, _NUMBERS // max(size, 1))
-        network = self.task.network
-        parts = [
-            network.predict(beta, rows.inputs(slice(a, a + step), self.task.dtype), buffers)
-            for a in range(0, max(n, 1), step)
-        ]
-        return np.concatenate(parts)
+        parts = []
+        for a in range(0, max(n, 1), step):
+            x = rows.inputs(slice(a, a + step), self.task.dtype)
+            if (
+                not np.isfinite(x.sum())
+                and not np.isfinite(rows.inputs(slice(a, a + step), np.float64)).all()
+            ):
+                raise DataError("X holds NaN or infinity; expected finite numbers")
+            parts.append(self.task.network.predict(beta, x, buffers))
+        f = np.concatenate(parts)
+        return class_probabilities(f.reshape(len(f), -1).astype(np.float64)) if probabilities else f

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from betahat.losses.stable import sigmoid
 from betahat.losses.vector import VectorLoss
 
 
@@ -93,3 +94,10 @@ class Multinomial(VectorLoss):
     @property
     def formula(self) -> str:
         return "log Σⱼ exp(fⱼ) − f_y"
+
+
+def class_probabilities(f: np.ndarray) -> np.ndarray:
+    """P(y = k) (n, K) of scores (n, K), or of log odds (n, 1) that y is the second of two classes."""
+    if f.shape[1] == 1:
+        return np.column_stack([sigmoid(-f[:, 0]), sigmoid(f[:, 0])])
+    return Multinomial(f.shape[1]).probabilities(f)

@@ -15,6 +15,8 @@ from betahat.solvers.stochastic.momentum import HeavyBall, NesterovMomentum
 from betahat.solvers.stochastic.transformation import ScaleByLearningRate, Transformation
 from betahat.solvers.stochastic.weight_decay import WeightDecay
 
+_END = known.SCALE, known.TAKE
+
 
 def number_of(transformation: Transformation) -> int | None:
     """The link that does the same; None where there is none."""
@@ -34,8 +36,8 @@ def number_of(transformation: Transformation) -> int | None:
 class Links:
     """The links of a chain: their numbers, and what each is told in each step.
 
-    table (·, 2) : the number, and the row of the chain's memory where what it keeps begins, −1 for the average;
-    norms : places of links that need the norm of all that came before.
+    table (·, 3) : the number, the row of the chain's memory where what it keeps begins, −1 for the average, and how
+    many links are done with it; norms : places of links that need the norm of all that came before.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -44,13 +46,16 @@ class Links:
         for transformation in chain.transformations:
             number = number_of(transformation)
             assert number is not None, transformation
-            table.append((number, row))
+            table.append((number, row, 1))
             row += len(transformation.keeps)
-        table.append((known.TAKE, 0))
+        table.append((known.TAKE, 0, 1))
         if chain.average is not None:
-            table.append((known.AVERAGE, -1))
+            table.append((known.AVERAGE, -1, 1))
+        self.norms = [k for k, (number, *_) in enumerate(table) if number == known.NORM]
         self.table = np.array(table, np.int64)
-        self.norms = [k for k, (number, _) in enumerate(table) if number == known.NORM]
+        for k in range(len(table) - 2):
+            if known.HEAVY_BALL <= table[k][0] < known.SCALE and (table[k + 1][0], table[k + 2][0]) == _END:
+                self.table[k] = table[k][0] + known.ENDING, table[k][1], 3
 
     def numbers(self, first: int, steps: int) -> np.ndarray:
         """(steps, ·, 8) float64, from step `first` on."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import final
 
 import numpy as np
 
 from betahat.engines.base import Engine, Rows, Task, TrainingState
 from betahat.engines.cpu.layout import Layout
-from betahat.engines.cpu.members import together
-from betahat.engines.cpu.program import Program
+from betahat.engines.cpu.prediction import Prediction, rows_at_once
 from betahat.engines.cpu.reading import Reading
-from betahat.engines.cpu.step import Step, copied, prediction, training
+from betahat.engines.cpu.running import run_program
+from betahat.engines.cpu.step import Step, training
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import environment as of
-from betahat.kernels.team import number_of_threads
+from betahat.kernels.network import loss
 
-_ALONE = 1 << 22  # operations of a batch below which threads would mostly wait
-_PREDICTED = 256  # rows of a thread that are predicted at once
+_IDLE = 4  # programs of a kind that wait to be used again
 
 
 @final
@@ -32,6 +33,7 @@ class CpuEngine(Engine):
         self._memory = aligned((0, self.layout.size), task.dtype)
         self._step: Step | None = None
         self._reading: Reading | None = None
+        self._idle: dict[tuple[int, bool], deque[Prediction]] = {}
 
     def train(self, state: TrainingState, rows: Rows, order: np.ndarray, batch_size: int) -> np.ndarray:
         order = np.ascontiguousarray(order, np.int64)
@@ -63,7 +65,10 @@ class CpuEngine(Engine):
         }  # fmt: skip
         for place, array in held.items():
             env[place] = array.ctypes.data
-        self._run(step.program, env, step.program.shard * step.output.width, [reading, order, held])
+        doubles = max(
+            (step.program.shard * step.output.width + loss.STEP) * 5 + 8 * loss.STEP, step.program.scratch
+        )
+        run_program(step.program, self.task, env, doubles, [reading, order, held])
         self._give(state)
         chain.step += steps
         return losses
@@ -112,32 +117,45 @@ class CpuEngine(Engine):
             self.layout.give(total, found)
         return found
 
-    def predict(self, beta: np.ndarray, buffers: np.ndarray, rows: Rows) -> np.ndarray:
-        n, task = rows.X.shape[0], self.task
-        reading = Reading(task, rows, False)
-        ours = aligned((self.layout.size,), task.dtype)
-        self.layout.take(beta, ours)
-        learnt = np.array(buffers, task.dtype)
-        batch = max(1, min(n, _PREDICTED * number_of_threads()))
-        program, output = prediction(task, self.layout, ours, learnt, batch)
-        found = np.empty((n, output.width), task.dtype)
-        copied(program, output, found)
-        reading.env[of.TOTAL] = n
-        self._run(program, reading.env, 0, [reading, found])
-        return found.reshape(n, *task.network.output_shape)
+    def predict(
+        self, beta: np.ndarray, buffers: np.ndarray, rows: Rows, probabilities: bool = False
+    ) -> np.ndarray:
+        batch = rows_at_once(rows.X.shape[0])
+        idle = self._idle.setdefault((batch, probabilities), deque(maxlen=_IDLE))
+        try:
+            used = idle.pop()
+        except IndexError:  # none yet, or other threads are using them
+            used = Prediction(self.task, self.layout, batch, probabilities)
+        used.take(beta, buffers)
+        found = used.run(rows)
+        idle.append(used)
+        return found
 
-    def _run(self, program: Program, env: np.ndarray, outputs: int, held: list[object]) -> None:
-        """outputs : of a shard, for the loss; held : what `env` has addresses of, which threads keep alive."""
-        from betahat.kernels.network import barrier, driver, loss
+    def bare(
+        self,
+        beta: np.ndarray,
+        buffers: np.ndarray,
+        most: int,
+        probabilities: bool,
+        units: tuple[np.ndarray, np.ndarray] | None,
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """A function of rows (n, p), at most so many, on the caller's thread and without checks, with parameters as
+        they now are. units : the centre and scale of columns."""
+        beta, buffers, idle = beta.copy(), buffers.copy(), deque(maxlen=_IDLE)
 
-        ops, reals = program.tables
-        env[of.BATCH], env[of.SHARD], env[of.SHARDS] = program.batch, program.shard, program.shards
-        env[of.SEED] = np.uint64(self.task.seed).astype(np.int64)
-        members = number_of_threads() if 3 * self.task.network.flops * program.batch >= _ALONE else 1
-        width = max((outputs + loss.STEP) * 5 + 8 * loss.STEP, program.scratch)
-        work, state = np.zeros((members, width)), barrier.new_state()
+        def make() -> Callable[[np.ndarray], np.ndarray]:
+            used = Prediction(self.task, self.layout, most, probabilities)
+            used.take(beta, buffers)
+            return used.bare(*(units or (None, None)))
 
-        def member(k: int, _: list[object]) -> None:
-            driver.run(k, members, state, ops, reals, env, work, program.zeros)
+        def answers(rows: np.ndarray) -> np.ndarray:
+            try:
+                its = idle.pop()
+            except IndexError:
+                its = make()
+            found = its(rows)
+            idle.append(its)
+            return found
 
-        together(member, members, state, held)
+        idle.append(make())
+        return answers

@@ -37,20 +37,8 @@ class Step:
     output: Value
 
 
-def prediction(
-    task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, batch: int
-) -> tuple[Program, Value]:
-    """A program that computes f, and where it lies."""
-    program = Program(task.network, layout, beta, buffers, batch, False)
-    return program, lower_network(program, _entered(program))[0]
-
-
-def copied(program: Program, f: Value, target: np.ndarray) -> None:
-    """Let f of every batch be copied to the rows of an array."""
-    program.add(does.copy_out, f.at, f.row, f.width, target.ctypes.data)
-
-
-def _entered(program: Program) -> Value:
+def entered(program: Program) -> Value:
+    """Rows as they come in, at the beginning of a program."""
     x = program.value(size_of(program.network.input_shape))
     if program.training:
         program.wait()  # for the step before
@@ -61,7 +49,7 @@ def _entered(program: Program) -> Value:
 def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, batch: int) -> Step:
     """A program of whole steps."""
     program = Program(task.network, layout, beta, buffers, batch, True)
-    f, lowering, backs = lower_network(program, _entered(program))
+    f, lowering, backs = lower_network(program, entered(program))
     slope = program.value(f.width)
     if isinstance(task.loss, Loss):
         assert task.loss.code is not None
@@ -75,15 +63,17 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
         program.add(operation, *numbers, real=1.0, count=count)
     links = Links(task.chain)
     stretches = _stretches(program)
-    moved = aligned((layout.size,), beta.dtype)
+    moved = aligned((layout.size if links.norms else 0,), beta.dtype)
     program.held.append(moved)
+    at_moved = moved.ctypes.data if links.norms else 0
+    program.scratch = max(program.scratch, _STRETCH)
     edges = [0, *(k + 1 for k in links.norms), len(links.table)]
     for k in range(len(edges) - 1):
         asked = k + 2 < len(edges)
         program.wait()
         program.add(
-            update, edges[k], edges[k + 1] - asked, int(k > 0), moved.ctypes.data, beta.ctypes.data,
-            beta.nbytes, int(asked), real=task.alpha, count=len(stretches),
+            update, edges[k], edges[k + 1] - asked, int(k > 0), at_moved, beta.ctypes.data, beta.nbytes, int(asked),
+            real=task.alpha, count=len(stretches),
         )  # fmt: skip
     if program.turned:
         program.wait()

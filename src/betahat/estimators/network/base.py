@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
 from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
+from betahat.errors import DataError
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.history import History
@@ -330,15 +331,21 @@ class NetworkEstimator(BaseEstimator, ABC):
 
     # --- prediction ---------------------------------------------------------------------------------------------
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """f of new rows, (n, outputs) float64."""
+    def _outputs(self, X: Any, probabilities: bool = False) -> np.ndarray:
+        """f of new rows, (n, outputs) float64, or the probabilities of classes."""
         check_is_fitted(self, "_state")
-        return self._of_rows(X if self._trusted else new_rows(self, X, self._images))
+        if self._trusted:
+            return self._of_rows(X, probabilities)
+        try:  # the engine sees what is not finite in passing
+            return self._of_rows(new_rows(self, X, self._images, finite=False), probabilities)
+        except DataError:
+            new_rows(self, X, self._images)
+            raise
 
-    def _of_rows(self, rows: Any) -> np.ndarray:
-        """f of rows that are numbers already."""
-        units, state = self._units or (None, None), self._state
-        f = self._engine_now().predict(state.chain.point, state.buffers, Rows(rows, _NO_TARGET, None, *units))
+    def _of_rows(self, rows: Any, probabilities: bool = False) -> np.ndarray:
+        """The same of rows that are numbers already."""
+        given, state = Rows(rows, _NO_TARGET, None, *(self._units or (None, None))), self._state
+        f = self._engine_now().predict(state.chain.point, state.buffers, given, probabilities)
         return f.reshape(len(f), -1).astype(np.float64, copy=False)
 
     def _engine_now(self) -> Engine:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from betahat.data.labels import recode
 from betahat.data.missing import unmasked
@@ -20,7 +20,7 @@ from betahat.estimators.network.questions import AskedNetwork
 from betahat.estimators.written import class_names
 from betahat.layers import Shape
 from betahat.losses.bernoulli import Bernoulli
-from betahat.losses.multinomial import Multinomial
+from betahat.losses.multinomial import Multinomial, class_probabilities
 from betahat.losses.stable import sigmoid
 
 
@@ -147,7 +147,9 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes (n, K), in the order of `classes_`; of each label by itself where a row may have
         several."""
-        return self._probabilities(self._outputs(X))
+        check_is_fitted(self, "_state")
+        f = self._outputs(X, self._gives_probabilities)
+        return sigmoid(f) if self._several else f
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Their logarithms (n, K), which keep their digits where probabilities are smallest."""
@@ -158,13 +160,15 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
         sure = -np.logaddexp(0.0, -f)
         return sure if self._several else np.column_stack([-np.logaddexp(0.0, f[:, 0]), sure[:, 0]])
 
+    @property
+    def _gives_probabilities(self) -> bool:
+        return not self._several
+
     def _answer(self, f: np.ndarray) -> np.ndarray:
         return self._probabilities(f)
 
     def _probabilities(self, f: np.ndarray) -> np.ndarray:
-        if self.out_activation_ == "softmax":
-            return Multinomial(f.shape[1]).probabilities(f)
-        return sigmoid(f) if self._several else np.column_stack([sigmoid(-f[:, 0]), sigmoid(f[:, 0])])
+        return sigmoid(f) if self._several else class_probabilities(f)
 
     def _columns(self, f: np.ndarray, name: str) -> dict[str, np.ndarray]:
         labels, P = class_names(name, self.classes_.tolist()), self._probabilities(f)

@@ -7,71 +7,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from betahat.layers import Dense, Dropout, Layer, Pass
+from betahat.engines import Rows
+from betahat.engines.cpu.engine import CpuEngine
+from betahat.errors import DataError
+from betahat.layers.columns import Columns
 
 if TYPE_CHECKING:
     from betahat.estimators.network.questions import AskedNetwork
 
-_PASS = Pass()
+_MOST = 64  # rows that a compiled function takes at once
 
 
-def bare(model: AskedNetwork) -> Callable[[Any], np.ndarray]:
-    """Rows to answers, by NumPy alone; what standardises columns is taken into the first layer where that is Dense."""
-    network, kind, units = model._network, model._kind, model._units
-    arrays = {name: view.copy() for name, view in network.views(model._state.chain.point).items()}
-    buffers = model._state.buffers.copy()
-    axes = len(network.input_shape)
-    steps = _steps(model, arrays)
-
-    def outputs(x: np.ndarray) -> np.ndarray:
-        if steps is not None:
-            for layer, parameters in steps:
-                x = layer.forward(x, parameters, _PASS)[0]
-            return x
-        if units is not None:
-            x = ((x - units[0]) * units[1]).astype(kind)
-        return network.forward(beta, x, buffers=buffers)[0]
-
-    beta = model._state.chain.point.copy()
-    first = kind if steps is not None or units is None else np.float64
+def bare(model: AskedNetwork, probabilities: bool) -> Callable[[Any], np.ndarray]:
+    """Rows to answers, with parameters as they now are; probabilities : those of the engine are the answer."""
+    network, units, engine = model._network, model._units, model._engine_now()
+    beta, buffers = model._state.chain.point.copy(), model._state.buffers.copy()
+    shape, nothing = network.input_shape, np.zeros((1, 1))
+    axes, most, few = len(shape), 0, None
+    if isinstance(engine, CpuEngine) and not isinstance(
+        network.layers[0], Columns
+    ):  # whose codes must be looked at
+        most, few = _MOST, engine.bare(beta, buffers, _MOST, probabilities, units)
+    answer = model._answer
 
     def predict(x: Any) -> np.ndarray:
-        x = np.asarray(x, first)
+        x = np.asarray(x)
         alone = x.ndim == axes
-        f = outputs(x[None] if alone else x)
-        found = model._answer(f.reshape(len(f), -1).astype(np.float64))
-        return found[0] if alone else found
+        rows = x[None] if alone else x
+        if rows.shape[1:] != shape:
+            raise DataError(f"x has shape {x.shape}; expected {shape}, or (n, {', '.join(map(str, shape))})")
+        if few is not None and len(rows) <= most:
+            f = few(rows)
+        else:
+            f = engine.predict(
+                beta, buffers, Rows(rows, nothing, None, *(units or (None, None))), probabilities
+            )
+        if not probabilities:
+            f = answer(f.reshape(len(f), -1).astype(np.float64))
+        return f[0] if alone else f
 
     return predict
-
-
-def _steps(
-    model: AskedNetwork, arrays: dict[str, np.ndarray]
-) -> list[tuple[Layer, tuple[np.ndarray, ...]]] | None:
-    """The layers with their arrays, without those that only train; None where layers hold others or keep statistics."""
-    network, units = model._network, model._units
-    if len(network.leaves) != len(network.layers) or network.buffer_size:
-        return None
-    if units is not None and not isinstance(network.layers[0], Dense):
-        return None
-    steps = []
-    for leaf in network.leaves:
-        own = tuple(arrays[slot.name] for slot in network.layout if slot.layer == leaf.path)
-        if isinstance(leaf.layer, Dropout):
-            continue
-        if units is not None and not steps:
-            own = _taken_in(own, units, model._kind)
-            steps.append((Dense(own[0].shape[1]), own))
-            continue
-        steps.append((leaf.layer, own))
-    return steps
-
-
-def _taken_in(
-    own: tuple[np.ndarray, ...], units: tuple[np.ndarray, np.ndarray], kind: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """((x − m) · s) W + b = x (s W) + (b − (m · s) W)."""
-    weight = own[0].astype(np.float64)
-    bias = own[1].astype(np.float64) if len(own) > 1 else 0.0
-    centre, scale = units
-    return (scale[:, None] * weight).astype(kind), (bias - (centre * scale) @ weight).astype(kind)

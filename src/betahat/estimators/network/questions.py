@@ -61,16 +61,25 @@ class AskedNetwork(NetworkEstimator):
         return explain_network(told(self))
 
     def predictor(self) -> Callable[[Any], np.ndarray]:
-        """A bare function of rows, for one row at a time: no checks, and nothing of X's table but numbers.
+        """A bare function of rows, for one row at a time: on the caller's thread, with parameters as they now are, and
+        nothing of X's table but numbers.
 
         It takes an array (p,) or (n, p) of numbers (codes where columns were embedded), and gives what the model gives
         for rows: probabilities of a classifier, (K,) or (n, K), and a regressor's answers, () or (n,), or with t
-        targets (t,) or (n, t). It computes in the precision of the training, to rounding as the model does.
+        targets (t,) or (n, t). It computes in the precision of the training, to the same bits as the model, and several
+        threads may call it at once.
+
+        Raises DataError where rows have another shape, or hold NaN or infinity.
         """
         from betahat.estimators.network.predictor import bare
 
         check_is_fitted(self, "_state")
-        return bare(self)
+        return bare(self, self._gives_probabilities)
+
+    @property
+    @abstractmethod
+    def _gives_probabilities(self) -> bool:
+        """Whether a predictor gives probabilities of classes, of which one is true."""
 
     @abstractmethod
     def _answer(self, f: np.ndarray) -> np.ndarray:

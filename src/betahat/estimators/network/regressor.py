@@ -142,6 +142,10 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
             return {name: found}
         return {f"{name}_{k + 1}": column for k, column in enumerate(found.T)}
 
+    @property
+    def _gives_probabilities(self) -> bool:
+        return False
+
     def _answer(self, f: np.ndarray) -> np.ndarray:
         found = self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
         return found[:, 0] if self._single else found

@@ -38,8 +38,8 @@ def read_rows(estimator: Any, X: Any, reset: bool, images: bool) -> Any:
     return _checked(estimator, X, images, reset=True)
 
 
-def new_rows(estimator: Any, X: Any, images: bool) -> Any:
-    """X of new rows, coded as in training."""
+def new_rows(estimator: Any, X: Any, images: bool, finite: bool = True) -> Any:
+    """X of new rows, coded as in training. finite : whether arrays are searched for what is not."""
     design = estimator.design_
     if design is not None and is_frame(X):
         validate_data(estimator, in_order(X, design.input_names), skip_check_array=True, reset=False)
@@ -49,7 +49,7 @@ def new_rows(estimator: Any, X: Any, images: bool) -> Any:
             f"this {type(estimator).__name__} was fitted on a table with categories, its columns "
             f"{list(design.input_names)}; it needs a table with these columns, not {type(X).__name__}"
         )
-    found = _checked(estimator, X, images, reset=False)
+    found = _checked(estimator, X, images, reset=False, finite=finite)
     shape = estimator._network.input_shape
     if found.shape[1:] != shape:
         raise ValueError(
@@ -58,10 +58,12 @@ def new_rows(estimator: Any, X: Any, images: bool) -> Any:
     return found
 
 
-def _checked(estimator: Any, X: Any, images: bool, reset: bool) -> Any:
+def _checked(estimator: Any, X: Any, images: bool, reset: bool, finite: bool = True) -> Any:
+    finite = finite or not (isinstance(X, np.ndarray) and X.dtype in (np.float64, np.float32))
     found = validate_data(
-        estimator, unmasked(X), reset=reset, accept_sparse="csr", dtype="numeric", allow_nd=images
-    )
+        estimator, unmasked(X), reset=reset, accept_sparse="csr", dtype="numeric", allow_nd=images,
+        ensure_all_finite=finite,
+    )  # fmt: skip
     return numbers(found, "X")
 
 

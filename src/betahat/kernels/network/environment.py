@@ -13,4 +13,6 @@ LOSSES, SHARD_LOSSES = range(18, 20)
 """Addresses: losses of the steps, and of shards (2, shards)."""
 STRETCHES, LINKS, NUMBERS, LINK_COUNT, NORMS, NORM_COUNT = range(20, 26)
 """Addresses and counts of what `update` reads."""
-SIZE = 26
+ANSWERS, BROKEN = range(26, 28)
+"""The address of what leaves the network; set to 1 by whoever met a number of X that is not finite."""
+SIZE = 28

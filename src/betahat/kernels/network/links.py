@@ -15,6 +15,8 @@ CLIP, HEAVY_BALL, NESTEROV, DECAY, ADAGRAD, RMS, RMS_CENTERED, ADAM, AMSGRAD, SC
     range(13)
 )
 """NORM is no link of registers: the driver sums squares over all stretches first."""
+ENDING = 16
+"""Added to the number of a link that SCALE and TAKE follow: all three in one reading, u not kept."""
 KEPT = {HEAVY_BALL: 1, NESTEROV: 1, ADAGRAD: 1, RMS: 1, RMS_CENTERED: 2, ADAM: 2, AMSGRAD: 3, AVERAGE: 1}
 """How many vectors each keeps."""
 
@@ -84,9 +86,10 @@ def link(
     numbers: Any,
     like: Any,
 ):
-    """One link for `vectors` registers of u, x and what is kept (rows kept_stride bytes apart), at these addresses.
+    """One link for `vectors` registers of u, x and what is kept (rows kept_stride bytes apart), at these addresses, or
+    three where the number is above ENDING.
 
-    numbers : the address of 8 doubles.
+    numbers : the address of 8 doubles, which those of the next link follow.
     """
     signature = types.void(*([types.int64] * 7), like)
 
@@ -94,21 +97,26 @@ def link(
         number, u, x, kept, kept_stride, vectors, numbers, _ = args
         v = vectors_like(builder, signature.args[-1], SHAPE)
         size = v.lanes * v.size
-        loaded = []
-        for k in range(8):
+
+        def number_at(k: int) -> Any:
             value = builder.load(builder.inttoptr(v.at(numbers, 8 * k), ir.DoubleType().as_pointer()))
-            loaded.append(v.splat(value if v.size == 8 else builder.fptrunc(value, v.scalar)))
+            return v.splat(value if v.size == 8 else builder.fptrunc(value, v.scalar))
+
+        loaded = [number_at(k) for k in range(8)]
         rows = [v.at(kept, builder.mul(kept_stride, kept_stride.type(k))) for k in range(3)]
 
-        def run(which: int) -> None:
-            count = KEPT.get(which, 0)
+        def run(asked: int) -> None:
+            which, ends = asked % ENDING, asked > ENDING
+            count, rate = KEPT.get(which, 0), number_at(8) if ends else None
 
             def body(step: Any, _: list[Any]) -> list[Any]:
                 place = builder.mul(step, step.type(size))
                 before = [v.load(v.at(rows[k], place)) for k in range(count)]
                 its_u, its_x = v.load(v.at(u, place)), v.load(v.at(x, place))
                 new_u, new_x, after = _emit(v, which, its_u, its_x, before, loaded)
-                if new_u is not its_u:
+                if ends:
+                    new_x = v.sub(its_x, v.mul(new_u, rate))
+                elif new_u is not its_u:
                     v.store(new_u, v.at(u, place))
                 if new_x is not its_x:
                     v.store(new_x, v.at(x, place))
@@ -118,7 +126,7 @@ def link(
 
             counted_loop(builder, vectors, [], body)
 
-        switch(builder, number, range(NORM), run)
+        switch(builder, number, [*range(NORM), *(ENDING + k for k in range(HEAVY_BALL, SCALE))], run)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -98,6 +98,18 @@ def loss(op, real, env, unit, first, some, rows, start, step, key, own, like):
 
 
 @compiled
+def less_largest(f, row, some, outputs, into, like):
+    """Each row's numbers less the largest of them, as doubles one after the other."""
+    for i in range(some):
+        values, begin = carray(like_array(f + i * row, like), outputs), i * outputs
+        top = values[0]
+        for j in range(1, outputs):
+            top = values[j] if values[j] > top else top
+        for j in range(outputs):
+            into[begin + j] = float(values[j]) - float(top)  # NaN stays
+
+
+@compiled
 def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """The same of L = log Σ eᶠʲ − f_y with y the code of a class, all in one: f, its row stride, outputs, the slope.
 
@@ -109,16 +121,9 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
     powers, mine = own[:part], own[part : part + some]
     for k in range(count, part):
         powers[k] = 0.0
+    less_largest(f + first * row, row, some, outputs, powers, like)
     for i in range(some):
-        values, begin = carray(like_array(f + (first + i) * row, like), outputs), i * outputs
-        top = values[0]
-        for j in range(1, outputs):
-            top = values[j] if values[j] > top else top
-        for j in range(outputs):
-            powers[begin + j] = float(values[j]) - float(top)  # NaN stays
-        mine[i] = powers[
-            begin + np.int64(carray(doubles(env[TARGETS]), 1 << 40)[_row_of(env, start + first + i)])
-        ]
+        mine[i] = powers[i * outputs + np.int64(_double(env[TARGETS], _row_of(env, start + first + i)))]
     exponentials(powers.ctypes.data, part // LANES)
     found, product = 0.0, 1.0
     for i in range(some):

@@ -154,17 +154,6 @@ def drop(op, real, env, unit, first, some, rows, start, step, key, own, like):
 
 
 @compiled
-def copy_out(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """The network's output, row by row: f, its row stride, outputs, the target."""
-    f, row, outputs, target = op[FIRST : FIRST + 4]
-    for i in range(first, first + some):
-        values = carray(like_array(f + i * row, like), outputs)
-        out = carray(like_array(target + (start + i) * outputs * like.itemsize, like), outputs)
-        for j in range(outputs):
-            out[j] = values[j]
-
-
-@compiled
 def add(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """c = a + b, or a copy of a where b is 0: a, b, c, row stride, registers from row to row."""
     a, b, c, row, vectors = op[FIRST : FIRST + 5]

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba.core import cgutils
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import doubles, floats, like_array, longs
 from betahat.kernels.network.environment import (
+    BROKEN,
     BYTE,
     CENTRE,
     COLUMN,
@@ -27,7 +29,7 @@ from betahat.kernels.network.environment import (
 )
 from betahat.kernels.network.operations import FIRST
 from betahat.kernels.tile import SHAPE
-from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, vectors_like
+from betahat.kernels.vector import I32, I64, Vectors, counted_loop, intrinsic, vectors_like
 
 LANES = SHAPE.lanes
 
@@ -58,8 +60,8 @@ def convert(
     typingctx: Any, source: Any, kind: Any, centre: Any, scale: Any, target: Any, vectors: Any, like: Any
 ):
     """As many numbers as `vectors` registers of doubles hold, of a kind: (x − centre) · scale in doubles, then rounded;
-    centre 0 for neither."""
-    signature = types.void(*([types.int64] * 6), like)
+    centre 0 for neither. Gives 0.0, or NaN where one of them is not finite."""
+    signature = types.float64(*([types.int64] * 6), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, kind, centre, scale, target, vectors, _ = args
@@ -68,22 +70,25 @@ def convert(
             vectors_like(builder, signature.args[-1], SHAPE),
         )
         narrow = ir.VectorType(w.scalar, v.lanes)
+        met = cgutils.alloca_once_value(builder, v.zero)
 
         def run(number: int, moved: bool) -> None:
             size = {DOUBLE: 8, SINGLE: 4, BYTE: 1}[number]
 
-            def body(step: Any, _: list[Any]) -> list[Any]:
+            def body(step: Any, nothing: list[Any]) -> list[Any]:
                 at = builder.mul(step, ir.Constant(I64, v.lanes))
                 value = v.load_as(v.at(source, builder.mul(at, ir.Constant(I64, size))), None, number)
+                if number != BYTE:
+                    nothing = [v.multiply_add(value, v.zero, nothing[0])]
                 if moved:
                     place = builder.mul(at, ir.Constant(I64, 8))
                     value = v.mul(v.sub(value, v.load(v.at(centre, place))), v.load(v.at(scale, place)))
                 value = value if w.size == 8 else builder.fptrunc(value, narrow)
                 to = v.at(target, builder.mul(at, ir.Constant(I64, w.size)))
                 builder.store(value, v.pointer(to, narrow)).align = w.size
-                return []
+                return nothing
 
-            counted_loop(builder, vectors, [], body)
+            builder.store(counted_loop(builder, vectors, [v.zero], body)[0], met)
 
         plain = builder.icmp_signed("==", centre, ir.Constant(I64, 0))
         for number in (DOUBLE, SINGLE, BYTE):
@@ -93,9 +98,41 @@ def convert(
                     run(number, False)
                 with no:
                     run(number, True)
-        return context.get_dummy_value()
+        lanes, total = builder.load(met), ir.Constant(ir.DoubleType(), 0.0)
+        for lane in range(v.lanes):
+            total = builder.fadd(total, builder.extract_element(lanes, ir.Constant(I32, lane)))
+        return total
 
     return signature, codegen
+
+
+@compiled
+def strided(at, column, kind, centre, scale, p, to, like):
+    """p numbers of X, one by one; 0.0, or NaN where one of them is not finite."""
+    out, met = carray(like_array(to, like), p), 0.0
+    for j in range(p):
+        value = element(at + j * column, kind)
+        met += value * 0.0
+        if centre != 0:
+            value = (value - carray(doubles(centre), p)[j]) * carray(doubles(scale), p)[j]
+        out[j] = value
+    return met
+
+
+@compiled
+def of_sparse(env, which, scale, p, to, like):
+    """A row of CSR."""
+    out, met = carray(like_array(to, like), p), 0.0
+    for j in range(p):
+        out[j] = 0
+    edges = carray(longs(env[INDPTR] + which * 8), 2)
+    columns, values = carray(longs(env[INDICES]), edges[1]), carray(doubles(env[X]), edges[1])
+    for k in range(edges[0], edges[1]):
+        j = columns[k]
+        met += values[k] * 0.0
+        factor = 1.0 if scale == 0 else carray(doubles(scale), p)[j]
+        out[j] += values[k] * factor  # a place may be named twice
+    return met
 
 
 @compiled
@@ -109,47 +146,21 @@ def gather(op, real, env, unit, first, some, rows, start, step, key, own, like):
     element_size = 8 if kind == DOUBLE else 4 if kind == SINGLE else 1
     lanes = LANES
     whole = p // lanes
+    met = 0.0
     for i in range(some):
         which = start + i if order == 0 else carray(longs(order), start + i + 1)[start + i]
         to = target + i * stride
-        out = carray(like_array(to, like), p)
         if kind == SPARSE:
-            for j in range(p):
-                out[j] = 0
-            first, last = (
-                carray(longs(env[INDPTR]), which + 2)[which],  # pyright: ignore[reportCallIssue, reportArgumentType]
-                carray(longs(env[INDPTR]), which + 2)[which + 1],  # pyright: ignore[reportCallIssue, reportArgumentType]
-            )
-            columns, values = carray(longs(env[INDICES]), last), carray(doubles(env[X]), last)
-            for k in range(first, last):
-                j = columns[k]
-                factor = 1.0 if scale == 0 else carray(doubles(scale), p)[j]
-                out[j] += values[k] * factor  # a place may be named twice
+            met += of_sparse(env, which, scale, p, to, like)
             continue
         at = env[X] + which * env[ROW]
-        if column != element_size:
-            for j in range(p):
-                value = element(at + j * column, kind)
-                if centre != 0:
-                    value = (value - carray(doubles(centre), p)[j]) * carray(doubles(scale), p)[j]
-                out[j] = value
+        if column != element_size or p < lanes:
+            met += strided(at, column, kind, centre, scale, p, to, like)
             continue
-        convert(at, kind, centre, scale, to, whole, like)
-        if whole * lanes < p:
-            if p >= lanes:  # the last register overlaps the one before
-                back = p - lanes
-                convert(
-                    at + back * element_size,
-                    kind,
-                    centre + back * 8 if centre != 0 else 0,
-                    scale + back * 8,
-                    to + back * size,
-                    1,
-                    like,
-                )
-            else:
-                for j in range(p):
-                    value = element(at + j * element_size, kind)
-                    if centre != 0:
-                        value = (value - carray(doubles(centre), p)[j]) * carray(doubles(scale), p)[j]
-                    out[j] = value
+        met += convert(at, kind, centre, scale, to, whole, like)
+        if whole * lanes < p:  # the last register overlaps the one before
+            back = p - lanes
+            moved = centre + back * 8 if centre != 0 else 0
+            met += convert(at + back * element_size, kind, moved, scale + back * 8, to + back * size, 1, like)
+    if met != 0.0:  # NaN
+        env[BROKEN] = 1

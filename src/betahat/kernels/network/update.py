@@ -63,15 +63,15 @@ def norm_factor(norms, most):
 @compiled
 def update(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """Links of the chain for one stretch: which are the first and the last but one; whether the norm before them is
-    known; the addresses of u and β; bytes between what a link keeps; whether the norm of u is asked for at the end. The
-    real number is the penalty's α."""
+    known; the addresses of u (0: it is wanted no longer than here) and β; bytes between what a link keeps; whether the
+    norm of u is asked for at the end. The real number is the penalty's α."""
     begin, end, follows, u, x, kept_stride, asked = op[FIRST : FIRST + 7]
     stretch = carray(longs(env[STRETCHES] + unit * STRETCH * 8), STRETCH)
-    links = carray(longs(env[LINKS]), (env[LINK_COUNT], 2))
+    links = carray(longs(env[LINKS]), (env[LINK_COUNT], 3))
     numbers = env[NUMBERS] + step * env[LINK_COUNT] * 64
     norms = carray(doubles(env[NORMS]), env[NORM_COUNT])
     offset, vectors = stretch[OFFSET], stretch[LENGTH]
-    u, x = u + offset, x + offset
+    u, x = own.ctypes.data if u == 0 else u + offset, x + offset
     if begin == 0:
         rate = real[0] / rows if stretch[PENALISED] != 0 else 0.0
         begin_update(
@@ -80,8 +80,10 @@ def update(op, real, env, unit, first, some, rows, start, step, key, own, like):
     if follows != 0:
         own[0] = norm_factor(norms, carray(doubles(numbers + (begin - 1) * 64), 1)[0])
         link(SCALE, u, x, 0, 0, vectors, own.ctypes.data, like)
-    for k in range(begin, end):
+    k = begin
+    while k < end:
         link(links[k, 0], u, x, links[k, 1] + offset, kept_stride, vectors, numbers + k * 64, like)
+        k += links[k, 2]
     if asked != 0:
         values = carray(like_array(u, like), vectors * REGISTER // like.itemsize)
         total = 0.0

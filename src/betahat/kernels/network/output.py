@@ -1,0 +1,56 @@
+"""What leaves a network: its outputs, or probabilities of them in doubles."""
+
+from __future__ import annotations
+
+import math
+
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import doubles, like_array
+from betahat.kernels.network.environment import ANSWERS
+from betahat.kernels.network.loss import LANES, exponentials, less_largest
+from betahat.kernels.network.operations import FIRST
+
+
+@compiled
+def outputs(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """f, row by row: f, its row stride, how many a row."""
+    f, row, width = op[FIRST : FIRST + 3]
+    for i in range(first, first + some):
+        values = carray(like_array(f + i * row, like), width)
+        out = carray(like_array(env[ANSWERS] + (start + i) * width * like.itemsize, like), width)
+        for j in range(width):
+            out[j] = values[j]
+
+
+@compiled
+def shares(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """eᶠʲ/Σ eᶠᵏ: f, its row stride, how many a row. own : as many doubles as the shard has outputs and a register."""
+    f, row, width = op[FIRST : FIRST + 3]
+    count = some * width
+    part = (count + LANES - 1) // LANES * LANES
+    powers = own[:part]
+    for k in range(count, part):
+        powers[k] = 0.0
+    less_largest(f + first * row, row, some, width, powers, like)
+    exponentials(powers.ctypes.data, part // LANES)
+    out = carray(doubles(env[ANSWERS] + (start + first) * width * 8), count)
+    for i in range(some):
+        total = 0.0
+        for k in range(i * width, (i + 1) * width):
+            total += powers[k]
+        for k in range(i * width, (i + 1) * width):
+            out[k] = powers[k] / total
+
+
+@compiled
+def odds(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """1 − π and π for a log odds f, π = 1/(1 + e⁻ᶠ): f, its row stride."""
+    f, row = op[FIRST : FIRST + 2]
+    for i in range(first, first + some):
+        value = float(carray(like_array(f + i * row, like), 1)[0])
+        out = carray(doubles(env[ANSWERS] + (start + i) * 16), 2)
+        t = math.exp(-abs(value))
+        near, far = 1.0 / (1.0 + t), t / (1.0 + t)
+        out[0], out[1] = (far, near) if value > 0 else (near, far)

@@ -1,0 +1,128 @@
+"""What engines answer for new rows: probabilities, what is not finite, and bare functions that share nothing."""
+
+from __future__ import annotations
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.special import expit, softmax
+
+from betahat.engines import ReferenceEngine, Rows, Task, TrainingState
+from betahat.engines.cpu import CpuEngine
+from betahat.errors import DataError
+from betahat.layers import BatchNorm, Dense, Dropout, ReLU
+from betahat.losses import SquaredError
+from betahat.models.network import Network
+from betahat.solvers.stochastic.named import SGD
+
+ENGINES = [ReferenceEngine, CpuEngine]
+RNG = np.random.default_rng(0)
+
+
+def a_task(columns: int, outputs: int, dtype: type = np.float64) -> Task:
+    layers = [Dense(9), BatchNorm(), ReLU(), Dropout(0.5), Dense(outputs)]
+    return Task(Network(layers, columns), SquaredError(), SGD(0.1).chain, dtype=dtype, seed=3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("outputs", [1, 2, 3, 8, 17])
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 700])
+def test_probabilities(engine, outputs, n):
+    task = a_task(5, outputs)
+    state, rows = TrainingState.begin(task), Rows(30 * RNG.standard_normal((n, 5)), np.zeros(1))
+    f = ReferenceEngine(task).predict(state.chain.x, state.buffers, rows)
+    expected = np.column_stack([expit(-f), expit(f)]) if outputs == 1 else softmax(f, axis=1)
+    found = engine(task).predict(state.chain.x, state.buffers, rows, probabilities=True)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-300)
+
+
+@pytest.mark.parametrize("f", [[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [800.0, 799.0, 0.0]])
+def test_probabilities_of_large_scores(f):
+    task = Task(Network([Dense(3)], 1), SquaredError(), SGD(0.1).chain, dtype=np.float64)
+    beta = np.zeros(task.network.size)
+    task.network.views(beta)["0.bias"][:] = f
+    rows = Rows(np.ones((1, 1)), np.zeros(1))
+    found = CpuEngine(task).predict(beta, np.zeros(0), rows, probabilities=True)
+    np.testing.assert_allclose(found[0], softmax(f), rtol=1e-12)
+
+
+def kinds(X: np.ndarray) -> dict[str, object]:
+    return {
+        "doubles": X, "floats": X.astype(np.float32), "columns": np.asfortranarray(X), "every other": X[:, ::2],
+        "sparse": sp.csr_array(X), "long doubles": X.astype(np.longdouble),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", list(kinds(np.zeros((1, 2)))))
+@pytest.mark.parametrize("columns", [2, 8, 13, 40])
+def test_what_is_not_finite_is_refused(engine, bad, kind, columns):
+    for row, column in ((0, 0), (299, columns - 2 + columns % 2), (150, 0)):
+        X = RNG.standard_normal((300, columns))
+        good = kinds(X.copy())[kind]
+        task = a_task(good.shape[1], 3, np.float32)
+        its, state = engine(task), TrainingState.begin(task)
+        assert np.isfinite(its.predict(state.chain.x, state.buffers, Rows(good, np.zeros(1)))).all()
+        X[row, column] = bad
+        with pytest.raises(DataError, match="X holds NaN or infinity"):
+            its.predict(state.chain.x, state.buffers, Rows(kinds(X)[kind], np.zeros(1)))
+        its.predict(state.chain.x, state.buffers, Rows(good, np.zeros(1)))  # and is forgotten
+
+
+def test_numbers_too_large_for_single_precision_are_finite():
+    task = a_task(3, 1, np.float32)
+    state, X = TrainingState.begin(task), np.full((4, 3), 1e300)
+    units = np.full(3, 1e300), np.full(3, 1e-299)
+    found = CpuEngine(task).predict(state.chain.x, state.buffers, Rows(X, np.zeros(1), None, *units))
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_bare_functions_give_the_same_bits_and_keep_their_memory(probabilities):
+    task = a_task(6, 4, np.float32)
+    state, X = TrainingState.begin(task), RNG.standard_normal((64, 6)).astype(np.float32)
+    engine = CpuEngine(task)
+    expected = engine.predict(state.chain.x, state.buffers, Rows(X, np.zeros(1)), probabilities)
+    bare = engine.bare(state.chain.x, state.buffers, 64, probabilities, None)
+    state.chain.x[:] = 0  # it has its own
+    del engine
+    gc.collect()
+    filling = [np.ones((64, k)) for k in range(1, 40)]
+    assert len(filling) == 39
+    for n in (1, 7, 64):
+        np.testing.assert_array_equal(bare(X[:n]), expected[:n])
+
+
+def test_bare_functions_in_threads():
+    task = a_task(6, 4)
+    state, X = TrainingState.begin(task), RNG.standard_normal((64, 6))
+    bare = CpuEngine(task).bare(state.chain.x, state.buffers, 64, True, None)
+    expected = bare(X)
+
+    def many(k: int) -> bool:
+        return all(np.array_equal(bare(X[k : k + 1]), expected[k : k + 1]) for _ in range(300))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(many, range(64)))
+
+
+def test_predictions_in_threads():
+    task = a_task(6, 4)
+    state, X = TrainingState.begin(task), RNG.standard_normal((500, 6))
+    engine = CpuEngine(task)
+    expected = engine.predict(state.chain.x, state.buffers, Rows(X, np.zeros(1)))
+
+    def many(k: int) -> bool:
+        rows = Rows(X[k : k + 100], np.zeros(1))
+        return all(
+            np.array_equal(engine.predict(state.chain.x, state.buffers, rows), expected[k : k + 100])
+            for _ in range(50)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(many, range(40)))
