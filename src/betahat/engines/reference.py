@@ -39,9 +39,6 @@ class ReferenceEngine(Engine):
 
     def train(self, state: TrainingState, rows: Rows, order: np.ndarray, batch_size: int) -> np.ndarray:
         task, network = self.task, self.task.network
-        penalised = np.zeros(network.size, task.dtype)
-        for slot in network.layout:
-            penalised[slot.offset : slot.stop] = slot.penalised
         found = []
         for start in range(0, len(order), batch_size):
             which = order[start : start + batch_size]
@@ -57,7 +54,7 @@ class ReferenceEngine(Engine):
             gradient, _ = network.backward(beta, saved, slope)
             self._gradient = gradient
             if task.alpha:
-                gradient = gradient + penalised * beta * task.dtype(task.alpha / b)
+                gradient = gradient + network.penalised * beta * task.dtype(task.alpha / b)
             state.buffers[...] = buffers
             task.chain.step(state.chain, gradient)
         return np.array(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -15,9 +16,9 @@ from betahat.layers import checks
 from betahat.layers.base import Layer, Pass, Shape, size_of
 from betahat.layers.initialisation import draw
 from betahat.layers.sequential import chain_backward, chain_forward, chained
-from betahat.models.network_layout import buffer_layout, joined, leaves, parameter_layout
+from betahat.models.network_layout import buffer_layout, covered, joined, leaves, parameter_layout
 
-_PREDICTED = 2**20  # numbers of the widest layer that a batch of a prediction may hold
+_WIDEST = 2**20  # numbers of the widest layer that rows taken at once may hold
 
 
 @final
@@ -88,7 +89,8 @@ class Network:
         for leaf in self.leaves:
             leaf.layer.check(leaf.input_shape)
         widest = max([size_of(self.input_shape), *(size_of(leaf.output_shape) for leaf in self.leaves)])
-        self._rows = max(1, _PREDICTED // max(widest, 1))
+        self.rows_at_once = max(1, _WIDEST // max(widest, 1))
+        """How many rows to take at once, so that memory stays small."""
 
     def __repr__(self) -> str:
         return f"Network({list(self.layers)!r}, input_shape={self.input_shape})"
@@ -188,8 +190,8 @@ class Network:
         if buffers is None:
             buffers = self.initial_buffers(beta.dtype)
         parts = [
-            self.forward(beta, X[start : start + self._rows], buffers=buffers)[0]
-            for start in range(0, max(len(X), 1), self._rows)
+            self.forward(beta, X[start : start + self.rows_at_once], buffers=buffers)[0]
+            for start in range(0, max(len(X), 1), self.rows_at_once)
         ]
         return np.concatenate(parts)
 
@@ -260,6 +262,11 @@ class Network:
             )
             for leaf in self.leaves
         ]
+
+    @cached_property
+    def penalised(self) -> np.ndarray:
+        """Which numbers of β weight decay is for (size,): weights, neither biases nor gaps."""
+        return covered((slot for slot in self.layout if slot.penalised), self.size)
 
     @property
     def parameter_count(self) -> int:

@@ -111,6 +111,14 @@ def _placed(named: list[tuple[int, Leaf, Parameter, float]]) -> tuple[tuple[Slot
     return tuple(slots), at
 
 
+def covered(slots: Iterable[Slot], size: int) -> np.ndarray:
+    """Which of so many numbers lie in the slots (size,)."""
+    found = np.zeros(size, bool)
+    for slot in slots:
+        found[slot.offset : slot.stop] = True
+    return found
+
+
 def joined(arrays: Iterable[Any], slots: tuple[Slot, ...], size: int, dtype: Any) -> Any:
     """Arrays in the order of the slots as one flat one, with zeros in the gaps. Nothing is written in place, so that
     derivatives go through."""

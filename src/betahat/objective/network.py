@@ -8,13 +8,12 @@ from typing import NamedTuple, final
 import numpy as np
 
 from betahat.layers import Dense
-from betahat.layers.base import size_of
 from betahat.losses.base import Loss
 from betahat.losses.multinomial import Multinomial
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
+from betahat.models.network_layout import covered
 
-_NUMBERS = 2**20  # of the widest layer that a batch may hold
 _TERMS = 256  # parts that the size of a derivative's terms is judged by
 
 
@@ -72,14 +71,9 @@ class NetworkObjective:
         self.network, self.loss, self.strength = network, loss, strength
         self._batches = batches
         self._buffers = network.initial_buffers() if buffers is None else buffers.astype(np.float64)
-        shapes = [network.input_shape, *(leaf.output_shape for leaf in network.leaves)]
-        self._rows = max(1, _NUMBERS // max(map(size_of, shapes)))
-        self.penalised = np.zeros(network.size)
-        self.real = np.zeros(network.size, bool)
+        self._rows = network.rows_at_once
+        self.real = covered(network.layout, network.size)
         """Which places of the flat array hold parameters."""
-        for slot in network.layout:
-            self.penalised[slot.offset : slot.stop] = slot.penalised
-            self.real[slot.offset : slot.stop] = True
 
     def both(self, beta: np.ndarray) -> tuple[float, np.ndarray]:
         """J and ∂J/∂β (size,)."""
@@ -88,7 +82,7 @@ class NetworkObjective:
         for batch in self._batches(self._rows):
             value, slope, weight = self._sums(beta, batch)
             total, gradient, mass = total + value, gradient + slope, mass + weight
-        pull = self.strength * self.penalised * beta
+        pull = self.strength * self.network.penalised * beta
         return total / mass + 0.5 * float(pull @ beta), gradient / mass + pull
 
     def product(self, beta: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -102,7 +96,7 @@ class NetworkObjective:
             bend = (w * bent(self.loss, y, flat, moved)).reshape(f.shape)
             found += self.network.vjp_change(beta, X, v, slope, bend, buffers=self._buffers)[1]
             mass += float(w.sum())
-        return found / mass + self.strength * self.penalised * v
+        return found / mass + self.strength * self.network.penalised * v
 
     def unseen(self, v: np.ndarray) -> np.ndarray:
         """The part of v (size,) along which J is the same everywhere, by the form of the loss: adding one number to all
@@ -126,7 +120,7 @@ class NetworkObjective:
         for batch in self._batches(max(1, min(self._rows, n // _TERMS))):
             _, slope, weight = self._sums(beta, batch)
             found, mass = found + np.abs(slope), mass + weight
-        return found / mass + np.abs(self.strength * self.penalised * beta)
+        return found / mass + np.abs(self.strength * self.network.penalised * beta)
 
     def _sums(self, beta: np.ndarray, batch: Batch) -> tuple[float, np.ndarray, float]:
         """Σ w L, its derivative and Σ w."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from betahat.data.batches import random_numbers
-from betahat.engines import Engine, Rows, TrainingState
+from betahat.engines import Engine, Rows, Task, TrainingState
 from betahat.estimators.network.history import Epoch, History, Snapshot
 from betahat.estimators.network.progress import Bar
 from betahat.solvers.trace import Trace
@@ -79,9 +79,6 @@ class Training:
         self._history, self._trace, self._bar = history, trace, bar
         self._score, self._tell, self._slower, self._model = score, tell, slower, model
         self._span, self._start = 1, time.perf_counter()
-        self._penalised = np.zeros(engine.task.network.size, bool)
-        for slot in engine.task.network.layout:
-            self._penalised[slot.offset : slot.stop] = slot.penalised
         self._names = tuple(slot.name for slot in engine.task.network.layout)
         self._starts = np.array([slot.offset for slot in engine.task.network.layout], np.intp)
         self._held = self._penalty()
@@ -181,12 +178,7 @@ class Training:
         return float(np.concatenate([sums for sums, _ in self._partial]).sum())
 
     def _penalty(self) -> float:
-        """α/2 Σ β² over the weights: what a batch adds to its rows' sum."""
-        alpha = self._engine.task.alpha
-        if not alpha:
-            return 0.0
-        weights = self._state.chain.x[self._penalised].astype(np.float64)
-        return 0.5 * alpha * float(np.add.reduce(weights * weights))  # BLAS would start threads for it
+        return penalty(self._engine.task, self._state.chain.x)
 
     def _learn(self, loss: float, rows: int) -> None:
         history, last = self._history, self._last.taken
@@ -209,3 +201,11 @@ class Training:
             rows = self._partial[-1][1]
             self._history.losses.append(self._sum() / rows)
             self._history.rows += rows
+
+
+def penalty(task: Task, beta: np.ndarray) -> float:
+    """α/2 Σ β² over the weights: what a batch adds to its rows' sum."""
+    if not task.alpha:
+        return 0.0
+    weights = beta[task.network.penalised].astype(np.float64)
+    return 0.5 * task.alpha * float(np.add.reduce(weights * weights))  # BLAS would start threads for it
