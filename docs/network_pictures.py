@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from sklearn.datasets import make_moons
+from sklearn.datasets import load_digits, make_moons
 
 import betahat as bh
 from betahat.layers import Dense, ReLU, Sigmoid, Tanh
@@ -77,6 +77,16 @@ def course() -> Any:
     return shown.figure_
 
 
+def rates() -> Any:
+    """The loss of the digits' first mini-batches, while the learning rate grows."""
+    X, y = load_digits(return_X_y=True)
+    tests = {
+        solver: bh.MLPClassifier(solver=solver, random_state=0).find_learning_rate(X, y)
+        for solver in ("adam", "sgd")
+    }
+    return bh.plots.LearningRateDisplay.from_results(tests).figure_
+
+
 def slopes() -> Any:
     """Activations, their derivatives, and how large a gradient is when it arrives at each layer."""
     figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.2), layout="constrained")
@@ -132,5 +142,6 @@ def sizes_of_gradients(activation: Any, how: str | float) -> np.ndarray:
 PICTURES: dict[str, Callable[[], Any]] = {
     "network-regions": regions,
     "network-course": course,
+    "network-rates": rates,
     "network-slopes": slopes,
 }

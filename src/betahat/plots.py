@@ -14,7 +14,10 @@ from betahat.report.plots import (
     Descent,
     DescentDisplay,
     FitDisplay,
+    LearningRateDisplay,
     TrainingDisplay,
 )
 
-__all__ = ["ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FitDisplay", "TrainingDisplay"]
+__all__ = [
+    "ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FitDisplay", "LearningRateDisplay", "TrainingDisplay",
+]  # fmt: skip

@@ -27,12 +27,14 @@ class MLPClassifier(NetworkClassification):
     learning rate. alpha : α. batch_size : "auto" is min(200, n). learning_rate : "constant", or for "sgd", "momentum"
     and "nesterov" "invscaling" (η/(t + 1)^power_t, t rows seen, changed after every epoch) or "adaptive" (divided by 5
     when the loss falls no more); or for all a schedule of the step, such as `betahat.solvers.Cosine(1e-3, 2000)`.
-    learning_rate_init : η. max_iter : epochs at most. shuffle, random_state : the order of an epoch depends on the seed
-    and its number. tol, n_iter_no_change : the training ends when the loss ("converged"), or with early_stopping the
-    score of a `validation_fraction` of the rows ("early stopping"), was not better by `tol` for more than so many
-    epochs. warm_start : `fit` goes on from where the last one ended, with what the solver remembers. beta_1, beta_2,
-    epsilon : of Adam, with ε added to √v̂ (scikit-learn adds it before the correction of the start). max_fun : of
-    "lbfgs". verbose : a progress bar on a terminal, else a line an epoch, on standard error.
+    learning_rate_init : η; "auto" finds it by a range test before the first epoch (:meth:`find_learning_rate`; for
+    solvers by name and without a schedule) and leaves it in `learning_rate_init_`. max_iter : epochs at most. shuffle,
+    random_state : the order of an epoch depends on the seed and its number. tol, n_iter_no_change : the training ends
+    when the loss ("converged"), or with early_stopping the score of a `validation_fraction` of the rows ("early
+    stopping"), was not better by `tol` for more than so many epochs. warm_start : `fit` goes on from where the last one
+    ended, with what the solver remembers. beta_1, beta_2, epsilon : of Adam, with ε added to √v̂ (scikit-learn adds it
+    before the correction of the start). max_fun : of "lbfgs". verbose : a progress bar on a terminal, else a line an
+    epoch, on standard error.
 
     Beyond it: dropout : the rate after every hidden layer, or one for each. batch_norm, layer_norm : before every
     activation. class_weight : None, "balanced" or a dict by label. clip_norm : the longest gradient. average : of the
@@ -55,7 +57,7 @@ class MLPClassifier(NetworkClassification):
     Attributes: as in scikit-learn `classes_`, `loss_`, `best_loss_`, `loss_curve_`, `validation_scores_`,
     `best_validation_score_`, `coefs_`, `intercepts_`, `n_features_in_`, `feature_names_in_`, `n_iter_`, `n_layers_`,
     `n_outputs_`, `out_activation_`, `t_`; and `stop_reason_`, `trace_`, `parameters_` (every array by layer and name),
-    `network_`, `certificate_` ("not assessed" until :meth:`certify`).
+    `network_`, `learning_rate_init_` (the η it began with), `certificate_` ("not assessed" until :meth:`certify`).
 
     >>> import numpy as np, betahat as bh
     >>> X, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), ["even", "odd", "odd", "even"]

@@ -12,6 +12,7 @@ from betahat.engines import TrainingState
 from betahat.errors import StorageError
 from betahat.estimators.network.base import NetworkEstimator, unassessed
 from betahat.estimators.network.history import History
+from betahat.estimators.network.parameters import finds_rate
 from betahat.estimators.network.stack import embedding
 from betahat.estimators.storing_likelihood import labels_to_dict, read_labels
 from betahat.estimators.storing_parts import (
@@ -41,6 +42,7 @@ def to_dict(estimator: NetworkEstimator) -> dict[str, Any]:
         "outputs": estimator.n_outputs_,
         "kind": np.dtype(estimator._kind).name,
         "seed": str(estimator._seed),
+        "learning_rate": estimator.learning_rate_init_,
         "units": None if units is None else {"centre": units[0].ravel(), "scale": units[1].ravel()},
         "beta": estimator._state.chain.point.astype(np.float64),
         "buffers": estimator._state.buffers.astype(np.float64),
@@ -67,6 +69,8 @@ def restore(estimator: NetworkEstimator, model: Fields) -> None:
     estimator._kind = _KINDS[model.text("kind", tuple(_KINDS))]
     estimator._seed = _seed(model)
     estimator._units = _units(model, shape)
+    estimator.learning_rate_init_ = _rate(model)
+    estimator._found_rate = estimator.learning_rate_init_ if finds_rate(estimator) else None
     estimator.n_outputs_ = model.whole("outputs", 1)
     levels = {} if estimator.design_ is None else estimator.design_.levels
     layers = [*embedding(levels, shape[0] if shape else 0), *estimator._layers(estimator.n_outputs_)]
@@ -143,6 +147,13 @@ def _seed(model: Fields) -> int:
     if not (text.isascii() and text.isdigit()):
         raise StorageError(f"`model.seed` is {text!r}; a whole number is expected")
     return int(text)
+
+
+def _rate(model: Fields) -> float:
+    found = model.number("learning_rate")
+    if not 0 < found < np.inf:
+        raise StorageError(f"`model.learning_rate` is {found!r}; a number above 0 is expected")
+    return found
 
 
 def _units(model: Fields, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -33,7 +33,8 @@ class TrainedLike(Protocol):
     """What a trained network must show to be explained.
 
     alpha : α; rows : of a mini-batch, None for all rows; chain : what makes a step of a gradient, as a line; standard,
-    targets : whether columns, and y, were brought to units of their own; ailments : what is wrong, a paragraph each.
+    targets : whether columns, and y, were brought to units of their own; found_rate : the learning rate that a range
+    test suggested, where one was asked for; ailments : what is wrong, a paragraph each.
     """
 
     @property
@@ -54,6 +55,8 @@ class TrainedLike(Protocol):
     def targets(self) -> bool: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def found_rate(self) -> float | None: ...
     @property
     def epochs(self) -> int: ...
     @property
@@ -137,6 +140,11 @@ def _training(model: TrainedLike) -> str:
             f"In each epoch all rows came by once, {plural(model.rows or 0, 'row')} at a time in random order, in "
             f"{model.precision}; each mini-batch's gradient made a step by {model.chain}."
         )
+        if model.found_rate is not None:
+            words += (
+                f" The learning rate it began with, η = {number(model.found_rate)}, was found before: a copy was "
+                "trained with a rate that grew from step to step, and there its loss fell steepest (Smith 2017)."
+            )
     unit, reasons = ("iteration", _STOPPED | _FULL) if full else ("epoch", _STOPPED)
     parts = [wrap(words)]
     body = _table(model.trace, model.scores, unit)

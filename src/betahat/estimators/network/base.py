@@ -16,7 +16,7 @@ from betahat.errors import DataError
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.history import History
-from betahat.estimators.network.parameters import check_training, is_full_batch
+from betahat.estimators.network.parameters import check_training, finds_rate, is_full_batch
 from betahat.estimators.network.rows import mean_one, new_rows, precision, read_rows, units_of
 from betahat.estimators.network.stack import coded_columns, embedding
 from betahat.layers import Dense, Dropout, Layer, Shape
@@ -50,7 +50,7 @@ class NetworkEstimator(BaseEstimator, ABC):
     alpha: float
     batch_size: Any
     learning_rate: Any
-    learning_rate_init: float
+    learning_rate_init: Any
     power_t: float
     max_iter: int
     shuffle: bool
@@ -78,6 +78,7 @@ class NetworkEstimator(BaseEstimator, ABC):
     stop_reason_: str
     n_iter_: int
     loss_: float
+    learning_rate_init_: float
     n_outputs_: int
     design_: Any
 
@@ -91,6 +92,7 @@ class NetworkEstimator(BaseEstimator, ABC):
     _engine: Engine | None
     _dead: dict[str, tuple[int, int]]
     _asked: int
+    _found_rate: float | None
 
     _images = False
     """Whether rows may have several axes."""
@@ -180,6 +182,7 @@ class NetworkEstimator(BaseEstimator, ABC):
         given = self._read(X, y, sample_weight, reset=not again)
         kept = self._checkpoints()
         self._prepare(given, again, None if kept is None else kept.seed(self.random_state))
+        self._settle_rate(given)
         if kept is not None:
             kept.resume(self, given, again)
         fit_epochs(self, given, kept)
@@ -197,6 +200,7 @@ class NetworkEstimator(BaseEstimator, ABC):
         if not len(given.which):
             return self
         self._prepare(given, not first)
+        self._settle_rate(given)
         train(self, given, given.which, 1, part=True)
         return self
 
@@ -251,11 +255,22 @@ class NetworkEstimator(BaseEstimator, ABC):
             return
         self._network = Network(layers, shape)
         self._refuse_random()
-        task = self._task(1, 1)
+        task = self._task(1, 1, rate=1.0)  # any: what a chain keeps does not depend on it
         self._state = TrainingState.begin(task)
         self._begin_at(self._state)
         self._history, self.trace_ = History(), Trace()
         self._dead, self._asked = {}, 0
+        self._found_rate = None
+
+    def _settle_rate(self, given: Given) -> None:
+        """What the learning rate begins with; one that was found stays where a fit goes on from another."""
+        if not finds_rate(self):
+            self.learning_rate_init_, self._found_rate = float(self.learning_rate_init), None
+            return
+        from betahat.estimators.network.finding import found_rate
+
+        self._found_rate = self._found_rate or found_rate(self, given)
+        self.learning_rate_init_ = self._found_rate
 
     def _refuse_random(self) -> None:
         if not is_full_batch(self):

@@ -44,7 +44,7 @@ def is_adaptive(p: Any) -> bool:
 def chain_of(p: Any, steps: int, rows: int, rate: float | None = None) -> Chain:
     """The chain of an estimator `p` for epochs of so many steps and rows.
 
-    rate : the learning rate now, where it is one that the training changes.
+    rate : the learning rate now, where it is another than `learning_rate_init_`, which a fit sets.
 
     A learning rate that changes multiplies the gradient before the momentum gathers it, as in scikit-learn.
     """
@@ -57,7 +57,7 @@ def chain_of(p: Any, steps: int, rows: int, rate: float | None = None) -> Chain:
                 f"{next(iter(given))} (={next(iter(given.values()))!r}) is for solvers by name; put it into the Chain"
             )
         return p.solver
-    eta: Any = p.learning_rate if isinstance(p.learning_rate, Schedule) else (rate or p.learning_rate_init)
+    eta: Any = p.learning_rate if isinstance(p.learning_rate, Schedule) else (rate or p.learning_rate_init_)
     if p.solver not in PLAIN:
         known = {"adam": ("beta_1", "beta_2"), "adamw": ("beta_1", "beta_2")}.get(p.solver, ())
         own = {name: getattr(p, name) for name in (*known, "epsilon")}

@@ -69,7 +69,7 @@ def train(
         history.rate = None  # which a fit before this one had come to
     rate = history.rate
     if part and model.learning_rate == "invscaling":
-        rate = model.learning_rate_init / (history.rows + 1) ** model.power_t
+        rate = model.learning_rate_init_ / (history.rows + 1) ** model.power_t
     rows, mean = model._rows(given, which)
     size = history.batch = batch_rows(model.batch_size, len(which))
     steps = -(-len(which) // size)
@@ -80,7 +80,7 @@ def train(
         which, epochs, size, model._seed, bool(model.shuffle), model.tol, float(model.n_iter_no_change),
         score is not None, bool(model._network.buffer_size),
     )  # fmt: skip
-    current = [rate or model.learning_rate_init]
+    current = [rate or model.learning_rate_init_]
 
     def slower() -> Engine | None:
         if not is_adaptive(model) or current[0] <= SMALLEST_RATE:

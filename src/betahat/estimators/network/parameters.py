@@ -11,8 +11,9 @@ import numpy as np
 
 from betahat.estimators.checks import check_choice, check_number
 from betahat.solvers import LEARNING_RATES
-from betahat.solvers.checks import check_count, check_memory, check_not_negative, check_positive
+from betahat.solvers.checks import check_count, check_memory, check_not_negative, check_positive, is_real
 from betahat.solvers.descent.base import Solver
+from betahat.solvers.growing_rates import Growing
 from betahat.solvers.named import class_hint
 from betahat.solvers.schedules import Schedule
 from betahat.solvers.stochastic.average import Average
@@ -21,6 +22,11 @@ from betahat.solvers.stochastic.chain import Chain, ChainSolver
 SOLVERS = (*(name for name in LEARNING_RATES if name != "gradient_descent"), "lbfgs")
 RATES = ("constant", "invscaling", "adaptive")
 DTYPES = ("auto", "float32", "float64")
+
+
+SMALLEST, LARGEST, STEPS = 1e-6, 10.0, 200
+"""Learning rates that a range test goes from and to, and in how many steps."""
+_FEWEST = 10  # steps of a range test
 
 
 def keep(estimator: Any, given: Mapping[str, Any]) -> None:
@@ -49,7 +55,7 @@ def check_training(p: Any) -> None:
     _check_solver(p.solver)
     _check_rate(p.learning_rate)
     check_not_negative("alpha", p.alpha)
-    check_positive("learning_rate_init", p.learning_rate_init)
+    _check_first_rate(p)
     check_number("power_t", p.power_t, 0.0, "the power of time that the learning rate is divided by")
     if not (isinstance(p.batch_size, str) and p.batch_size == "auto"):
         _check_batch(p.batch_size)
@@ -102,6 +108,17 @@ def callbacks_of(callbacks: Any) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def growing(smallest: Any, largest: Any, steps: Any) -> Growing:
+    """The rates of a range test, from what users asked for.
+
+    Raises ValueError where it cannot be.
+    """
+    check_positive("smallest", smallest)
+    check_positive("largest", largest)
+    check_count("steps", steps, _FEWEST)
+    return Growing(float(smallest), float(largest), int(steps))
+
+
 def hidden_sizes(value: Any) -> tuple[int, ...]:
     """Units of each hidden layer; a number stands for one layer.
 
@@ -140,6 +157,38 @@ def _check_rate(rate: Any) -> None:
         raise TypeError(
             f"learning_rate (={rate!r}) must be one of {', '.join(map(repr, RATES))}, or a schedule of betahat.solvers "
             "such as Cosine(0.001, steps=1000); the number to begin with is learning_rate_init"
+        )
+
+
+def finds_rate(p: Any) -> bool:
+    """Whether a fit is to find its learning rate first."""
+    return isinstance(p.learning_rate_init, str)
+
+
+def _check_first_rate(p: Any) -> None:
+    rate = p.learning_rate_init
+    if not finds_rate(p):
+        if not is_real(rate):
+            raise TypeError(f'learning_rate_init (={rate!r}) must be a number above 0, or "auto"')
+        return check_positive("learning_rate_init", rate)
+    if rate != "auto":
+        raise ValueError(
+            f'learning_rate_init (={rate!r}) must be a number above 0, or "auto", which finds one by a range test'
+        )
+    if not isinstance(p.solver, str):
+        raise ValueError(
+            f"learning_rate_init='auto' is for solvers by name, and solver (={p.solver!r}) has a learning rate of its "
+            "own; find_learning_rate(X, y) finds one for it"
+        )
+    if is_full_batch(p):
+        raise ValueError(
+            "learning_rate_init='auto' is for solvers that take mini-batches; solver='lbfgs' has no learning rate: a "
+            "line search makes its steps as long as they should be"
+        )
+    if isinstance(p.learning_rate, Schedule):
+        raise ValueError(
+            f"learning_rate_init='auto' cannot be used with learning_rate (={p.learning_rate!r}), a schedule with "
+            "rates of its own; find_learning_rate(X, y) says what a schedule may rise to"
         )
 
 

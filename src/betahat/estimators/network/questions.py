@@ -15,7 +15,8 @@ from betahat.data.source import Block
 from betahat.engines import TrainingState
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.network.base import NetworkEstimator
-from betahat.estimators.network.parameters import check_flag
+from betahat.estimators.network.parameters import LARGEST, SMALLEST, STEPS, check_flag, growing
+from betahat.report.range_test import RangeTest
 from betahat.solvers.checks import check_positive
 
 
@@ -80,6 +81,35 @@ class AskedNetwork(NetworkEstimator):
     @abstractmethod
     def _gives_probabilities(self) -> bool:
         """Whether a predictor gives probabilities of classes, of which one is true."""
+
+    def find_learning_rate(
+        self, X: Any, y: Any, sample_weight: Any = None, *, smallest: float = SMALLEST, largest: float = LARGEST,
+        steps: int = STEPS,
+    ) -> RangeTest:  # fmt: skip
+        """A range test (Smith 2017): a copy of this estimator is trained for `steps` mini-batches, with a learning rate
+        that grows from `smallest` to `largest` by the same factor at every step, until its loss is lost. This estimator
+        stays as it is.
+
+        The copy begins at the weights of the seed, or with warm_start=True where the fit before ended, takes
+        mini-batches in the order of a training, and leaves out rows that early_stopping would set aside. Its learning
+        rates stand in the place of `learning_rate`, `learning_rate_init` and those within `solver`.
+
+        The suggestion is the rate at which the loss falls steepest; whoever lets the rate fall later, as
+        `betahat.solvers.OneCycle` does, can begin at up to three times as much, below the divergence.
+        ``learning_rate_init="auto"`` does this within `fit`.
+
+        Raises ValueError for solver="lbfgs", whose line search needs no rate, for fewer steps than 10, and what `fit`
+        raises.
+
+        >>> import numpy as np, betahat as bh
+        >>> X = np.random.default_rng(0).normal(size=(500, 3))
+        >>> found = bh.MLPRegressor(random_state=0).find_learning_rate(X, X[:, 0] * X[:, 1])
+        >>> 1e-4 < found.suggestion < 0.1
+        True
+        """
+        from betahat.estimators.network.finding import find
+
+        return find(self, X, y, sample_weight, growing(smallest, largest, steps))
 
     @abstractmethod
     def _answer(self, f: np.ndarray) -> np.ndarray:

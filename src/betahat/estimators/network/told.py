@@ -36,6 +36,7 @@ class Told:
     standard: bool
     targets: bool
     precision: str
+    found_rate: float | None
     epochs: int
     trace: Trace
     scores: list[float]
@@ -59,6 +60,7 @@ def told(model: NetworkEstimator) -> Told:
         standard=model._units is not None,
         targets=moved,
         precision=f"{np.dtype(model._kind).name}",
+        found_rate=model._found_rate,
         epochs=model.n_iter_,
         trace=model.trace_,
         scores=model._history.scores,

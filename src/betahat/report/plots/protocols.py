@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from betahat.report.range_test import RangeTest
+
 
 class TraceLike(Protocol):
     """What happened at each iteration, as arrays of one length."""
@@ -33,6 +35,13 @@ class Trained(Protocol):
 
     @property
     def loss_curve_(self) -> Sequence[float]: ...
+
+
+@runtime_checkable
+class RateFinder(Protocol):
+    """A network that makes a range test of learning rates."""
+
+    def find_learning_rate(self, X: Any, y: Any, sample_weight: Any = None, **how: Any) -> RangeTest: ...
 
 
 @runtime_checkable
