@@ -226,6 +226,7 @@ def test_images_are_learnt_stored_and_certified(stack, tmp_path, rng):
     assert certificate.status in ("not stationary", "stationary")
     assert certificate.loss < 0.4
     text = model.explain()
+    assert "∂J/∂Wₖ = Σᵢ x[i · stride + k · dilation]ᵀ sᵢ" in " ".join(text.split())
     for row in Network(stack, (36,)).table():
         assert f"{row.name}: f = " in text
         assert "×".join(map(str, row.output_shape)) in text

@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.certificate import Certificate
 from betahat.inference.text import cell, number, table
+from betahat.layers.convolution import Convolution
 from betahat.models.network import Network
 from betahat.report.wording import bullet, formula, plural, wrap
 from betahat.solvers.trace import Trace
@@ -76,7 +77,7 @@ def explain_network(model: TrainedLike) -> str:
     parts = [
         ("What was minimised", _objective(model)),
         ("The network f(x, β)", _network(model)),
-        ("Where its derivative comes from", _derivative()),
+        ("Where its derivative comes from", _derivative(model.network)),
         ("How it was trained", _training(model)),
         *([("What went wrong", "\n".join(map(bullet, model.ailments)))] if model.ailments else []),
         ("Is it a minimum?", wrap(f"{model.certificate.status}: {model.certificate.message}.")),
@@ -120,12 +121,18 @@ def _network(model: TrainedLike) -> str:
     return "\n".join([*lines, "", textwrap.indent(shown, "    ")])
 
 
-def _derivative() -> str:
-    return wrap(
+def _derivative(network: Network) -> str:
+    words = (
         "By the chain rule, from the last layer to the first: with s = ∂J/∂f of a layer, its rule gives ∂J/∂x, the s "
         "of the layer before it, and ∂J/∂β of its own parameters. For f = x W + b they are ∂J/∂x = s Wᵀ, ∂J/∂W = xᵀ s "
         "and ∂J/∂b = Σ s (Rumelhart, Hinton & Williams 1986)."
     )
+    if any(isinstance(leaf.layer, Convolution) for leaf in network.leaves):
+        words += (
+            " A convolution is that at every window i: ∂J/∂Wₖ = Σᵢ x[i · stride + k · dilation]ᵀ sᵢ, and ∂J/∂x adds "
+            "sᵢ Wₖᵀ where x was in the window (LeCun et al. 1998)."
+        )
+    return wrap(words)
 
 
 def _training(model: TrainedLike) -> str:
