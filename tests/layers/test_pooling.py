@@ -317,3 +317,24 @@ def test_residual_adds_its_projection(rng):
     inner = functional.conv2d(X, v["0.residual.0.weight"], v["0.residual.0.bias"], stride=2, padding="same")
     np.testing.assert_allclose(f, aside + inner, rtol=1e-12, atol=1e-12)
     assert (after != net.initial_buffers()).any()
+
+
+@pytest.mark.parametrize("window", [16, 17])  # 256 numbers, and more than a byte counts
+def test_large_windows(window, rng):
+    x = rng.standard_normal((2, window, window + 1, 3))
+    x[0, -1, window - 1, 0] = 9.0
+    y, slope = vjp(lambda x: functional.max_pool2d(x, window, stride=1), x, np.ones((2, 1, 2, 3)))
+    expected = np.stack([x[:, :, at : at + window].max(axis=(1, 2)) for at in (0, 1)], axis=1)[:, None]
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(slope * x, slope * np.where(slope > 0, x, 0))
+    assert np.sum(slope * x) == pytest.approx(expected.sum(), rel=1e-12)
+    assert slope[0, -1, window - 1, 0] == 2.0
+
+
+def test_infinite_slopes_stay_where_they_belong():
+    slope = vjp(
+        lambda x: functional.max_pool2d(x, 2),
+        np.arange(16.0).reshape(1, 4, 4, 1),
+        np.full((1, 2, 2, 1), np.inf),
+    )
+    assert sorted(np.unique(slope[1])) == [0.0, np.inf]

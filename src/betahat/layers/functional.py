@@ -18,7 +18,7 @@ from betahat.layers import checks
 from betahat.layers.batch_norm import standard
 from betahat.layers.convolving import convolve
 from betahat.layers.group_norm import grouped_standard
-from betahat.layers.pooled import largest, mean_of_places, most_of_places, sums, taken, weights_of
+from betahat.layers.pooled import largest, mean_of_places, most_of_places, sums, weights_of
 from betahat.layers.windows import Windows, along, full, spread, windows_over
 from betahat.layers.windows import padding as padded
 
@@ -239,7 +239,7 @@ def global_max_pool(x: Any) -> Any:
 def _largest(x: Any, window: Any, stride: Any, padding: Any, dilation: Any, axes: int) -> Any:
     name = f"max_pool{axes}d"
     x, windows = _pooled(x, window, stride, padding, dilation, name, axes)
-    return taken(x, largest(untraced(x), windows), windows)
+    return largest(x, windows)[0]
 
 
 def _mean(x: Any, window: Any, stride: Any, padding: Any, count_include_pad: Any, axes: int) -> Any:

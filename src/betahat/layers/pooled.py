@@ -15,19 +15,42 @@ from betahat.layers.windows import Windows
 _EVERY = slice(None)
 
 
-def largest(x: np.ndarray, windows: Windows) -> np.ndarray:
-    """Which number of each window is the largest, the first of equal ones, (n, *output, C) of whole numbers; NaN is
-    larger than any. Numbers beyond x do not count."""
+def largest(x: Any, windows: Windows) -> tuple[Any, np.ndarray]:
+    """The largest number of each window, (n, *output, C), and which of the window's numbers it is: the first of equal
+    ones; NaN is larger than any. Numbers beyond x do not count."""
+    plain = untraced(x)
+    most, which = _largest(plain, windows)
+    return (most if plain is x else taken(x, which, windows)), which
+
+
+def _largest(x: np.ndarray, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     shape = (x.shape[0], *windows.output, x.shape[-1])
-    which = np.zeros(shape, np.uint8 if windows.numbers <= 256 else np.int32)
-    best, begun = np.full(shape, -np.inf, x.dtype), np.zeros((*windows.output, 1), bool)
+    most, which = np.full(shape, -np.inf, x.dtype), np.zeros(shape, _number_type(windows))
+    which += _firsts(windows)
+    holed = bool(np.isnan(x).any())
     for number, where, within in windows.places():
-        seen, most = x[(_EVERY, *within)], best[(_EVERY, *where)]
-        better = (seen > most) | ~begun[where] | (np.isnan(seen) & ~np.isnan(most))
-        np.copyto(most, seen, where=better)
-        which[(_EVERY, *where)][better] = number
-        begun[where] = True
-    return which
+        seen, best = x[(_EVERY, *within)], most[(_EVERY, *where)]
+        better = seen > best
+        if holed:
+            better |= np.isnan(seen) & ~np.isnan(best)
+        np.maximum(best, seen, out=best)
+        held = which[(_EVERY, *where)]
+        held += better * (
+            which.dtype.type(number) - held
+        )  # without a branch for each number; whole numbers wrap
+    return most, which
+
+
+def _number_type(windows: Windows) -> Any:
+    return np.uint8 if windows.numbers <= 256 else np.int32
+
+
+def _firsts(windows: Windows) -> np.ndarray:
+    """The first number of each window that lies within the array, (*output, 1)."""
+    found = np.zeros((*windows.output, 1), _number_type(windows))
+    for number, where, _ in reversed(list(windows.places())):
+        found[where] = number
+    return found
 
 
 @dispatched
@@ -44,9 +67,10 @@ def taken(x: Any, which: np.ndarray, windows: Windows) -> Any:
 def put(slope: Any, which: np.ndarray, windows: Windows) -> Any:
     """The transpose: zeros (n, *sizes, C) to which slopes are added where their numbers were taken."""
     dx = np.zeros((which.shape[0], *windows.sizes, which.shape[-1]), slope.dtype)
+    finite = bool(np.isfinite(slope).all())
     for number, where, within in windows.places():
-        hit = which[(_EVERY, *where)] == number
-        dx[(_EVERY, *within)] += np.where(hit, slope[(_EVERY, *where)], 0.0)
+        hit, part = which[(_EVERY, *where)] == number, slope[(_EVERY, *where)]
+        dx[(_EVERY, *within)] += part * hit if finite else np.where(hit, part, 0.0)  # 0 · ∞ is no 0
     return dx
 
 

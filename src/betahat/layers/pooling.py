@@ -8,7 +8,6 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.autodiff.trace import untraced
 from betahat.layers import checks
 from betahat.layers.base import Arrays, Layer, Pass, Shape, size_of
 from betahat.layers.pooled import (
@@ -18,7 +17,6 @@ from betahat.layers.pooled import (
     put,
     shared,
     sums,
-    taken,
     weights_of,
 )
 from betahat.layers.windows import Padding, Windows, along, full, padding, spread, windows_over
@@ -81,8 +79,8 @@ class MaxPool(Pooling):
 
     def forward(self, x: Any, parameters: Arrays, context: Pass) -> tuple[Any, Any]:
         windows = self.windows(x.shape[1:])
-        which = largest(untraced(x), windows)
-        return taken(x, which, windows), (which, windows)
+        f, which = largest(x, windows)
+        return f, (which, windows)
 
     def backward(self, slope: Any, saved: Any, parameters: Arrays) -> tuple[Any, Arrays]:
         return put(slope, *saved), ()
