@@ -12,7 +12,7 @@ from betahat.solvers.likelihood.solve import few_of
 class Stream(Source):
     """So many rows and columns of ones, made when they are read."""
 
-    target_names, in_memory = ("y",), False
+    in_memory = False
 
     def __init__(self, n: int, p: int, counted: bool = True) -> None:
         self.total, self.n_rows = n, n if counted else None
@@ -21,6 +21,10 @@ class Stream(Source):
     @property
     def names(self):
         return self._columns
+
+    @property
+    def target_names(self):
+        return ("y",)
 
     def _blocks(self, unsearched):
         for start in range(0, self.total, 4096):

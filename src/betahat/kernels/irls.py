@@ -33,7 +33,7 @@ def irls(
 
     X : (n, p) array of any dtype and strides, or Columns; y, weight, offset : (n,) float64, the last two or None;
     centre, slopes, unit : (p,), unit None for ones; code and power : the loss (see `pointwise.LOSSES`); much : VALUE,
-    GRADIENT (with magnitude), HESSIAN or EVERYTHING. Rows of weight 0 may hold anything. A number that is not finite in
+    GRADIENT, HESSIAN or EVERYTHING. Rows of weight 0 may hold anything. A number that is not finite in
     another row makes sums that are not. expected : E L'' in the place of L'', for likelihoods. The sums have the same
     bits on any number of threads.
 
@@ -131,7 +131,8 @@ def _compiled(
     block = part * max(1, min(512, _SECOND_CACHE // padded) // part)
     second = np.empty(n) if wide else None
     high, low = (np.zeros((padded, padded) if products else (0, 0)) for _ in range(2))
-    columns, totals = np.zeros((6, padded)), np.zeros(irls_compiled.TOTALS)
+    columns = np.zeros((irls_compiled.COLUMNS, padded))
+    totals = np.zeros(irls_compiled.TOTALS)
 
     def new() -> tuple[np.ndarray, ...]:
         packed = aligned(padded * block), aligned(padded * block if products else 0)
@@ -150,9 +151,9 @@ def _compiled(
     order = [p, *range(p)]  # the 1 comes last in packed rows and first in what is returned
     with np.errstate(invalid="ignore", over="ignore"):
         gradient = total_of(columns[0], columns[1])[order]
-        value, sum_of_weights = (
+        value, sum_of_weights, pearson = (
             float(total_of(totals[k : k + step], totals[k + step : k + 2 * step]).sum())
-            for k in (0, 2 * step)
+            for k in (irls_compiled.VALUE_SUM, irls_compiled.WEIGHT_SUM, irls_compiled.PEARSON)
         )
         if products:
             hessian = mirror_upper(total_of(high, low))[np.ix_(order, order)]
@@ -160,14 +161,9 @@ def _compiled(
             hessian = _wide_hessian(X, weight, second, centre)[np.ix_(order, order)]
         else:
             hessian = np.zeros((1 + p, 1 + p))
-    magnitude, rounding = columns[2][order], columns[5][order]
-    radius, pearson = (
-        float(totals[irls_compiled.RADIUS]),
-        totals[irls_compiled.PEARSON : irls_compiled.TOTALS],
-    )
-    return Curved(
-        value, sum_of_weights, gradient, hessian, magnitude, rounding, radius, float(total_of(*pearson))
-    )
+    magnitude, rounding = columns[irls_compiled.SIZES][order], columns[irls_compiled.ROUNDING][order]
+    radius = float(totals[irls_compiled.RADIUS :].max())
+    return Curved(value, sum_of_weights, gradient, hessian, magnitude, rounding, radius, pearson)
 
 
 def total_of(sums: np.ndarray, errors: np.ndarray) -> np.ndarray:

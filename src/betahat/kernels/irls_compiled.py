@@ -17,10 +17,10 @@ from betahat.kernels.vector import DOUBLES, FLOATS
 
 LANES, WIDTH = SHAPE.lanes, SHAPE.width
 LINE = 64  # bytes
-SUMS, ERRORS, SIZES, UNUSED, UNUSED_ERRORS, ROUNDING = range(6)  # sums over rows, for each column
+SUMS, ERRORS, SIZES, ROUNDING, COLUMNS = range(5)  # sums over rows, for each column; how many there are
 STEP = 2 * LANES  # rows at a time
-VALUE_SUM, WEIGHT_SUM, RADIUS = 0, 2 * STEP, 4 * STEP  # sums and errors in STEP parts each; one number
-PEARSON, TOTALS = 4 * STEP + 1, 4 * STEP + 3  # a sum and its error; how many there are
+VALUE_SUM, WEIGHT_SUM, PEARSON = 0, 2 * STEP, 4 * STEP  # sums and errors in STEP parts each
+RADIUS, TOTALS = 6 * STEP, 7 * STEP  # the largest in STEP parts; how many there are
 LAST_CANONICAL = 2  # code up to which L'' does not depend on y
 ETA, SIZE, SQUARE, TARGET, WEIGHT, FIRST, SECOND, BENT = range(8)  # numbers of each row
 
@@ -62,33 +62,47 @@ def clear_row(right, i, padded, capacity):
 
 
 @compiled
-def add_dots(right, rows, padded, capacity, first_row, terms, kind, out):
-    """Add z·terms of packed rows (kind 0), Σ |z terms| (1) or Σ (z terms)² (2) to out; in steps of `lanes` rows."""
+def add_dots(right, rows, padded, capacity, first_row, terms, judged, row):
+    """Add z·terms[0] of packed rows to row[ETA]; judged, |z|·terms[1] to row[SIZE] and Σ (z terms[2])² to row[SQUARE].
+
+    In steps of `lanes` rows.
+    """
     narrow = first_width(padded, LANES)
-    at, terms_at, out_at = right.ctypes.data, terms.ctypes.data, out.ctypes.data
+    at, terms_at, out_at = right.ctypes.data, terms.ctypes.data, row[ETA].ctypes.data
+    apart, terms_apart = row[SIZE].ctypes.data - out_at, terms[1].ctypes.data - terms_at
     first, panels, stride = narrow // LANES, (padded - narrow) // WIDTH, WIDTH * capacity * 8
     for i in range(0, rows, LANES):
         begin = at + (first_row + i) * narrow * 8
         rest = at + (narrow * capacity + (first_row + i) * WIDTH) * 8
-        if kind == tiles.PRODUCTS:
-            tiles.dots_1(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
-        elif kind == tiles.SIZES:
-            tiles.dots_of_sizes(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+        to = out_at + i * 8
+        if judged:
+            tiles.judged_dots(begin, first, rest, panels, stride, terms_at, terms_apart, to, apart)
         else:
-            tiles.dots_of_squares(begin, first, rest, panels, stride, terms_at, 0, out_at + i * 8, 0)
+            tiles.dots_1(begin, first, rest, panels, stride, terms_at, 0, to, 0)
 
 
 @compiled
-def add_columns(right, rows, padded, capacity, first_row, u, sums, errors, sizes):
-    """Add Σ u z to sums + errors and Σ |u z| to sizes."""
-    at, u_at = right.ctypes.data, u.ctypes.data
-    to, lost, size = sums.ctypes.data, errors.ctypes.data, sizes.ctypes.data
+def add_columns(right, rows, padded, capacity, first_row, row, judged, scaled, left, columns):
+    """Add Σ u z with u = row[FIRST] to columns; judged, Σ |u z| and Σ row[BENT] |z| too; scaled, put row[SECOND] z into
+    `left`, packed alike."""
+    at, to = right.ctypes.data, left.ctypes.data
+    u, bent, h = row[FIRST].ctypes.data, row[BENT].ctypes.data, row[SECOND].ctypes.data
+    sums, errors = columns[SUMS].ctypes.data, columns[ERRORS].ctypes.data
+    sizes, rounding = columns[SIZES].ctypes.data, columns[ROUNDING].ctypes.data
     start, here = 0, first_width(padded, LANES)
     while start < padded:
-        panel = at + (start * capacity + first_row * here) * 8
-        tiles.weighted_columns(
-            panel, rows, here // LANES, u_at, to + start * 8, lost + start * 8, size + start * 8
-        )
+        base = (start * capacity + first_row * here) * 8
+        own = start * 8
+        panel, vectors, product = at + base, here // LANES, to + base
+        total, lost, size, bend = sums + own, errors + own, sizes + own, rounding + own
+        if judged and scaled:
+            tiles.judged_scaled_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
+        elif judged:
+            tiles.judged_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
+        elif scaled:
+            tiles.scaled_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
+        else:
+            tiles.plain_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
         start += here
         here = WIDTH
 
@@ -115,6 +129,22 @@ def add_rows(code, power, rows, row, totals):
 
 
 @compiled
+def add_pearson(rows, row, totals):
+    """Σ (w L')² / (w E L''), which is Σ w (y − μ)²/V(μ), of `rows` rows, in steps of STEP."""
+    one, two = row[FIRST].ctypes.data, row[SECOND].ctypes.data
+    tiles.pearson_terms(one, two, (rows + STEP - 1) // STEP, totals[PEARSON:].ctypes.data)
+
+
+@compiled
+def judge_rows(rows, row, totals):
+    """|w L''| times the size of the terms of η to row[BENT], and the largest row[SQUARE]; in steps of STEP."""
+    w, two = row[WEIGHT].ctypes.data, row[SECOND].ctypes.data
+    size, square = row[SIZE].ctypes.data, row[SQUARE].ctypes.data
+    vectors, bent, radius = (rows + STEP - 1) // STEP, row[BENT].ctypes.data, totals[RADIUS:].ctypes.data
+    tiles.judged_rows(w, two, size, square, vectors, bent, radius)
+
+
+@compiled
 def two_sum_into(total, error, place, other, its_error):
     s = total[place] + other
     z = s - total[place]
@@ -134,14 +164,6 @@ def mean_of(code, eta):
     if code == 7:
         return -math.expm1(-math.exp(eta))
     return math.exp(eta)
-
-
-@compiled
-def add_pearson(first, second, rows, totals):
-    """Σ (w L')² / (w E L''), which is Σ w (y − μ)²/V(μ)."""
-    for k in range(rows):
-        if first[k] != 0.0:
-            two_sum_into(totals, totals[1:], PEARSON, first[k] * first[k] / second[k], 0.0)
 
 
 @compiled
@@ -174,17 +196,21 @@ def irls_slab(
 ):  # fmt: skip
     """Consecutive rows, `block` at a time, of which `part` stay in the first cache.
 
-    terms : (3, padded) slopes and level, their magnitudes, units; columns : (6, padded) and totals, see above; high and
-    low : (padded, padded) the Hessian's sums, or empty where it is not wanted; second_out : where w L'' of each row is
-    wanted, or 0; expected : E L'' in the place of L''; row : (8, part).
+    terms : (3, padded) slopes and level, their magnitudes, units; columns : (COLUMNS, padded) and totals, see above;
+    high and low : (padded, padded) the Hessian's sums, or empty where it is not wanted; second_out : where w L'' of
+    each row is wanted, or 0; expected : E L'' in the place of L''; row : (8, part).
     """
     unused = np.empty(len(totals) if expected else 0)
     padded = terms.shape[1]
-    products = len(high) > 0
-    direct = table.size == 0 and column_stride == (8 if kind == DOUBLES else 4 if kind == FLOATS else 1)
+    products, judged = len(high) > 0, much >= EVERYTHING
+    element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
+    direct = table.size == 0 and column_stride == element
     seconds = carray(doubles(second_out), rows)
-    dense = direct and not products and 0 < row_stride <= 2 * p * 8
-    fetch = (part * row_stride // LINE + 3) // 4 if dense else 0
+    dense = direct and 0 < row_stride <= 2 * p * element
+    fetch = (part * row_stride // LINE + 3) // 4 if dense and not products else 0
+    its_lines = (
+        p * element // LINE + 1 if direct and not dense else 0
+    )  # of a row that lies apart from the next
     for start in range(0, rows, block):
         count = min(block, rows - start)
         at, stride, its_kind = x + start * row_stride, row_stride, kind
@@ -194,61 +220,39 @@ def irls_slab(
         for begin in range(0, count, part):
             few, i = min(part, count - begin), start + begin
             steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
+            first_row = begin if products else 0  # rows that no product needs again stay in the first cache
             ahead, lines = at + (begin + 2 * part) * stride, fetch
-            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, block, begin, right)
+            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, block, first_row, right)
             tiles.fetch_lines(ahead, lines)
+            if its_lines > 0:
+                for k in range(part):
+                    tiles.fetch_lines(ahead + k * stride, its_lines)
             begin_rows(y, w, offset, i, few, steps, row)
             if w != 0:
                 for k in range(few):
                     if row[WEIGHT, k] == 0.0:
-                        clear_row(right, begin + k, padded, block)
-            add_dots(right, steps, padded, block, begin, terms[0], tiles.PRODUCTS, row[ETA])
+                        clear_row(right, first_row + k, padded, block)
+            add_dots(right, steps, padded, block, first_row, terms, judged, row)
             tiles.fetch_lines(ahead + lines * LINE, lines)
             add_rows(code, power, steps, row, totals)
             if expected:  # L'' is linear in y, so that its mean is its value at the mean of y
-                for k in range(few):
+                for k in range(steps):
                     row[BENT, k] = row[FIRST, k]
                     row[TARGET, k] = mean_of(code, row[ETA, k])
                 add_rows(code, power, steps, row, unused)
-                add_pearson(row[BENT], row[SECOND], few, totals)
-                for k in range(few):
+                for k in range(steps):
                     row[FIRST, k] = row[BENT, k]
-            elif much >= EVERYTHING and code <= LAST_CANONICAL:
-                add_pearson(row[FIRST], row[SECOND], few, totals)
+            if expected or (judged and code <= LAST_CANONICAL):
+                add_pearson(steps, row, totals)
             tiles.fetch_lines(ahead + 2 * lines * LINE, lines)
+            if judged:
+                judge_rows(steps, row, totals)
             if much >= GRADIENT:
-                add_columns(
-                    right,
-                    steps,
-                    padded,
-                    block,
-                    begin,
-                    row[FIRST],
-                    columns[SUMS],
-                    columns[ERRORS],
-                    columns[SIZES],
-                )
+                add_columns(right, steps, padded, block, first_row, row, judged, products, left, columns)
             tiles.fetch_lines(ahead + 3 * lines * LINE, lines)
             if second_out != 0:
                 for k in range(few):
                     seconds[i + k] = row[SECOND, k]
-            if products:
-                scale_rows(right, few, padded, block, begin, row[SECOND], left)
-            if much >= EVERYTHING:
-                add_dots(right, steps, padded, block, begin, terms[1], tiles.SIZES, row[SIZE])
-                add_dots(right, steps, padded, block, begin, terms[2], tiles.SQUARES, row[SQUARE])
-                row[BENT] = 0.0
-                for k in range(few):
-                    bent = abs(row[SECOND, k])
-                    if bent != 0.0:  # where a row does not count, its size may be anything
-                        row[BENT, k] = bent * row[SIZE, k]
-                    square = row[SQUARE, k]
-                    if square > totals[RADIUS] or square != square:
-                        totals[RADIUS] = square
-                add_columns(
-                    right, steps, padded, block, begin, row[BENT],
-                    columns[UNUSED], columns[UNUSED_ERRORS], columns[ROUNDING],
-                )  # fmt: skip
         if products:
             following = at + count * stride
             multiply(
@@ -261,7 +265,7 @@ def irls_slab(
                 0,
                 padded,
                 following,
-                LINE if direct else 0,
+                LINE if dense else 0,
                 high,
                 low,
             )
@@ -274,12 +278,11 @@ def merge(its_columns, its_totals, columns, totals):
         two_sum_into(columns[SUMS], columns[ERRORS], j, its_columns[SUMS, j], its_columns[ERRORS, j])
         columns[SIZES, j] += its_columns[SIZES, j]
         columns[ROUNDING, j] += its_columns[ROUNDING, j]
-    for first in (VALUE_SUM, WEIGHT_SUM):
+    for first in (VALUE_SUM, WEIGHT_SUM, PEARSON):
         for j in range(first, first + STEP):
             two_sum_into(totals, totals[STEP:], j, its_totals[j], its_totals[j + STEP])
-    two_sum_into(totals, totals[1:], PEARSON, its_totals[PEARSON], its_totals[PEARSON + 1])
-    radius = its_totals[RADIUS]
-    if radius > totals[RADIUS] or radius != radius:
-        totals[RADIUS] = radius
+    for j in range(RADIUS, TOTALS):
+        if its_totals[j] > totals[j] or its_totals[j] != its_totals[j]:
+            totals[j] = its_totals[j]
     its_columns[:] = 0.0
     its_totals[:] = 0.0

@@ -61,10 +61,10 @@ def irls(
             pearson = float(np.where(first == 0, 0.0, w * first**2 / second).sum())
         if much >= GRADIENT:
             gradient = (w * first) @ Z
-            magnitude = np.abs(w * first) @ np.abs(Z)
         if much >= HESSIAN:
             hessian = mirror_upper(Z.T @ (Z * (w * second)[:, None]))
         if much >= EVERYTHING:
+            magnitude = np.abs(w * first) @ np.abs(Z)
             size = np.abs(Z) @ np.abs(terms)
             if offset is not None:
                 size = size + np.abs(offset)

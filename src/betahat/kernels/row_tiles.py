@@ -16,7 +16,6 @@ from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import BYTES, DOUBLES, FLOATS, I64, Vectors, counted_loop, intrinsic, switch
 
-PRODUCTS, SIZES, SQUARES = range(3)  # Σ zⱼ termⱼ, Σ |zⱼ termⱼ|, Σ (zⱼ termⱼ)²
 VECTORS = range(1, SHAPE.vectors + 1)  # that a panel may be wide
 
 
@@ -68,12 +67,13 @@ def convert_rows(
     return signature, codegen
 
 
-def _make_dots(targets: int, kind: int) -> Any:
+def _make_dots(targets: int, judged: bool = False) -> Any:
     """An intrinsic dots(at, first, rest, panels, panel_stride, terms, terms_stride, out, out_stride): rows times terms.
 
     For the `lanes` packed rows from `at` on in the first panel (`first` vectors wide) and from `rest` on in the first
-    of `panels` whole ones, panel_stride apart, and each of `targets` rows of terms: adds their sum of this kind to
-    `lanes` numbers at `out`. Addresses and strides are in bytes.
+    of `panels` whole ones, panel_stride apart, and each of `targets` rows of terms: adds Σ zⱼ termⱼ to `lanes` numbers
+    at `out`. Judged: of three rows of terms Σ zⱼ termⱼ of the first, Σ |zⱼ| termⱼ of the second, Σ (zⱼ termⱼ)² of the
+    third. Addresses and strides are in bytes.
     """
 
     @intrinsic
@@ -90,15 +90,13 @@ def _make_dots(targets: int, kind: int) -> Any:
             wide = SHAPE.vectors * size
             rows_of_terms = [v.at(terms, _times(builder, terms_stride, k)) for k in range(targets)]
 
-            def grown(total: Any, value: Any, factor: Any) -> Any:
-                if kind == PRODUCTS:
-                    return v.multiply_add(value, factor, total)
-                product = v.mul(value, factor)
-                return (
-                    v.multiply_add(product, product, total)
-                    if kind == SQUARES
-                    else v.add(total, v.abs(product))
-                )
+            def grown(k: int, total: Any, value: Any, factor: Any) -> Any:
+                if judged and k == 1:
+                    return v.multiply_add(v.abs(value), factor, total)
+                if judged and k == 2:
+                    scaled = v.mul(value, factor)
+                    return v.multiply_add(scaled, scaled, total)
+                return v.multiply_add(value, factor, total)
 
             def add(rows: list[Any], where: Any, term: Any, sums: list[Any]) -> list[Any]:
                 factors = [v.load(v.at(row, term)) for row in rows_of_terms]
@@ -106,7 +104,7 @@ def _make_dots(targets: int, kind: int) -> Any:
                 for i, row in enumerate(rows):
                     value = v.load(v.at(row, where))
                     for k, factor in enumerate(factors):
-                        updated[k * v.lanes + i] = grown(updated[k * v.lanes + i], value, factor)
+                        updated[k * v.lanes + i] = grown(k, updated[k * v.lanes + i], value, factor)
                 return updated
 
             narrow = _times(builder, first, size)
@@ -140,59 +138,85 @@ def _make_dots(targets: int, kind: int) -> Any:
 
 
 # Module level, because numba's cache does not survive a closure over an intrinsic.
-dots_1, dots_2, dots_3 = (_make_dots(targets, PRODUCTS) for targets in (1, 2, 3))
-dots_of_sizes, dots_of_squares = _make_dots(1, SIZES), _make_dots(1, SQUARES)
+dots_1, dots_2, dots_3 = (_make_dots(targets) for targets in (1, 2, 3))
+judged_dots = _make_dots(3, judged=True)
 
 
-@intrinsic
-def weighted_columns(
-    typingctx: Any, panel: Any, rows: Any, vectors: Any, u: Any, sums: Any, errors: Any, sizes: Any
-):
-    """Add Σᵢ uᵢ zᵢⱼ to sums + errors (of the addition to them) and Σᵢ |uᵢ zᵢⱼ| to sizes, for one panel of `vectors`.
+def _make_columns(judged: bool, scaled: bool) -> Any:
+    """An intrinsic columns(panel, rows, vectors, u, sums, errors, bent, sizes, rounding, h, left), for one panel of
+    `vectors`: adds Σᵢ uᵢ zᵢⱼ to sums + errors (of the addition to them).
 
-    `rows` is a multiple of 4.
+    Judged: Σᵢ |uᵢ zᵢⱼ| to sizes and Σᵢ bentᵢ |zᵢⱼ| to rounding too. Scaled: puts hᵢ zᵢ into `left`. `rows` is a
+    multiple of 4.
     """
-    signature = types.void(*([types.int64] * 7))
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        panel, rows, vectors, u, sums, errors, sizes = args
-        v = _doubles(builder)
-        size = v.lanes * v.size
+    @intrinsic
+    def columns(
+        typingctx: Any, panel: Any, rows: Any, vectors: Any, u: Any, sums: Any, errors: Any, bent: Any, sizes: Any,
+        rounding: Any, h: Any, left: Any,
+    ):  # fmt: skip
+        signature = types.void(*([types.int64] * 11))
 
-        def add(count: int) -> None:
-            together = (
-                4 if count < 3 else 2
-            )  # rows with sums of their own: additions wait for those before them
-            cells = [(i, j) for i in range(together) for j in range(count)]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            panel, rows, vectors, u, sums, errors, bent, sizes, rounding, h, left = args
+            v = _doubles(builder)
+            size = v.lanes * v.size
+            each = 3 if judged else 1  # sums of a column
 
-            def body(step: Any, carried: list[Any]) -> list[Any]:
-                row = v.at(panel, _times(builder, step, together * count * size))
-                place = v.at(u, _times(builder, step, together * v.size))
-                factors = [v.broadcast(v.at(place, i * v.size)) for i in range(together)]
-                magnitudes = [v.abs(factor) for factor in factors]
-                updated = []
-                for (i, j), total, magnitude in zip(cells, carried[0::2], carried[1::2], strict=True):
-                    value = v.load(v.at(row, (i * count + j) * size))
-                    updated.append(v.multiply_add(value, factors[i], total))
-                    updated.append(v.multiply_add(v.abs(value), magnitudes[i], magnitude))
-                return updated
+            def add(count: int) -> None:
+                # rows with sums of their own: additions wait for those before them
+                together = 4 if count < 3 and not judged else 2
+                cells = [(i, j) for i in range(together) for j in range(count)]
 
-            turns = builder.sdiv(rows, ir.Constant(I64, together))
-            found = counted_loop(builder, turns, [v.zero] * (2 * len(cells)), body)
-            while len(found) > 2 * count:
-                middle = len(found) // 2
-                found = [v.add(a, b) for a, b in zip(found[:middle], found[middle:], strict=True)]
-            for j in range(count):
-                at, lost_at, size_at = (v.at(place, j * size) for place in (sums, errors, sizes))
-                kept, lost = v.two_sum(v.load(at), found[2 * j])
-                v.store(kept, at)
-                v.store(v.add(v.load(lost_at), lost), lost_at)
-                v.store(v.add(v.load(size_at), found[2 * j + 1]), size_at)
+                def body(step: Any, carried: list[Any]) -> list[Any]:
+                    offset = _times(builder, step, together * count * size)
+                    row, to = v.at(panel, offset), v.at(left, offset)
+                    place = _times(builder, step, together * v.size)
+                    numbers = [
+                        [v.broadcast(v.at(v.at(of, place), i * v.size)) for i in range(together)]
+                        if used
+                        else []
+                        for of, used in ((u, True), (bent, judged), (h, scaled))
+                    ]
+                    updated = []
+                    for (i, j), before in zip(cells, range(0, len(carried), each), strict=True):
+                        at = (i * count + j) * size
+                        value = v.load(v.at(row, at))
+                        updated.append(v.multiply_add(value, numbers[0][i], carried[before]))
+                        if judged:
+                            magnitude, factor = v.abs(value), v.abs(numbers[0][i])
+                            updated.append(v.multiply_add(magnitude, factor, carried[before + 1]))
+                            updated.append(v.multiply_add(magnitude, numbers[1][i], carried[before + 2]))
+                        if scaled:
+                            v.store(v.mul(value, numbers[2][i]), v.at(to, at))
+                    return updated
 
-        switch(builder, vectors, VECTORS, add)
-        return context.get_dummy_value()
+                turns = builder.sdiv(rows, ir.Constant(I64, together))
+                found = counted_loop(builder, turns, [v.zero] * (each * len(cells)), body)
+                while len(found) > each * count:
+                    middle = len(found) // 2
+                    found = [v.add(a, b) for a, b in zip(found[:middle], found[middle:], strict=True)]
+                for j in range(count):
+                    at, lost_at = v.at(sums, j * size), v.at(errors, j * size)
+                    kept, lost = v.two_sum(v.load(at), found[each * j])
+                    v.store(kept, at)
+                    v.store(v.add(v.load(lost_at), lost), lost_at)
+                    for total, where in zip(
+                        found[each * j + 1 : each * (j + 1)], (sizes, rounding), strict=False
+                    ):
+                        its = v.at(where, j * size)
+                        v.store(v.add(v.load(its), total), its)
 
-    return signature, codegen
+            switch(builder, vectors, VECTORS, add)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return columns
+
+
+plain_columns, scaled_columns = _make_columns(False, False), _make_columns(False, True)
+judged_columns, judged_scaled_columns = _make_columns(True, False), _make_columns(True, True)
 
 
 @intrinsic
@@ -267,6 +291,68 @@ def row_terms(
                 v.store(value, slot)
 
         switch(builder, code, range(len(LOSSES)), add)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def pearson_terms(typingctx: Any, first: Any, second: Any, vectors: Any, totals: Any):
+    """Σ (w L')² / (w L''), 0 where w L' is, added to totals: sums and errors of 2·lanes parts each."""
+    signature = types.void(*([types.int64] * 4))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        first, second, vectors, totals = args
+        v = Vectors(builder, 2 * SHAPE.lanes, True, SHAPE.fused)
+        size = v.lanes * v.size
+
+        def body(step: Any, carried: list[Any]) -> list[Any]:
+            here = _times(builder, step, size)
+            one, two = v.load(v.at(first, here)), v.load(v.at(second, here))
+            ratio = v.divide(v.mul(one, one), two)
+            ratio = builder.select(builder.fcmp_ordered("==", one, v.zero), v.zero, ratio)
+            total, lost = v.two_sum(carried[0], ratio)
+            return [total, v.add(carried[1], lost)]
+
+        slots = [totals, v.at(totals, size)]
+        found = counted_loop(builder, vectors, [v.load(slot) for slot in slots], body)
+        for value, slot in zip(found, slots, strict=True):
+            v.store(value, slot)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def judged_rows(
+    typingctx: Any, w: Any, second: Any, sizes: Any, squares: Any, vectors: Any, bent: Any, radius: Any
+):
+    """|w L''| · size of each row, 0 where w L'' is, to `bent`, and the largest square where w is not 0, or NaN, to
+    `radius` (2·lanes parts)."""
+    signature = types.void(*([types.int64] * 7))
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        w, second, sizes, squares, vectors, bent, radius = args
+        v = Vectors(builder, 2 * SHAPE.lanes, True, SHAPE.fused)
+        size = v.lanes * v.size
+
+        def body(step: Any, carried: list[Any]) -> list[Any]:
+            here = _times(builder, step, size)
+            two, its_size, square = (v.load(v.at(place, here)) for place in (second, sizes, squares))
+            dead = builder.fcmp_ordered("==", v.load(v.at(w, here)), v.zero)
+            square = builder.select(dead, v.zero, square)
+            none = builder.fcmp_ordered(
+                "==", two, v.zero
+            )  # where a row does not count, its size may be anything
+            v.store(builder.select(none, v.zero, v.mul(v.abs(two), its_size)), v.at(bent, here))
+            stays = builder.or_(
+                builder.fcmp_unordered("uno", carried[0], v.zero),
+                builder.fcmp_ordered("<=", square, carried[0]),
+            )
+            return [builder.select(stays, carried[0], square)]
+
+        found = counted_loop(builder, vectors, [v.load(radius)], body)
+        v.store(found[0], radius)
         return context.get_dummy_value()
 
     return signature, codegen
