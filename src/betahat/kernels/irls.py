@@ -80,8 +80,10 @@ def over_rows(X: Any, vectors: list[np.ndarray | None], slab: Callable[..., Any]
     kind, chunk = kind_of(X), max(1, min(CONVERTED_ROWS, (1 << 18) // max(p, 1)))
     steps = [(0, 0) if v is None else (v.ctypes.data, v.strides[0]) for v in vectors]
 
-    def call(rows: Any, its_kind: int, first: int, start: int, stop: int, rest: tuple[Any, ...]) -> None:
-        at, row_stride, column_stride, _, table = layout(rows)
+    def call(
+        lies: tuple[Any, ...], its_kind: int, first: int, start: int, stop: int, rest: tuple[Any, ...]
+    ) -> None:
+        at, row_stride, column_stride, _, table = lies
         places = [at + start * stride for at, stride in steps]
         slab(
             at + (start - first) * row_stride,
@@ -94,13 +96,16 @@ def over_rows(X: Any, vectors: list[np.ndarray | None], slab: Callable[..., Any]
             *rest,
         )
 
+    where = None if kind is None else layout(X)
+
     def between(start: int, stop: int, *rest: Any) -> None:
-        if kind is not None:
-            call(X, kind, 0, start, stop, rest)
+        if kind is not None and where is not None:
+            call(where, kind, 0, start, stop, rest)
             return
         for a in range(start, stop, chunk):
             b = min(a + chunk, stop)
-            call(np.ascontiguousarray(X[a:b], np.float64), 0, a, a, b, rest)
+            rows = np.ascontiguousarray(X[a:b], np.float64)
+            call(layout(rows), 0, a, a, b, rest)
 
     return between
 

@@ -117,6 +117,11 @@ def distinct(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not (low >= 0 and high < _COUNTS):
         return y, w
     weights, even = np.zeros(int(high) + 1), w.strides == (0,)
+    if even and high == 1.0:  # two classes
+        ones = int(np.count_nonzero(y == 1.0))
+        if ones + np.count_nonzero(y == 0.0) == len(y):
+            first = int(ones == len(y))
+            return np.array([0.0, 1.0])[first:], w[0] * np.array([len(y) - ones, ones])[first:]
     for start in range(0, len(y), _CHUNK):  # copies that stay in cache
         part = y[start : start + _CHUNK]
         whole = part.astype(np.intp)

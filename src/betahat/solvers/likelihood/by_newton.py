@@ -8,11 +8,12 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.data.source import ArraySource, Block
+from betahat.data.source import Block
 from betahat.objective.smooth import GRADIENT, HESSIAN
 from betahat.penalties import NoPenalty
 from betahat.solvers.fit import LinearFit
-from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, roughly, start_at
+from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, start_at
+from betahat.solvers.likelihood.sampled import Sample
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.smooth import SmoothFit, coordinates_of
 from betahat.solvers.trace import Trace
@@ -21,7 +22,6 @@ MOST_STEPS = 100
 TOWARDS_INFINITY = 30
 """Steps where the maximum is at infinity."""
 _LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
-_PILOT_STEPS = 12
 
 
 @final
@@ -51,7 +51,9 @@ def by_newton(
     does not tell; refuse : raises what is wrong where sums are not finite at the start.
     """
     penalty, at, start = objective.penalty, objective.at, None
-    point = None if few is None else _from_sample(few, objective, theta)
+    dear = not objective.source.in_memory
+    sample = None if few is None else Sample(objective, few, len(theta), dear)
+    point = None if sample is None else _from_sample(sample, objective, theta)
     if point is None:
         point = start_at(objective, theta, HESSIAN)
     if not is_finite(point):
@@ -63,17 +65,20 @@ def by_newton(
         beta, level = objective.raw(point.theta)
         objective = objective.within(coordinates_of(start, penalty, at.intercept, collinear))
         point = start_at(objective, objective.theta(beta, level), HESSIAN)
+        sample = None if few is None else Sample(objective, few, len(point.theta), dear)
+    if sample is not None and not sample.serves(objective.source.n_rows):
+        sample = None
     budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
     tolerance, trace = None if method is None else method.tolerance, Trace()
     first = min(budget, _LOOK_AFTER) if free and look is not None else budget
-    point = newton(objective, point, first, tolerance, trace)
+    point = newton(objective, point, first, tolerance, trace, sample)
     limit = None
     if first < budget and point.stop_reason in ("budget spent", "no progress"):
         assert look is not None
         limit = look(objective, point)
         more = (min(budget, TOWARDS_INFINITY) if limit is not None else budget) - point.iterations
         rest = Trace()
-        point = newton(objective, point, max(more, 0), tolerance, rest)
+        point = newton(objective, point, max(more, 0), tolerance, rest, sample)
         trace.extend(rest, 1, 0.0, 1.0, 1.0)
     found = SmoothFit(
         objective, point.theta, point.sums, "newton",
@@ -84,23 +89,23 @@ def by_newton(
     return LikelihoodFit(found, start, point.step, limit)
 
 
-def _from_sample(few: Block, objective: Any, theta: np.ndarray) -> Point | None:
-    """One step on all rows from the sample's maximum, with the sample's Hessian; None where either leads nowhere.
+def _from_sample(sample: Sample, objective: Any, theta: np.ndarray) -> Point | None:
+    """The sample's maximum or, where a gradient is cheap, one step on all rows from there with the sample's Hessian;
+    None where either leads nowhere.
 
     The sample's Hessian is the whole's to a few per cent, so that the first reading of all rows needs none.
     """
-    assert few.y is not None
-    on_sample = objective.over(ArraySource(few.X, few.y, few.weight, few.frequency, offset=few.offset))
-    found = roughly(on_sample, theta, _PILOT_STEPS)
+    found = sample.begin(theta)
     if found is None:
         return None
     there, H = found
-    origin = start_at(objective, there, GRADIENT)
-    if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
-        return None
-    step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))
-    point = start_at(objective, origin.theta + step, HESSIAN)
-    if is_finite(point) and point.value <= origin.value:
-        return point
-    point = start_at(objective, origin.theta, HESSIAN)
+    if not sample.dear:
+        origin = start_at(objective, there, GRADIENT)
+        if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
+            return None
+        step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))
+        point = start_at(objective, origin.theta + step, HESSIAN)
+        if is_finite(point) and point.value <= origin.value:
+            return point
+    point = start_at(objective, there, HESSIAN)
     return point if is_finite(point) else None
