@@ -178,8 +178,8 @@ def _run(problem: Problem, solver: Solver, limits: Limits, inner: Trace) -> Stat
 def steepness(objective: Any, sums: Any, theta: np.ndarray, gradient: np.ndarray | None = None) -> float:
     """The largest derivative beside the mean size of its terms, less what rounding makes of it; or that of a gradient
     at a point so near that sizes are the same there."""
-    gradient = objective.whole_gradient(sums, theta) if gradient is None else gradient
-    g = np.abs(gradient) - objective.unavoidable(sums, theta)
+    own: np.ndarray = objective.whole_gradient(sums, theta) if gradient is None else gradient
+    g = np.abs(own) - objective.unavoidable(sums, theta)
     size = objective.term_size(sums, theta)
     return float((np.maximum(g, 0.0) / np.maximum(size, np.finfo(float).tiny)).max(initial=0))
 
