@@ -177,11 +177,6 @@ def test_class_weights(weight: Any, words: str) -> None:
         bh.MLPClassifier(max_iter=1, class_weight="balanced").fit(X, np.column_stack([Y, Y]))
 
 
-def test_a_source_is_no_array() -> None:
-    with pytest.raises(TypeError, match="arrays, sparse matrices and tables"):
-        bh.MLPRegressor().fit(bh.data.ArraySource(X, R), R)
-
-
 @pytest.mark.parametrize("rows", [1, 5])
 def test_too_few_rows_to_set_aside(rows: int) -> None:
     with pytest.raises(ValueError, match="validation"):

@@ -22,7 +22,7 @@ def test_the_newest_two_are_kept(tmp_path):
         folder.save(epoch, {"epoch": epoch, "x": np.arange(epoch)})
         number, found = folder.newest()
         assert number == found["epoch"] == len(found["x"]) == epoch
-    assert sorted(os.listdir(folder.path)) == ["epoch-00000010.checkpoint", "epoch-00000100.checkpoint"]
+    assert sorted(os.listdir(folder.path)) == [".lock", "epoch-00000010.checkpoint", "epoch-00000100.checkpoint"]
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "bit", "text"])
@@ -78,4 +78,4 @@ def test_killed_at_any_moment(tmp_path):
             if not name.endswith(".tmp"):
                 (tmp_path / name).unlink()
     CheckpointFolder(tmp_path).save(1, {})
-    assert os.listdir(tmp_path) == ["epoch-00000001.checkpoint"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "epoch-00000001.checkpoint"]

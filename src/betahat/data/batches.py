@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
+from betahat.data.shuffle_buffer import through_buffer
 from betahat.data.source import Block, Source, by_rows, joined
 
 _BUFFER_ROWS, _BUFFER_BYTES = 65_536, 256_000_000
@@ -32,9 +34,9 @@ def batches(
 
     Rows in memory come in the order of a random permutation and are gathered by index, so that the set is not copied
     (a sparse matrix kept by columns is turned into one kept by rows first). Rows that are read from a file go through a
-    buffer of `buffer_rows` (by default 65,536, or 256 MB if that is fewer): it is shuffled when full, one half leaves,
-    and the rows that follow fill it again; rows that lie far apart in the file hardly meet in a batch, so a file that
-    is sorted by the target should be shuffled once, when it is written.
+    buffer of `buffer_rows` (by default 65,536, or 256 MB if that is fewer): when it is full, one half, drawn at random,
+    leaves, and the rows that follow fill it again; rows that lie far apart in the file hardly meet in a batch, so a
+    file that is sorted by the target should be shuffled once, when it is written.
 
     The order depends on `seed` and `epoch` and on nothing else, such as threads or how rows arrive in blocks. Without
     `shuffle` rows keep theirs.
@@ -72,31 +74,15 @@ def _gathered(source: Source, size: int, numbers: np.random.Generator | None) ->
 def _streamed(
     source: Source, size: int, numbers: np.random.Generator | None, buffer_rows: int | None
 ) -> Iterator[Block]:
-    """Rows in order, or the first half of a shuffled buffer again and again, whatever blocks rows arrive in."""
-    waiting: list[Block] = []  # rows that arrived, and before them those that stay from the last shuffle
-    count, room = 0, 0
-    for block in source.blocks():
-        block = by_rows(block)
-        room = room or (size if numbers is None else max(2 * size, _room(block, buffer_rows)))
-        start, rows = 0, block.X.shape[0]
-        while start < rows:
-            part = slice(start, start + room - count)
-            waiting.append(block.take(part))
-            count += min(part.stop, rows) - start
-            start = part.stop
-            if count == room:
-                leaving = room if numbers is None else max(size, room // 2 // size * size)
-                buffer = joined(waiting)
-                order = np.arange(room) if numbers is None else numbers.permutation(room)
-                for first in range(0, leaving, size):
-                    yield buffer.take(order[first : first + size])
-                waiting = [buffer.take(order[leaving:])] if leaving < room else []
-                count = room - leaving
-    if count:
-        buffer = joined(waiting)
-        order = np.arange(count) if numbers is None else numbers.permutation(count)
-        for first in range(0, count, size):
-            yield buffer.take(order[first : first + size])
+    """Rows in order, or shuffled by a buffer half of which leaves again and again, whatever blocks rows arrive in."""
+    blocks = source.blocks()
+    first = next(blocks, None)
+    if first is None:
+        return
+    room = 2 * size if numbers is None else max(2 * size, _room(first, buffer_rows))
+    for part in through_buffer(chain([first], blocks), room, room // 2 // size * size, numbers):
+        for start in range(0, part.X.shape[0], size):
+            yield part.take(slice(start, start + size))
 
 
 def _room(block: Block, buffer_rows: int | None) -> int:

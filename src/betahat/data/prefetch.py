@@ -34,8 +34,8 @@ def prefetch(make: Callable[[], Iterator[Item]], ahead: int = 4) -> Generator[It
             ready.put((False, error))
 
     thread = Thread(target=work, name="betahat-prefetch", daemon=True)
-    thread.start()
     try:
+        thread.start()  # in here, since Ctrl-C may come between any two lines
         while True:
             more, item = ready.get()
             if more:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import final
 
 import numpy as np
 
 from betahat.data.beside import check_weights
+from betahat.data.coded import CodedDesign
+from betahat.data.cuts import Cut, cuts
 from betahat.data.design import Column, Design
 from betahat.data.duck import Table
 from betahat.data.formula import FormulaDesign
@@ -71,6 +72,15 @@ class _Tally:
 
 
 @final
+@dataclass
+class _Seen:
+    """How often rows were read, and how many were complete; of all sources that differ in how they code them only."""
+
+    readings: int = 0
+    n_rows: int | None = None
+
+
+@final
 class QuerySource(Source):
     """Rows that DuckDB reads again at each pass, in the same order, some blocks ahead of the consumer.
 
@@ -90,9 +100,12 @@ class QuerySource(Source):
         classes: np.ndarray | None = None,
     ) -> None:
         self.design = design
-        self.n_rows: int | None = None
-        self.readings = 0
-        self._numbers = isinstance(design, TableDesign) and all(c.levels is None for c in design.columns)
+        self._given = (table, targets, roles, block_rows)
+        self._known_cuts: list[Cut] | None = None
+        self._seen = _Seen()
+        self._numbers = isinstance(design, (TableDesign, CodedDesign)) and all(
+            c.levels is None for c in design.columns
+        )
         self._complete = False  # nothing is missing, as an earlier reading found
         self.has_offset, self.classes = bool(design.offset_columns), classes
         self._targets, self._roles = targets, roles
@@ -114,14 +127,60 @@ class QuerySource(Source):
             return self.design.target_names
         return tuple(column.name for column in self._targets)
 
+    def with_design(self, design: Design) -> QuerySource:
+        """The same rows, their columns coded by another design, such as that of a model which is to see them."""
+        table, targets, roles, block_rows = self._given
+        coded = QuerySource(table, design, targets, roles, block_rows, self.classes)
+        if (design.input_names, design.missing) == (self.design.input_names, self.design.missing):
+            coded._seen = self._seen
+        return coded
+
+    @property
+    def readings(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._seen.readings
+
+    @readings.setter
+    def readings(self, count: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._seen.readings = count
+
+    @property
+    def n_rows(self) -> int | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._seen.n_rows
+
+    @property
+    def parts(self) -> int:
+        return max(1, len(self._cuts))
+
+    @property
+    def _cuts(self) -> list[Cut]:
+        """Where rows can be read from their midst."""
+        if self._known_cuts is None:
+            self._known_cuts = cuts(self._reader.table)
+        return self._known_cuts
+
     def _blocks(self, unsearched: bool) -> Iterator[Block]:
-        total = 0
         tally = _Tally()
-        for block, rows, found in prefetch(partial(self._read, tally, unsearched)):
+        for _, block in self._told(tally, ((0, *found) for found in self._read(tally, unsearched))):
+            yield block
+
+    def _read_parts(self, order: Sequence[int]) -> Iterator[tuple[int, Block]]:
+        if not self._cuts:
+            return super()._read_parts(order)
+        tally = _Tally()
+        read = ((k, *found) for k in order for found in self._read(tally, False, cut=self._cuts[k]))
+        return self._told(tally, read)
+
+    def _told(
+        self, tally: _Tally, read: Generator[tuple[int, Block | None, int, dict[str, int]]]
+    ) -> Iterator[tuple[int, Block]]:
+        """All rows, read ahead, with the number of each block's part; and at the end whether there were as many as
+        before."""
+        total = 0
+        for part, block, rows, found in prefetch(lambda: read):
             total += rows
             tally.add(block, found)
             if block is not None:
-                yield block
+                yield part, block
         kept, absent = tally.kept, tally.absent
         described = self._reader.table.described
         if not total:
@@ -132,7 +191,7 @@ class QuerySource(Source):
             raise DataError(
                 f"{described} gave {kept:,} rows and {self.n_rows:,} before; it must not change during a fit"
             )
-        self.n_rows = kept
+        self._seen.n_rows = kept
         self._complete = tally.complete
 
     def _sample(self, rows: int, seed: int) -> Block | None:
@@ -148,10 +207,17 @@ class QuerySource(Source):
         return joined(blocks) if blocks else None
 
     def _read(
-        self, tally: _Tally, unsearched: bool, start: int = 0, at_most: int | None = None
+        self,
+        tally: _Tally,
+        unsearched: bool,
+        start: int = 0,
+        at_most: int | None = None,
+        cut: Cut | None = None,
     ) -> Iterator[tuple[Block | None, int, dict[str, int]]]:
         """Blocks, with the rows that were read for each and what was missing in them."""
-        for values, groups in self._reader.batches(start, at_most):
+        read = self._reader.batches(start, at_most) if cut is None else self._reader.cut(cut)
+        start = start if cut is None else cut.start
+        for values, groups in read:
             rows = len(next(iter(values.values())))
             for part in slices(rows, self._block_rows):
                 block, found = self._block(

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from betahat.data.cuts import Cut
 from betahat.data.design import Column
 from betahat.data.duck import Table, literal, quoted, wrapped
 from betahat.data.frame import refuse_inexact
@@ -38,14 +39,22 @@ class Reader:
 
         start, rows : only so many rows from that one on.
         """
+        return self._read(self.table.expression, "" if rows is None else f" LIMIT {rows} OFFSET {start}")
+
+    def cut(self, cut: Cut) -> Iterator[tuple[dict[str, np.ndarray], list[np.ndarray]]]:
+        """The same of the rows of a cut."""
+        return self._read(cut.expression, f" WHERE {cut.condition}")
+
+    def _read(
+        self, expression: str, condition: str
+    ) -> Iterator[tuple[dict[str, np.ndarray], list[np.ndarray]]]:
         import nanoarrow as na
 
         select = (
             ", ".join(f"{value} AS c{place}" for place, value in enumerate(self._select))
             or "1.0::DOUBLE AS c0"
         )
-        query = f"SELECT {select} FROM {self.table.expression}"
-        query += "" if rows is None else f" LIMIT {rows} OFFSET {start}"
+        query = f"SELECT {select} FROM {expression}{condition}"
         with wrapped(self.table.described):
             # not execute().to_arrow_reader(), which holds the whole result in memory
             stream = iter(na.c_array_stream(self.table.cursor().sql(query)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, final
@@ -40,11 +40,11 @@ class Block:
 
     def take(self, which: Any) -> Block:
         """Some of the rows, by a slice or by their numbers, with all that belongs to them."""
-        parts = {name: getattr(self, name) for name in _BY_ROW}
+        parts = {name: getattr(self, name) for name in BY_ROW}
         return Block(self.X[which], **{k: None if v is None else v[which] for k, v in parts.items()})
 
 
-_BY_ROW = ("y", "weight", "frequency", "groups", "X_low", "offset")
+BY_ROW = ("y", "weight", "frequency", "groups", "X_low", "offset")
 """What a block holds for each row beside X."""
 
 
@@ -59,7 +59,7 @@ def joined(blocks: list[Block]) -> Block:
         X: Any = vstack([block.X for block in blocks], format="csr")
     else:
         X = np.concatenate([np.asarray(block.X) for block in blocks])
-    held = [name for name in _BY_ROW if getattr(first, name) is not None]
+    held = [name for name in BY_ROW if getattr(first, name) is not None]
     parts: dict[str, Any] = {
         name: np.concatenate([getattr(block, name) for block in blocks]) for name in held
     }
@@ -117,6 +117,24 @@ class Source(ABC):
         """Read all rows once, in the same order each time; `unsearched` allows blocks with a `search` left to do."""
         self.readings += 1
         return self._blocks(unsearched)
+
+    @property
+    def parts(self) -> int:
+        """How many parts can be read in any order, together at the cost of one reading; 1 where rows come in one order
+        only."""
+        return 1
+
+    def read_parts(self, order: Sequence[int]) -> Iterator[tuple[int, Block]]:
+        """Read all rows once, part by part in this order of their numbers; each block with the number of its part.
+
+        >>> [(part, len(block.X)) for part, block in ArraySource(np.eye(3), np.arange(3.0)).read_parts([0])]
+        [(0, 3)]
+        """
+        self.readings += 1
+        return self._read_parts(order)
+
+    def _read_parts(self, order: Sequence[int]) -> Iterator[tuple[int, Block]]:
+        return ((0, block) for block in self._blocks(False))
 
     def sample(self, rows: int, seed: int = 0) -> Block | None:
         """About so many rows, for a first look: the same ones each time, and not counted as a reading.
@@ -221,6 +239,13 @@ class DerivedSource(Source):
 
     def _blocks(self, unsearched: bool) -> Iterator[Block]:
         return map(self._derive, self._source.blocks())
+
+    @property
+    def parts(self) -> int:
+        return self._source.parts
+
+    def _read_parts(self, order: Sequence[int]) -> Iterator[tuple[int, Block]]:
+        return ((part, self._derive(block)) for part, block in self._source.read_parts(order))
 
     def _sample(self, rows: int, seed: int) -> Block | None:
         block = self._source.sample(rows, seed)

@@ -106,6 +106,7 @@ class MLPClassifier(NetworkClassification):
         callbacks: Any = None,
         checkpoint: Any = None,
         checkpoint_every: int = 1,
+        shuffle_buffer: int | None = None,
     ) -> None:
         keep(self, locals())
 

@@ -76,6 +76,7 @@ class MLPRegressor(NetworkRegression):
         callbacks: Any = None,
         checkpoint: Any = None,
         checkpoint_every: int = 1,
+        shuffle_buffer: int | None = None,
     ) -> None:
         keep(self, locals())
 

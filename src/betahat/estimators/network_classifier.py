@@ -65,6 +65,7 @@ class NetworkClassifier(NetworkClassification):
         callbacks: Any = None,
         checkpoint: Any = None,
         checkpoint_every: int = 1,
+        shuffle_buffer: int | None = None,
     ) -> None:
         keep(self, locals())
 

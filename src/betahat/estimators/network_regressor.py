@@ -63,6 +63,7 @@ class NetworkRegressor(NetworkRegression):
         callbacks: Any = None,
         checkpoint: Any = None,
         checkpoint_every: int = 1,
+        shuffle_buffer: int | None = None,
     ) -> None:
         keep(self, locals())
 

@@ -13,6 +13,7 @@ from betahat.errors import StorageError
 from betahat.estimators.network.base import NetworkEstimator, unassessed
 from betahat.estimators.network.history import History
 from betahat.estimators.network.parameters import finds_rate
+from betahat.estimators.network.rows import levels_of
 from betahat.estimators.network.stack import embedding
 from betahat.estimators.storing_likelihood import labels_to_dict, read_labels
 from betahat.estimators.storing_parts import (
@@ -60,19 +61,16 @@ def to_dict(estimator: NetworkEstimator) -> dict[str, Any]:
 def restore(estimator: NetworkEstimator, model: Fields) -> None:
     """Put what `to_dict` told into an estimator that has its parameters; raises where it does not fit together."""
     restore_inputs(estimator, model)
-    check_inputs(estimator)
-    shape = _shape(model)
-    if (shape[0] if shape else 0) != estimator.n_features_in_:
-        raise StorageError(
-            f"`model.input_shape` is {shape}, and there are {estimator.n_features_in_} features"
-        )
+    columns, shape = check_inputs(estimator), _shape(model)
+    if (shape[0] if shape else 0) != columns:
+        raise StorageError(f"`model.input_shape` is {shape}, and the inputs give {columns} columns")
     estimator._kind = _KINDS[model.text("kind", tuple(_KINDS))]
     estimator._seed = _seed(model)
     estimator._units = _units(model, shape)
     estimator.learning_rate_init_ = _rate(model)
     estimator._found_rate = estimator.learning_rate_init_ if finds_rate(estimator) else None
     estimator.n_outputs_ = model.whole("outputs", 1)
-    levels = {} if estimator.design_ is None else estimator.design_.levels
+    levels = levels_of(estimator.design_)
     layers = [*embedding(levels, shape[0] if shape else 0), *estimator._layers(estimator.n_outputs_)]
     estimator._network = Network(layers, shape)
     if estimator._network.output_shape != (estimator.n_outputs_,):

@@ -12,6 +12,7 @@ from typing import Any, final
 
 from betahat.errors import CheckpointWarning, StorageError, users_line
 from betahat.storage.file import read, write
+from betahat.storage.lock import FolderLock
 
 _NAME = re.compile(r"epoch-(\d{8})\.checkpoint")
 _LEFT = re.compile(r"\.epoch-\d{8}\.checkpoint\.[0-9a-f]+\.tmp")
@@ -21,17 +22,18 @@ _KEPT = 2
 @final
 class CheckpointFolder:
     """Documents by the number of an epoch. Each is written under a temporary name and renamed, so that a process may be
-    killed at any moment.
+    killed at any moment. Until :meth:`close` nobody else can have the folder.
 
-    Raises StorageError where the folder cannot be made, TypeError for what is no name of one.
+    Raises StorageError where the folder cannot be made, or somebody else has it, TypeError for what is no name of one.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
     ...     folder = CheckpointFolder(place)
     ...     for epoch in (1, 2, 3):
     ...         folder.save(epoch, {"epoch": epoch})
+    ...     folder.close()
     ...     sorted(os.listdir(place)), folder.newest()
-    (['epoch-00000002.checkpoint', 'epoch-00000003.checkpoint'], (3, {'epoch': 3}))
+    (['.lock', 'epoch-00000002.checkpoint', 'epoch-00000003.checkpoint'], (3, {'epoch': 3}))
     """
 
     def __init__(self, folder: Any) -> None:
@@ -48,6 +50,11 @@ class CheckpointFolder:
                 f"checkpoint (={str(self.path)!r}) cannot be made a folder: {error.strerror}. Usual causes: there is a "
                 "file of that name, or the place is not writable"
             ) from error
+        self._lock = FolderLock(self.path, "checkpoint")
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        self._lock.close()
 
     def save(self, number: int, document: Mapping[str, Any]) -> None:
         """Write one, and remove those before the last two.

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, final
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
+from betahat.data.source import Source
 from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
 from betahat.errors import DataError
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.network.chains import chain_of
+from betahat.estimators.network.given import Given, TrainingRows
 from betahat.estimators.network.history import History
 from betahat.estimators.network.parameters import check_training, finds_rate, is_full_batch
-from betahat.estimators.network.rows import mean_one, new_rows, precision, read_rows, units_of
+from betahat.estimators.network.rows import levels_of, mean_one, new_rows, read_rows
 from betahat.estimators.network.stack import coded_columns, embedding
+from betahat.estimators.network.target import TargetReader
 from betahat.layers import Dense, Dropout, Layer, Shape
 from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
@@ -27,23 +28,13 @@ from betahat.solvers.trace import Trace
 
 if TYPE_CHECKING:
     from betahat.estimators.network.checkpoints import Checkpoints
+    from betahat.estimators.network.stream import Stream
 
 _NO_TARGET = np.zeros((1, 1))
 _WORDS = "for networks the derivatives over all rows are summed on request: certify(X, y)"
 
 
-@final
-@dataclass(frozen=True)
-class Given:
-    """What a fit was given: X (n, …), y as the loss takes it, weights (n,) or None, and the rows that count."""
-
-    X: Any
-    y: np.ndarray
-    weight: np.ndarray | None
-    which: np.ndarray
-
-
-class NetworkEstimator(BaseEstimator, ABC):
+class NetworkEstimator(TargetReader):
     """Abstract: a network fitted to rows. Subclasses say which layers, and how y is read and answered."""
 
     solver: Any
@@ -70,6 +61,7 @@ class NetworkEstimator(BaseEstimator, ABC):
     callbacks: Any
     checkpoint: Any
     checkpoint_every: int
+    shuffle_buffer: int | None
 
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -117,33 +109,8 @@ class NetworkEstimator(BaseEstimator, ABC):
         """The network, but for what codes of categories are put through first."""
 
     @abstractmethod
-    def _read_target(self, y: Any, reset: bool, classes: np.ndarray | None) -> np.ndarray:
-        """y (n,) or (n, t) as numbers, its rows not yet counted; codes of classes for a classifier, of those given
-        where any are."""
-
-    @abstractmethod
     def _width(self, shape: Shape, wanted: tuple[int, ...], why: str) -> int:
         """How many outputs the network has for rows of that shape, of the numbers that the target can do with."""
-
-    @abstractmethod
-    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
-        """Learn from the rows `which` what y is like; sets the loss and returns how many outputs it takes."""
-
-    @abstractmethod
-    def _as_targets(self, y: np.ndarray) -> np.ndarray:
-        """y as the loss takes it: codes (n,) or numbers (n, t)."""
-
-    @abstractmethod
-    def _original(self, y: np.ndarray) -> np.ndarray:
-        """What `_read_target` read, as users write it."""
-
-    @abstractmethod
-    def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        """What the rows set aside are to have in the same proportions."""
-
-    @abstractmethod
-    def _class_weighted(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
-        """Weights times those of classes."""
 
     @abstractmethod
     def _begin_at(self, state: TrainingState) -> None:
@@ -154,54 +121,69 @@ class NetworkEstimator(BaseEstimator, ABC):
         """The answer for new rows."""
 
     @abstractmethod
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """How good the answers are, the higher the better."""
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, validation: Any = None) -> Self:
         """Train the network on rows.
 
         X : (n, p) array of any real dtype, list, scipy.sparse matrix, or pandas/polars/pyarrow table, whose columns of
-            text and categories are embedded.
-        y : (n,) targets or labels, or (n, t) for several.
-        sample_weight : (n,) weights ≥ 0; rows of weight 0 are left out.
+            text and categories are embedded; or a source that holds its own target (see :func:`betahat.data.query`).
+        y : (n,) targets or labels, or (n, t) for several; None with a source.
+        sample_weight : (n,) weights ≥ 0; rows of weight 0 are left out. A source holds its own.
+        validation : rows whose score `early_stopping` goes by, in the place of a share of these: (X, y),
+            (X, y, sample_weight) or a source of no more rows than the buffer holds.
+
+        A source whose rows fit in the buffer (`shuffle_buffer`) is read once, and the training is that of the same rows
+        as arrays. Of a larger one, one reading finds means, scales and how many rows there are, and each epoch is
+        another. Its parts (row groups of Parquet files and of tables in a database) come in an order drawn anew for
+        each epoch, and their rows pass through the buffer. `early_stopping` then sets aside, and holds in memory, the
+        rows whose place has a hash below `validation_fraction`, but at most as many as the buffer holds.
 
         Ctrl-C ends the training and leaves a usable model, with ``stop_reason_ == "interrupted"``. With `checkpoint`
         the training goes on where the newest in that folder stands; a damaged one is named in a CheckpointWarning, and
         the one before it used.
 
         Raises MissingValueError, DataError, TypeError or ValueError where parameters or inputs cannot be used, each
-        naming the argument; ValueError where the checkpoints are of another training, StorageError where they cannot be
-        read or written.
+        naming the argument, DataError where a source gives other rows than in its first reading; ValueError where the
+        checkpoints are of another training, StorageError where they cannot be read or written, or another training is
+        writing there.
         """
         from betahat.estimators.network.fitting import fit_epochs
+        from betahat.estimators.network.validating import read_validation
 
         self._check_parameters()
         again = bool(self.warm_start) and hasattr(self, "_state")
-        given = self._read(X, y, sample_weight, reset=not again)
         kept = self._checkpoints()
-        self._prepare(given, again, None if kept is None else kept.seed(self.random_state))
-        self._settle_rate(given)
-        if kept is not None:
-            kept.resume(self, given, again)
-        fit_epochs(self, given, kept)
+        try:
+            given = self._read(X, y, sample_weight, reset=not again, aside=validation is None)
+            self._prepare(given, again, None if kept is None else kept.seed(self.random_state))
+            self._settle_rate(given)
+            judged = read_validation(self, validation)
+            if kept is not None:
+                kept.resume(self, given, again, judged)
+            fit_epochs(self, given, kept, judged)
+        finally:
+            if kept is not None:
+                kept.close()
         return self
 
     def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> Self:
         """One epoch over some rows, from where the last one ended."""
-        from betahat.estimators.network.fitting import train
+        from betahat.estimators.network.fitting import feed_of, train
 
         self._check_parameters()
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True: it has no rows to set aside")
         first = not hasattr(self, "_state")
         given = self._read(X, y, sample_weight, first, classes)
-        if not len(given.which):
+        if not given.length:
             return self
         self._prepare(given, not first)
         self._settle_rate(given)
-        train(self, given, given.which, 1, part=True)
+        train(self, feed_of(self, given), 1, part=True)
         return self
 
     def _checkpoints(self) -> Checkpoints | None:
@@ -215,8 +197,20 @@ class NetworkEstimator(BaseEstimator, ABC):
         check_training(self)
 
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: np.ndarray | None = None
-    ) -> Given:
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        reset: bool,
+        classes: np.ndarray | None = None,
+        aside: bool = False,
+    ) -> Given | Stream:
+        """aside : whether rows of a source that is not held may be set aside."""
+        if isinstance(X, Source):
+            from betahat.estimators.network.survey import read_source
+
+            aside = aside and bool(self.early_stopping) and not is_full_batch(self)
+            return read_source(self, X, reset, aside, classes, y=y, sample_weight=sample_weight)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         rows = read_rows(self, X, reset, self._images)
@@ -230,21 +224,18 @@ class NetworkEstimator(BaseEstimator, ABC):
         which = np.arange(n) if weight is None else np.flatnonzero(weight > 0)
         return Given(rows, target, weight, which)
 
-    def _prepare(self, given: Given, again: bool, seed: int | None = None) -> None:
+    def _prepare(self, given: TrainingRows, again: bool, seed: int | None = None) -> None:
         """The network and where it begins, or what there is of an earlier fit; seed : one that is known already."""
-        shape = tuple(given.X.shape[1:])
-        levels = {} if self.design_ is None else self.design_.levels
-        first = embedding(levels, shape[0] if shape else 0)
+        shape = given.shape
+        first = embedding(levels_of(self.design_), shape[0] if shape else 0)
         entry = Network(first, shape).output_shape if first else shape
         if not again:
             self._seed = seed_of(self.random_state) if seed is None else seed
-            self._kind = precision(given.X, "float64" if _is_double(self) else self.dtype)
+            self._kind = given.precision("float64" if _is_double(self) else self.dtype)
             self._units = None
-            self.n_outputs_ = self._settle(given.y, given.which, given.weight, entry)
+            self.n_outputs_ = given.settle(self, entry)
             if self.standardize:
-                self._units = units_of(
-                    given.X, given.which, given.weight, coded_columns([*first, *self._layers(1)], shape)
-                )
+                self._units = given.units(coded_columns([*first, *self._layers(1)], shape))
         layers = [*first, *self._layers(self.n_outputs_)]
         if again:
             if tuple(layers) != self._network.layers:
@@ -262,14 +253,14 @@ class NetworkEstimator(BaseEstimator, ABC):
         self._dead, self._asked = {}, 0
         self._found_rate = None
 
-    def _settle_rate(self, given: Given) -> None:
+    def _settle_rate(self, given: TrainingRows) -> None:
         """What the learning rate begins with; one that was found stays where a fit goes on from another."""
         if not finds_rate(self):
             self.learning_rate_init_, self._found_rate = float(self.learning_rate_init), None
             return
         from betahat.estimators.network.finding import found_rate
 
-        self._found_rate = self._found_rate or found_rate(self, given)
+        self._found_rate = self._found_rate or found_rate(self, given.held())
         self.learning_rate_init_ = self._found_rate
 
     def _refuse_random(self) -> None:
@@ -349,6 +340,10 @@ class NetworkEstimator(BaseEstimator, ABC):
     def _outputs(self, X: Any, probabilities: bool = False) -> np.ndarray:
         """f of new rows, (n, outputs) float64, or the probabilities of classes."""
         check_is_fitted(self, "_state")
+        if isinstance(X, Source):
+            from betahat.estimators.network.asking import outputs_for
+
+            return outputs_for(self, X, probabilities)
         if self._trusted:
             return self._of_rows(X, probabilities)
         try:  # the engine sees what is not finite in passing
@@ -356,6 +351,13 @@ class NetworkEstimator(BaseEstimator, ABC):
         except DataError:
             new_rows(self, X, self._images)
             raise
+
+    def _of_source(self, source: Source, **beside: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """f of a source's rows, their targets as the loss takes them, and weights."""
+        from betahat.estimators.network.asking import judged
+
+        check_is_fitted(self, "_state")
+        return judged(self, source, **beside)
 
     def _of_rows(self, rows: Any, probabilities: bool = False) -> np.ndarray:
         """The same of rows that are numbers already."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from betahat.engines import TrainingState
 from betahat.errors import StorageError
+from betahat.estimators.network.given import TrainingRows, digest
 from betahat.estimators.network.history import History
 from betahat.estimators.storing_parts import read_trace
 from betahat.solvers.stochastic.chain import ChainState
@@ -19,13 +19,16 @@ from betahat.storage import Fields
 from betahat.storage.checkpoint import CheckpointFolder
 
 if TYPE_CHECKING:
-    from betahat.estimators.network.base import Given, NetworkEstimator
+    from betahat.estimators.network.base import NetworkEstimator
 
-_FREE = ("max_iter", "verbose", "callbacks", "checkpoint", "checkpoint_every", "random_state", "warm_start")
-"""Parameters that may be others when a training goes on; the seed stands for `random_state`."""
+_FREE = (
+    *("max_iter", "verbose", "callbacks", "checkpoint", "checkpoint_every", "random_state", "warm_start"),
+    "shuffle_buffer",
+)
+"""Parameters that may be others when a training goes on; the seed stands for `random_state`, and what a
+source is read through for `shuffle_buffer`."""
 _FINAL = ("converged", "early stopping", "diverged")
 _KIND, _SHOWN = "training of a network", 5
-_CHUNK = 1 << 24  # bytes of rows digested at once
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -57,14 +60,17 @@ class Checkpoints:
         text = self._stored.inner("mark").text("random_state")
         return int(text) if text.isascii() and text.isdigit() else None
 
-    def resume(self, model: NetworkEstimator, given: Given, again: bool) -> None:
+    def resume(
+        self, model: NetworkEstimator, given: TrainingRows, again: bool, judged: TrainingRows | None = None
+    ) -> None:
         """Put the model where the newest checkpoint was.
 
-        again : whether the fit goes on from an earlier one, whose end is then what the training is known by
+        again : whether the fit goes on from an earlier one, whose end is then what the training is known by; judged :
+            rows of validation that were given
 
         Raises ValueError where the checkpoint is of another training, or of more epochs than are asked for.
         """
-        self._mark, stored = mark(model, given, again), self._stored
+        self._mark, stored = mark(model, given, again, judged), self._stored
         if stored is None:
             return
         self._refuse_others(stored)
@@ -80,6 +86,10 @@ class Checkpoints:
         self.best = None if stored.raw("best") is None else _read_state(stored.inner("best"), model._state)
         model._history = History.from_fields(stored.inner("history"))
         model.trace_ = read_trace(stored.inner("trace"))
+
+    def close(self) -> None:
+        """Let another training have the folder."""
+        self._folder.close()
 
     def is_due(self, epochs: int) -> bool:
         """Whether one is to be written after so many epochs."""
@@ -128,7 +138,9 @@ class Checkpoints:
             )
 
 
-def mark(model: NetworkEstimator, given: Given, again: bool) -> dict[str, str]:
+def mark(
+    model: NetworkEstimator, given: TrainingRows, again: bool, judged: TrainingRows | None = None
+) -> dict[str, str]:
     """What a training is known by: parameters, layers, precision, seed, where it begins, and its rows."""
     state = model._state
     chain = state.chain
@@ -146,12 +158,13 @@ def mark(model: NetworkEstimator, given: Given, again: bool) -> dict[str, str]:
         "random_state": str(model._seed),
         "network": _ADDRESS.sub("", repr(model._network)),
         "precision": np.dtype(model._kind).name,
-        "what it begins at": f"the end of an earlier fit, {_digest(begins)}"
+        "what it begins at": f"the end of an earlier fit, {digest(begins)}"
         if again
         else "the seed's weights",
-        "X": f"{given.X.shape} {_digest(_arrays(given.X))}",
-        "y": f"{given.y.shape} {_digest([given.y])}",
-        "sample_weight": "None" if given.weight is None else _digest([given.weight]),
+        **given.marks(),
+        **(
+            {} if judged is None else {f"{name} of validation": mark for name, mark in judged.marks().items()}
+        ),
     }
 
 
@@ -169,23 +182,6 @@ def _words(value: Any) -> str:
 def _short(words: str | None) -> str:
     text = str(words)
     return text if len(text) <= 200 else f"{text[:200]}…"
-
-
-def _arrays(X: Any) -> list[np.ndarray]:
-    return [X.data, X.indices, X.indptr] if hasattr(X, "tocsr") else [X]
-
-
-def _digest(arrays: Iterable[np.ndarray | None]) -> str:
-    """Of all their numbers, however they lie in memory, some rows at a time."""
-    digest = hashlib.blake2b(digest_size=12)
-    for array in arrays:
-        if array is None:
-            continue
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        step = max(1, _CHUNK * len(array) // max(array.nbytes, 1))
-        for start in range(0, len(array), step):
-            digest.update(np.ascontiguousarray(array[start : start + step]).data)
-    return digest.hexdigest()
 
 
 def _state(state: TrainingState) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from betahat.data.labels import recode
 from betahat.data.missing import unmasked
+from betahat.data.source import Source
 from betahat.engines import TrainingState
 from betahat.errors import DataError
 from betahat.estimators.class_codes import class_codes
@@ -42,8 +44,8 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
         check_class_weight(self.class_weight)
 
     @available_if(takes_parts)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Train one epoch more, on these rows.
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train one epoch more, on these rows, or on those of a source that holds its own target.
 
         classes : all labels that will ever come, asked for by the first call; not for solver="lbfgs", nor with
             early_stopping. What `standardize` divides by is learnt from the rows of the first call.
@@ -63,6 +65,8 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
                     f"classes (={list(classes)!r}) is not the same as on last call to partial_fit: "
                     f"{self.classes_.tolist()}"
                 )
+        elif first and isinstance(X, Source):
+            known = None if X.classes is None else np.asarray(X.classes)
         elif first and _indicator(y) is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return self._fit_part(X, y, sample_weight, known)
@@ -80,12 +84,47 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
         if reset:
             self.classes_, self._several = labels if classes is None else classes, indicator is not None
             self._refuse_one_class()
-        if self._several != (indicator is not None) or (self._several and len(labels) != len(self.classes_)):
+        self._refuse_other_labels(labels, indicator is not None)
+        return found if self._several else recode(found, labels, self.classes_, "y")
+
+    def _target_of(
+        self, source: Source, reset: bool, classes: np.ndarray | None
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        several = len(source.target_names) > 1
+        if several:
+            labels: np.ndarray = np.arange(len(source.target_names))
+        else:
+            labels = np.array([0, 1]) if source.classes is None else np.asarray(source.classes)
+        if reset:
+            self.classes_, self._several = labels if classes is None else classes, several
+            self._refuse_one_class()
+        self._refuse_other_labels(labels, several)
+        if several:
+            return _indicated
+        known, unnamed = self.classes_, source.classes is None
+
+        def codes(y: np.ndarray) -> np.ndarray:
+            found = y[:, 0]
+            odd = (found < 0) | (found >= len(labels)) | (found != np.floor(found))
+            if odd.any():
+                what = (
+                    "0 and 1 are expected, or labels: make the source with labels=True"
+                    if unnamed
+                    else (f"codes of {len(labels)} classes, 0 to {len(labels) - 1}, are expected")
+                )
+                raise DataError(
+                    f"the source's target {source.target_names[0]!r} holds {found[odd][0]:g}; {what}"
+                )
+            return recode(found, labels, known, source.target_names[0])
+
+        return codes
+
+    def _refuse_other_labels(self, labels: np.ndarray, several: bool) -> None:
+        if self._several != several or (several and len(labels) != len(self.classes_)):
             raise ValueError(
-                f"y is {'an indicator of' if indicator is not None else 'of'} {len(labels)} labels; training began "
+                f"y is {'an indicator of' if several else 'of'} {len(labels)} labels; training began "
                 f"with {'an indicator of ' if self._several else ''}{len(self.classes_)}"
             )
-        return found if self._several else recode(found, labels, self.classes_, "y")
 
     def _refuse_one_class(self) -> None:
         if len(self.classes_) < 2:
@@ -94,6 +133,12 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
             )
 
     def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
+        return self._settle_classes(shape)
+
+    def _settle_by(self, mean: np.ndarray, variance: np.ndarray, few: np.ndarray, shape: Shape) -> int:
+        return self._settle_classes(shape)
+
+    def _settle_classes(self, shape: Shape) -> int:
         K = len(self.classes_)
         # for two classes one score is enough, as scikit-learn has it
         outputs = self._width(shape, (K, 1) if K == 2 and not self._several else (K,), f"{K} classes")
@@ -124,23 +169,48 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
                 f"class_weight (={self.class_weight!r}) is for one label a row, and y holds {len(self.classes_)} at "
                 "once; weigh the rows by sample_weight"
             )
-        codes, own = y.astype(np.intp), np.ones(len(self.classes_))
-        if isinstance(self.class_weight, str):
-            counts = np.bincount(codes, weight, len(own))
-            own[counts > 0] = counts.sum() / (len(own) * counts[counts > 0])
-        else:
-            place = {label: k for k, label in enumerate(self.classes_.tolist())}
-            for label, value in self.class_weight.items():
-                if label not in place:
-                    raise ValueError(
-                        f"class_weight names the class {label!r}, which y does not have; its classes are "
-                        f"{self.classes_.tolist()}"
-                    )
-                own[place[label]] = float(value)
+        codes = y.astype(np.intp)
+        own = self._weights_of_classes(np.bincount(codes, weight, len(self.classes_)))
+        assert own is not None
         return own[codes] if weight is None else own[codes] * weight
+
+    def _weights_of_classes(self, counts: np.ndarray) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        if self._several:
+            self._class_weighted(np.zeros(0), None)  # which says why not
+        own = np.ones(len(self.classes_))
+        if isinstance(self.class_weight, str):
+            there = np.flatnonzero(counts > 0)
+            own[there] = counts.sum() / (len(own) * counts[there])
+            return own
+        place = {label: k for k, label in enumerate(self.classes_.tolist())}
+        for label, value in self.class_weight.items():
+            if label not in place:
+                raise ValueError(
+                    f"class_weight names the class {label!r}, which y does not have; its classes are "
+                    f"{self.classes_.tolist()}"
+                )
+            own[place[label]] = float(value)
+        return own
+
+    def _check_targets_of(self, y: np.ndarray) -> None:
+        return None
 
     def _begin_at(self, state: TrainingState) -> None:
         return None
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The share of rows that are answered rightly: of all labels of a row, where it may have several.
+
+        X : rows with their labels y (n,), or a source that holds them.
+        """
+        if isinstance(X, Source):
+            from sklearn.metrics import accuracy_score
+
+            f, codes, weight = self._of_source(X, y=y, sample_weight=sample_weight)
+            return float(accuracy_score(self._original(codes), self._labels(f), sample_weight=weight))
+        return super().score(X, y, sample_weight)
 
     # --- answers ------------------------------------------------------------------------------------------------
 
@@ -194,10 +264,14 @@ def _indicator(y: Any) -> np.ndarray | None:
     shape = getattr(y, "shape", ())
     if len(shape) != 2 or shape[1] < 2:
         return None
-    found = check_array(y, input_name="y", dtype="float64")
+    return _indicated(check_array(y, input_name="y", dtype="float64"))
+
+
+def _indicated(found: np.ndarray) -> np.ndarray:
+    """It, of 0 and 1."""
     if not np.isin(found, (0.0, 1.0)).all():
         raise DataError(
-            f"y has {shape[1]} columns, so that each is a label that a row has (1) or not (0); it holds "
+            f"y has {found.shape[1]} columns, so that each is a label that a row has (1) or not (0); it holds "
             f"{found[~np.isin(found, (0.0, 1.0))][0]:g}. For one label of many a row, give y with one column"
         )
     return found

@@ -34,7 +34,7 @@ def find(model: NetworkEstimator, X: Any, y: Any, sample_weight: Any, schedule: 
     again = bool(trial.warm_start) and hasattr(trial, "_state")
     given = trial._read(X, y, sample_weight, reset=not again)
     trial._prepare(given, again)
-    return range_test(trial, given, schedule)
+    return range_test(trial, given.held(), schedule)
 
 
 def found_rate(model: NetworkEstimator, given: Given) -> float:

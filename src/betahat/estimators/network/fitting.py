@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from betahat.engines import Engine, engine_for
+from betahat.engines import Engine, Task, engine_for
 from betahat.errors import CertificateWarning, users_line
 from betahat.estimators.network.chains import SMALLEST_RATE, is_adaptive
+from betahat.estimators.network.feed import ArrayFeed, Feed
+from betahat.estimators.network.given import Given, TrainingRows
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
 from betahat.estimators.network.progress import Bar
@@ -21,45 +23,66 @@ from betahat.models.network_units import dead_units
 from betahat.solvers.stochastic.chain import Chain, ChainState
 
 if TYPE_CHECKING:
-    from betahat.estimators.network.base import Given, NetworkEstimator
+    from betahat.estimators.network.base import NetworkEstimator
     from betahat.estimators.network.checkpoints import Checkpoints
+    from betahat.estimators.network.stream import Stream
 
 _BATCH = 200  # rows of "auto", as in scikit-learn
 _ASKED, _NUMBERS = 1000, 2**22  # rows that show which units are dead, and the numbers that they may hold
 
 
-def fit_epochs(model: NetworkEstimator, given: Given, kept: Checkpoints | None = None) -> None:
-    """Train to the end that the parameters ask for."""
+def fit_epochs(
+    model: NetworkEstimator,
+    given: Given | Stream,
+    kept: Checkpoints | None = None,
+    judged: Given | None = None,
+) -> None:
+    """Train to the end that the parameters ask for.
+
+    judged : rows whose score early stopping goes by; None for a share of those given
+    """
     if is_full_batch(model):
         from betahat.estimators.network.full_batch import fit_full_batch
 
         return fit_full_batch(model, given)
-    which, aside = split(model, given)
-    train(model, given, which, model.max_iter, _score_of(model, given, aside), kept=kept)
-    look_for_dead_units(model, given, which)
+    if isinstance(given, Given):
+        which, aside = (given.which, None) if judged is not None else split(model, given)
+        if aside is not None and len(aside):
+            judged = Given(given.X, given.y, given.weight, aside)
+        given = Given(given.X, given.y, given.weight, which)
+    elif judged is None:
+        judged = given.aside
+    score = None if judged is None else _score_of(model, judged)
+    train(model, feed_of(model, given), model.max_iter, score, kept=kept)
+    look_for_dead_units(model, given)
 
 
-def look_for_dead_units(model: NetworkEstimator, given: Given, which: np.ndarray) -> None:
-    """Ask some of the rows that were trained with."""
+def feed_of(model: NetworkEstimator, given: Given | Stream) -> Feed:
+    """The epochs of a training on these rows."""
+    if isinstance(given, Given):
+        return ArrayFeed(*model._rows(given, given.which), given.which)
+    return given.feed(model, batch_rows(model.batch_size, given.rows))
+
+
+def look_for_dead_units(model: NetworkEstimator, given: TrainingRows) -> None:
+    """Ask some of the rows."""
     most = max(1, min(_ASKED, _NUMBERS // max(size_of(model._network.input_shape), 1)))
-    some = which[:: max(1, -(-len(which) // most))]
-    state, rows = model._state, model._rows(given, which)[0]
-    beta = state.chain.point
+    beta = model._state.chain.point
+    some = given.some(model, most, beta.dtype)
     with np.errstate(all="ignore"):
-        found = dead_units(model._network, beta, rows.inputs(some, beta.dtype), state.buffers)
+        found = dead_units(model._network, beta, some, model._state.buffers)
     model._dead, model._asked = found, len(some)
 
 
 def train(
     model: NetworkEstimator,
-    given: Given,
-    which: np.ndarray,
+    feed: Feed,
     epochs: int,
     score: Callable[[], float] | None = None,
     part: bool = False,
     kept: Checkpoints | None = None,
 ) -> None:
-    """So many epochs at most over the rows `which`, and the model's attributes.
+    """So many epochs at most over the rows of a feed, and the model's attributes.
 
     part : whether these are some of the rows only, and others came before: a learning rate that falls goes on falling.
     kept : the checkpoints of this fit, at the newest of which the model is.
@@ -70,14 +93,14 @@ def train(
     rate = history.rate
     if part and model.learning_rate == "invscaling":
         rate = model.learning_rate_init_ / (history.rows + 1) ** model.power_t
-    rows, mean = model._rows(given, which)
-    size = history.batch = batch_rows(model.batch_size, len(which))
-    steps = -(-len(which) // size)
-    task = model._task(steps, len(which), mean, rate)
+    count, mean = feed.rows, feed.mean_weight
+    size = history.batch = batch_rows(model.batch_size, count)
+    steps = -(-count // size)
+    task = model._task(steps, count, mean, rate)
     model._state.chain = _resumed(task.chain, model._state.chain)
-    model._engine = engine_for(task)
+    engine = model._engine = _engine_of(model, task)
     plan = Plan(
-        which, epochs, size, model._seed, bool(model.shuffle), model.tol, float(model.n_iter_no_change),
+        feed.which, epochs, size, model._seed, bool(model.shuffle), model.tol, float(model.n_iter_no_change),
         score is not None, bool(model._network.buffer_size),
     )  # fmt: skip
     current = [rate or model.learning_rate_init_]
@@ -87,21 +110,39 @@ def train(
             return None
         current[0] /= 5
         history.rate = current[0]
-        return engine_for(model._task(steps, len(which), mean, current[0]))
+        return engine_for(model._task(steps, count, mean, current[0]))
 
     called = callbacks_of(model.callbacks)
 
     def tell(epoch: Epoch) -> bool:
         return any([bool(each(epoch)) for each in called])  # noqa: C419  (each is called)
 
-    bar = Bar(model.verbose, epochs, len(which))
+    bar = Bar(model.verbose, epochs, count)
     training = Training(
-        model._engine, model._state, rows, plan, history, model.trace_, bar, score, tell, slower, model, kept
+        engine, model._state, feed, plan, history, model.trace_, bar, score, tell, slower, model, kept
     )
     reason = training.run()
     model._show(reason, training.epochs)
     if reason == "diverged":
         warn_diverged(model)
+
+
+def _engine_of(model: NetworkEstimator, task: Task) -> Engine:
+    """The one there is, where it does just that, so that nothing is planned and compiled anew; else a new one."""
+    engine = getattr(model, "_engine", None)
+    if engine is not None and _is_same(engine.task, task):
+        return engine
+    return engine_for(task)
+
+
+def _is_same(one: Task, other: Task) -> bool:
+    return (
+        one.network is other.network
+        and one.loss is other.loss
+        and (one.alpha, one.dtype, one.seed) == (other.alpha, other.dtype, other.seed)
+        and one.chain.transformations == other.chain.transformations
+        and one.chain.average == other.chain.average
+    )
 
 
 def _resumed(chain: Chain, state: ChainState) -> ChainState:
@@ -183,12 +224,11 @@ def _proportionate(model: NetworkEstimator, given: Given) -> np.ndarray | None:
     return strata[given.which] if enough else None
 
 
-def _score_of(model: NetworkEstimator, given: Given, aside: np.ndarray) -> Callable[[], float] | None:
-    """The score of the rows set aside, as the model is when it is asked."""
-    if not len(aside):
-        return None
-    X, y = given.X[aside], model._original(given.y[aside])
-    weight = None if given.weight is None else given.weight[aside]
+def _score_of(model: NetworkEstimator, judged: Given) -> Callable[[], float]:
+    """The score of rows, as the model is when it is asked."""
+    aside = judged.which
+    X, y = judged.X[aside], model._original(judged.y[aside])
+    weight = None if judged.weight is None else judged.weight[aside]
     view = copy.copy(model)
     view._trusted = True
     scorer: Any = None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from betahat.certificate.network import RELATIVE, ExtremeCurvature, certify_network
-from betahat.engines import Rows, engine_for
+from betahat.engines import engine_for
 from betahat.estimators.network.fitting import look_for_dead_units, warn_diverged
+from betahat.estimators.network.given import TrainingRows
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
 from betahat.estimators.network.progress import Bar
@@ -21,27 +22,19 @@ from betahat.solvers.descent.problem import Problem
 
 if TYPE_CHECKING:
     from betahat.certificate import Certificate
-    from betahat.estimators.network.base import Given, NetworkEstimator
+    from betahat.estimators.network.base import NetworkEstimator
 
 
-def objective_of(model: NetworkEstimator, given: Given) -> NetworkObjective:
+def objective_of(model: NetworkEstimator, given: TrainingRows) -> NetworkObjective:
     """J over the rows that count, with the penalty that the steps of the training had."""
-    rows, mean = model._rows(given, given.which)
-    n = len(given.which)
+    n = given.length
     steps = 1 if is_full_batch(model) else -(-n // model._history.batch)
 
     def batches(size: int) -> Iterator[Batch]:
-        return _batches(rows, given.which, size)
+        return given.batches(model, size)
 
-    strength = float(model.alpha) / mean * steps / n
+    strength = float(model.alpha) / given.mean_weight * steps / n
     return NetworkObjective(model._network, model._loss, batches, strength, model._state.buffers)
-
-
-def _batches(rows: Rows, which: np.ndarray, size: int) -> Iterator[Batch]:
-    for start in range(0, len(which), size):
-        part = which[start : start + size]
-        weight = None if rows.weight is None else rows.weight[part]
-        yield Batch(rows.inputs(part, np.float64), rows.y[part], weight)
 
 
 @final
@@ -65,13 +58,13 @@ class NetworkProblem(Problem):
         return self._objective.product(x, v)
 
 
-def fit_full_batch(model: NetworkEstimator, given: Given) -> None:
+def fit_full_batch(model: NetworkEstimator, given: TrainingRows) -> None:
     """L-BFGS on J of all rows."""
     problem = NetworkProblem(objective_of(model, given), model._state.chain.x)
     called, history = callbacks_of(model.callbacks), model._history
     last: list[State] = []
     spent, began, before = [False], time.perf_counter(), len(model.trace_)
-    bar = Bar(model.verbose, model.max_iter, len(given.which))
+    bar = Bar(model.verbose, model.max_iter, given.length)
 
     def after(x: np.ndarray, value: float) -> bool:
         last.append(State(x.copy(), value, x))
@@ -98,16 +91,16 @@ def fit_full_batch(model: NetworkEstimator, given: Given) -> None:
     if not epochs:
         history.losses.append(state.value)
         history.best_loss = min(history.best_loss, state.value)
-    history.rows += len(given.which) * (len(model.trace_) - before)
+    history.rows += given.length * (len(model.trace_) - before)
     model._engine = engine_for(model._task(1, 1))
     model._show(reason, max(epochs, 1))
-    look_for_dead_units(model, given, given.which)
+    look_for_dead_units(model, given)
     if reason == "diverged":
         warn_diverged(model)
 
 
 def certified(
-    model: NetworkEstimator, given: Given, curved: bool, tolerance: float = RELATIVE
+    model: NetworkEstimator, given: TrainingRows, curved: bool, tolerance: float = RELATIVE
 ) -> tuple[Certificate, ExtremeCurvature | None]:
     """The certificate over rows, at the parameters that predict."""
     beta = model._state.chain.point.astype(np.float64)

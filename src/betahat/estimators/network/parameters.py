@@ -80,6 +80,8 @@ def check_training(p: Any) -> None:
         raise TypeError(
             f"average (={p.average!r}) must be None or an average of betahat.solvers, such as ExponentialAverage(0.999)"
         )
+    if p.shuffle_buffer is not None:
+        check_count("shuffle_buffer", p.shuffle_buffer)
     _check_dtype(p.dtype)
     _check_verbose(p.verbose)
     callbacks_of(p.callbacks)

@@ -26,9 +26,15 @@ class AskedNetwork(NetworkEstimator):
     curvature_: ExtremeCurvature
 
     def certify(
-        self, X: Any, y: Any, sample_weight: Any = None, curvature: bool = False, tolerance: float = 1e-6
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        curvature: bool = False,
+        tolerance: float = 1e-6,
     ) -> Certificate:
-        """Whether β̂ is a minimum of J over these rows, those of the training; it becomes `certificate_`.
+        """Whether β̂ is a minimum of J over these rows, those of the training, or of their source; it becomes
+        `certificate_`.
 
         J(β) = (1/Σw) Σ w L(y, f(x, β)) + α/(2b) Σ β² over the weights, with b the rows of a mini-batch (all rows for
         "lbfgs"), and f as it predicts: nothing dropped, normalised by running statistics. Its gradient is summed over
@@ -83,7 +89,7 @@ class AskedNetwork(NetworkEstimator):
         """Whether a predictor gives probabilities of classes, of which one is true."""
 
     def find_learning_rate(
-        self, X: Any, y: Any, sample_weight: Any = None, *, smallest: float = SMALLEST, largest: float = LARGEST,
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, smallest: float = SMALLEST, largest: float = LARGEST,
         steps: int = STEPS,
     ) -> RangeTest:  # fmt: skip
         """A range test (Smith 2017): a copy of this estimator is trained for `steps` mini-batches, with a learning rate

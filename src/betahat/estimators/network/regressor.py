@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, column_or_1d
 
 from betahat.data.missing import unmasked
+from betahat.data.source import Source
 from betahat.engines import TrainingState
 from betahat.errors import DataError
 from betahat.estimators.network.parameters import takes_parts
@@ -50,8 +52,9 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
         loss_named(self.loss)
 
     @available_if(takes_parts)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one epoch more, on these rows; not for solver="lbfgs", nor with early_stopping.
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train one epoch more, on these rows, or on those of a source that holds its own target; not for
+        solver="lbfgs", nor with early_stopping.
 
         What `standardize` subtracts and divides by is learnt from the rows of the first call.
         """
@@ -75,24 +78,48 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
             raise ValueError(f"y has {found.shape[1]} targets; training began with {self.n_outputs_}")
         return found
 
-    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
-        loss, counted = loss_named(self.loss), y[which]
-        w = None if weight is None else weight[which]
-        self._shift, self._spread = np.zeros(y.shape[1]), np.ones(1)
+    def _target_of(
+        self, source: Source, reset: bool, classes: np.ndarray | None
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        if source.classes is not None:
+            raise TypeError(
+                f"the source holds labels of {len(source.classes)} classes, and a regressor is trained on numbers; "
+                "make it without labels=True, or use a classifier"
+            )
+        t = len(source.target_names)
+        if reset:
+            self._single = t == 1
+        elif t != self.n_outputs_:
+            raise ValueError(f"y has {t} targets; training began with {self.n_outputs_}")
+        return lambda y: y
+
+    def _check_targets_of(self, y: np.ndarray) -> None:
+        loss = loss_named(self.loss)
         if isinstance(loss, Family):
-            loss.check_target(counted.ravel())
-        elif self.standardize and type(loss) in _OF_RESIDUALS:
-            self._shift = np.average(counted, axis=0, weights=w)
-            variance = np.average((counted - self._shift) ** 2, axis=0, weights=w)
+            loss.check_target(y.ravel())
+
+    def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
+        counted = y[which]
+        w = None if weight is None else weight[which]
+        self._check_targets_of(counted)
+        mean = np.average(counted, axis=0, weights=w)
+        with np.errstate(over="ignore"):  # of targets that are not brought to units of their own
+            variance = np.average((counted - mean) ** 2, axis=0, weights=w)
+        return self._settle_by(mean, variance, counted, shape)
+
+    def _settle_by(self, mean: np.ndarray, variance: np.ndarray, few: np.ndarray, shape: Shape) -> int:
+        loss, t = loss_named(self.loss), len(mean)
+        self._shift, self._spread = np.zeros(t), np.ones(1)
+        if self.standardize and type(loss) in _OF_RESIDUALS:
+            self._shift = mean
             variance = np.where(variance > 1e-28 * self._shift**2, variance, 0.0)
             self._spread = np.sqrt(np.where(variance > 0, variance, 1.0))
             if not isinstance(loss, SquaredError):  # which needs one unit for all targets, to stay what it is
                 self._spread = np.array([float(np.sqrt(np.mean(variance))) or 1.0])
-        self._level = self._null_level(loss, counted, w)
+        self._level = self._null_level(loss, mean)
         self._settle_loss()
-        few = counted[:: max(1, len(counted) // 100), 0]
+        few = few[:: max(1, len(few) // 100), 0]
         loss.check(few, np.full(len(few), self._level[0]))
-        t = y.shape[1]
         return self._width(shape, (t,), f"{t} target{'s' * (t > 1)}")
 
     def _settle_loss(self) -> None:
@@ -102,11 +129,11 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
         self._loss = _in_units(loss, float(self._spread[0])) if scaled else loss
         self.out_activation_ = activation_of(loss)
 
-    def _null_level(self, loss: Loss, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    def _null_level(self, loss: Loss, mean: np.ndarray) -> np.ndarray:
         """Where the outputs begin: the link of the mean, for a family."""
         if not (self.standardize and isinstance(loss, Family)):
-            return np.zeros(y.shape[1])
-        level = loss.predictor(np.average(y, axis=0, weights=weight))
+            return np.zeros(len(mean))
+        level = loss.predictor(mean)
         return np.where(np.isfinite(level), level, 0.0)
 
     def _as_targets(self, y: np.ndarray) -> np.ndarray:
@@ -121,6 +148,9 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
     def _class_weighted(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         return weight
 
+    def _weights_of_classes(self, counts: np.ndarray) -> np.ndarray | None:
+        return None
+
     def _begin_at(self, state: TrainingState) -> None:
         last = self._network.leaves[-1]
         if not self._level.any() or not (isinstance(last.layer, Dense) and last.layer.bias):
@@ -128,6 +158,18 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
         for point in (state.chain.x, state.chain.average):
             if point is not None:
                 self._network.views(point)[f"{last.path}.bias"][...] = self._level
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """R², of several targets their mean.
+
+        X : rows with their targets y (n,) or (n, t), or a source that holds them.
+        """
+        if isinstance(X, Source):
+            from sklearn.metrics import r2_score
+
+            f, truth, weight = self._of_source(X, y=y, sample_weight=sample_weight)
+            return float(r2_score(self._original(truth), self._answer(f), sample_weight=weight))
+        return super().score(X, y, sample_weight)
 
     # --- answers ------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from betahat.data.batches import random_numbers
 from betahat.engines import Engine, Rows, Task, TrainingState
+from betahat.estimators.network.feed import Feed
 from betahat.estimators.network.history import Epoch, History, Snapshot
 from betahat.estimators.network.progress import Bar
 from betahat.solvers.trace import Trace
@@ -26,12 +28,12 @@ _SPAN = 0.2  # seconds that compiled code may run before Ctrl-C and the progress
 class Plan:
     """How rows are passed over, and when it ends.
 
-    which : (n,) the rows trained with; epochs : at most; batch_size; seed, shuffle : the order of an epoch depends on
-    these and the epoch's number alone; tol, patience : scikit-learn's rule; early : whether the score of rows set
-    aside is judged, and its best parameters kept.
+    which : (n,) the rows trained with, None where they come from a source; epochs : at most; batch_size; seed,
+    shuffle : the order of an epoch depends on these and the epoch's number alone; tol, patience : scikit-learn's rule;
+    early : whether the score of rows set aside is judged, and its best parameters kept.
     """
 
-    which: np.ndarray
+    which: np.ndarray | None
     epochs: int
     batch_size: int
     seed: int
@@ -43,6 +45,7 @@ class Plan:
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch, in order."""
+        assert self.which is not None
         if not self.shuffle:
             return self.which
         order = self.which[random_numbers(self.seed, epoch).permutation(len(self.which))]
@@ -55,7 +58,7 @@ class Plan:
 class Training:
     """One training, from where the state is to where it ends.
 
-    engine, state, rows : what is trained; plan, history, trace, bar : how, and what is told
+    engine, state, feed : what is trained; plan, history, trace, bar : how, and what is told
     score : of rows set aside, with the parameters as they are; tell : what callbacks say to an epoch; slower : another
     engine with a smaller learning rate, or None where it is small enough; kept : checkpoints, whose newest it begins at
     """
@@ -64,7 +67,7 @@ class Training:
         self,
         engine: Engine,
         state: TrainingState,
-        rows: Rows,
+        feed: Feed,
         plan: Plan,
         history: History,
         trace: Trace,
@@ -75,7 +78,7 @@ class Training:
         model: object,
         kept: Checkpoints | None = None,
     ) -> None:
-        self._engine, self._state, self._rows, self._plan = engine, state, rows, plan
+        self._engine, self._state, self._feed, self._plan = engine, state, feed, plan
         self._history, self._trace, self._bar = history, trace, bar
         self._score, self._tell, self._slower, self._model = score, tell, slower, model
         self._span, self._start = 1, time.perf_counter()
@@ -153,25 +156,32 @@ class Training:
 
     def _epoch(self) -> tuple[float, int]:
         """One pass over the rows: J's mean over its batches, each before its step, and how many rows."""
-        plan = self._plan
-        order = plan.order(self._history.epochs)
-        before, start, self._partial = self._held, 0, []
-        while start < len(order):
-            part = order[start : start + self._span * plan.batch_size]
-            clock = time.perf_counter()
-            losses = self._engine.train(self._state, self._rows, part, plan.batch_size)
-            seconds = time.perf_counter() - clock
-            sizes = np.full(len(losses), plan.batch_size)
-            sizes[-1] = len(part) - plan.batch_size * (len(losses) - 1)
-            start += len(part)
-            self._partial.append((losses * sizes, start))
-            self._bar.advance(len(part), seconds)
-            self._span = max(1, min(2 * self._span, int(_SPAN / max(seconds, 1e-9) * len(losses))))
-        steps = -(-len(order) // plan.batch_size)
+        plan, size = self._plan, self._plan.batch_size
+        before, count, self._partial = self._held, 0, []
+        with closing(self._feed.epoch(self._history.epochs, plan)) as parts:
+            for rows, order in parts:
+                self._part(rows, order, count)
+                count += len(order)
+        steps = -(-count // size)
         # the penalty before each step, which moves so little in an epoch that a line between its ends will do
         self._held = self._penalty()
         mean = before + (self._held - before) * (steps - 1) / (2 * steps)
-        return (self._sum() + steps * mean) / len(order), len(order)
+        return (self._sum() + steps * mean) / count, count
+
+    def _part(self, rows: Rows, order: np.ndarray, before: int) -> None:
+        """Rows of an epoch, so many mini-batches at a time as are computed before anybody wants to be told."""
+        size, start = self._plan.batch_size, 0
+        while start < len(order):
+            part = order[start : start + self._span * size]
+            clock = time.perf_counter()
+            losses = self._engine.train(self._state, rows, part, size)
+            seconds = time.perf_counter() - clock
+            sizes = np.full(len(losses), size)
+            sizes[-1] = len(part) - size * (len(losses) - 1)
+            start += len(part)
+            self._partial.append((losses * sizes, before + start))
+            self._bar.advance(len(part), seconds)
+            self._span = max(1, min(2 * self._span, int(_SPAN / max(seconds, 1e-9) * len(losses))))
 
     def _sum(self) -> float:
         """Of L over the rows of this epoch so far, the same however it was cut into spans."""
