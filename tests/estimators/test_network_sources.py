@@ -415,3 +415,12 @@ def test_interrupted_while_rows_are_read(reading: int) -> None:
         if thread.name == "betahat-prefetch":  # perhaps not yet told
             thread.join(20)
             assert not thread.is_alive()
+
+
+def test_a_learning_rate_is_found_on_some_of_the_rows(rows: Path) -> None:
+    model = bh.MLPRegressor(shuffle_buffer=BUFFER, **HOW | {"learning_rate_init": "auto"}).fit(
+        query(rows, "r")
+    )
+    assert 1e-5 < model.learning_rate_init_ < 1
+    found = bh.MLPRegressor(shuffle_buffer=BUFFER, **HOW).find_learning_rate(query(rows, "r"))
+    assert found.suggestion == model.learning_rate_init_

@@ -22,7 +22,11 @@ def test_the_newest_two_are_kept(tmp_path):
         folder.save(epoch, {"epoch": epoch, "x": np.arange(epoch)})
         number, found = folder.newest()
         assert number == found["epoch"] == len(found["x"]) == epoch
-    assert sorted(os.listdir(folder.path)) == [".lock", "epoch-00000010.checkpoint", "epoch-00000100.checkpoint"]
+    assert sorted(os.listdir(folder.path)) == [
+        ".lock",
+        "epoch-00000010.checkpoint",
+        "epoch-00000100.checkpoint",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "bit", "text"])

@@ -48,7 +48,13 @@ class MLPClassifier(NetworkClassification):
     checkpoint : a folder that all of the training is written to, every `checkpoint_every` epochs and when it ends. The
     process may be killed at any moment: `fit` with the same parameters, rows and folder goes on where the newest
     checkpoint stands, and ends with the same bits as without the break. max_iter, verbose and callbacks may be others,
-    and a seed that was drawn is taken from it. Not for "lbfgs", and `partial_fit` writes none.
+    and a seed that was drawn is taken from it. One training at a time can have the folder; another is refused,
+    and a lock of the operating system lets go of it however a process ends. Not for "lbfgs", and `partial_fit` writes
+    none.
+
+    shuffle_buffer : rows that are held of a source that is larger than that (:meth:`fit`), by default as many as
+    256 MB hold, and two mini-batches at least. When it is full, an eighth of it at most, drawn at random, leaves for
+    the mini-batches, and the rows that follow take their places.
 
     The hidden weights begin as suits the activation (He, Glorot), biases at 0. No warning is given when the epochs are
     spent: `stop_reason_` says so. A loss that overflows ends the training, puts back the parameters of the epoch
