@@ -7,6 +7,7 @@ of a leaky ReLU, ELU's α).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from numba import types
@@ -94,10 +95,9 @@ def _module(v: Any) -> Any:
     return register_math if v.size == 8 else float_math
 
 
-@intrinsic
-def activate(typingctx: Any, kind: Any, q: Any, x: Any, f: Any, vectors: Any, like: Any):
-    """f ← a(x) for `vectors` registers from two addresses on, which may be the same."""
-    signature = types.void(types.int64, like.dtype, *([types.int64] * 3), like)
+def _over_registers(rules: tuple[Any, ...], do: Callable[[Any, Any, list[Any], Number], None]) -> Any:
+    """Code that does something with the rule of a number, register by register of the arrays at some addresses: of an
+    intrinsic that takes the number, q, the addresses, how many registers there are, and the type."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         v = vectors_like(builder, signature.args[-1], SHAPE)
@@ -106,39 +106,37 @@ def activate(typingctx: Any, kind: Any, q: Any, x: Any, f: Any, vectors: Any, li
         def run(number: int) -> None:
             def body(step: Any, _: list[Any]) -> list[Any]:
                 place = builder.mul(step, step.type(size))
-                value = VALUES[number](_module(v), Number(v, v.load(v.at(args[2], place))), spread)
-                v.store(value.value, v.at(args[3], place))
+                do(v, rules[number], [v.at(address, place) for address in args[2:-2]], spread)
                 return []
 
-            counted_loop(builder, args[4], [], body)
+            counted_loop(builder, args[-2], [], body)
 
-        switch(builder, args[0], range(len(VALUES)), run)
+        switch(builder, args[0], range(len(rules)), run)
         return context.get_dummy_value()
 
-    return signature, codegen
+    return codegen
+
+
+def _store_value(v: Any, rule: Any, at: list[Any], q: Number) -> None:
+    x, f = at
+    v.store(rule(_module(v), Number(v, v.load(x)), q).value, f)
+
+
+def _store_slope(v: Any, rule: Any, at: list[Any], q: Number) -> None:
+    x, f, slope = at
+    factor = rule(_module(v), Number(v, v.load(x)), Number(v, v.load(f)), q)
+    v.store(v.mul(v.load(slope), factor.value), slope)
+
+
+@intrinsic
+def activate(typingctx: Any, kind: Any, q: Any, x: Any, f: Any, vectors: Any, like: Any):
+    """f ← a(x) for `vectors` registers from two addresses on, which may be the same."""
+    signature = types.void(types.int64, like.dtype, *([types.int64] * 3), like)
+    return signature, _over_registers(VALUES, _store_value)
 
 
 @intrinsic
 def bend_back(typingctx: Any, kind: Any, q: Any, x: Any, f: Any, slope: Any, vectors: Any, like: Any):
     """slope ← slope · a'(x), with f = a(x)."""
     signature = types.void(types.int64, like.dtype, *([types.int64] * 4), like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = vectors_like(builder, signature.args[-1], SHAPE)
-        size, spread = v.lanes * v.size, Number(v, v.splat(args[1]))
-
-        def run(number: int) -> None:
-            def body(step: Any, _: list[Any]) -> list[Any]:
-                place = builder.mul(step, step.type(size))
-                its_x, its_f = (Number(v, v.load(v.at(args[k], place))) for k in (2, 3))
-                factor = DERIVATIVES[number](_module(v), its_x, its_f, spread)
-                to = v.at(args[4], place)
-                v.store(v.mul(v.load(to), factor.value), to)
-                return []
-
-            counted_loop(builder, args[5], [], body)
-
-        switch(builder, args[0], range(len(DERIVATIVES)), run)
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return signature, _over_registers(DERIVATIVES, _store_slope)
