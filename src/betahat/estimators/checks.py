@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from betahat.errors import DataError
+from betahat.solvers.checks import is_finite
 
 MISSING = ("error", "drop", "mean")
 
@@ -22,8 +23,7 @@ def check_number(name: str, value: Any, lowest: float, why: str) -> float:
     """A finite number ≥ lowest."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} (={value!r}) must be a number")
-    number = float(value)
-    if not np.isfinite(number) or number < lowest:
+    if not is_finite(value) or (number := float(value)) < lowest:
         raise ValueError(f"{name} (={value!r}) must be finite and at least {lowest:g}: {why}")
     return number
 

@@ -42,6 +42,10 @@ def naming(what: str) -> Iterator[None]:
             ) from None
         if said.startswith(("could not convert", "setting an array element", "dtype='numeric'")):
             raise type(error)(f"{what} must hold numbers: {said}") from error
+        if said.startswith(
+            ("Expected 2", "Found array", "Complex data", "float() argument", "Input should have")
+        ):
+            raise type(error)(f"{what} cannot be used: {said}") from error
         raise
 
 

@@ -132,7 +132,7 @@ class GELU(Activation):
     operations = 4
 
     def __post_init__(self) -> None:
-        if self.approximate not in ("none", "tanh"):
+        if not (isinstance(self.approximate, str) and self.approximate in ("none", "tanh")):
             raise ValueError(f'approximate (={self.approximate!r}) of GELU must be "none" or "tanh"')
 
     @property

@@ -24,7 +24,10 @@ def number(
     """A finite number from `low` (without it if `above`) up to `high`."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} (={value!r}) must be a number")
-    found = float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # of whole numbers beyond 1e308
+        found = math.inf  # of either sign, as finite numbers are wanted
     if not (math.isfinite(found) and (low < found if above else low <= found) and found <= high):
         bounds = f"{'above' if above else 'at least'} {low:g}" if low > -math.inf else "finite"
         raise ValueError(

@@ -39,6 +39,10 @@ class Columns(Composite):
     formula = "f = (numeric columns, weight[code] of each other)"
 
     def __post_init__(self) -> None:
+        for name in ("numeric", "embedded"):
+            given = getattr(self, name)
+            if not isinstance(given, (tuple, list, range)):
+                raise TypeError(f"{name} of Columns (={given!r}) must be a tuple or list")
         numeric = tuple(checks.whole(place, "numeric of Columns", 0) for place in self.numeric)
         embedded = []
         for pair in self.embedded:

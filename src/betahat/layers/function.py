@@ -67,6 +67,10 @@ class Function(Layer):
             hash(f)
         except TypeError:
             raise TypeError(f"f (={f!r}) of Function cannot be hashed; wrap it: lambda x: f(x)") from None
+        if not (name is None or isinstance(name, str)):
+            raise TypeError(
+                f"name (={name!r}) of Function must be a string, or None for that of the function"
+            )
         if parameters is not None and not isinstance(parameters, Mapping):
             raise TypeError(
                 f"parameters (={parameters!r}) of Function must be a dict of shapes or starts: {{'w': (3, 4)}}"

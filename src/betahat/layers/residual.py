@@ -40,7 +40,7 @@ class Residual(Composite):
         object.__setattr__(self, "layers", checks.layers(layers, "layers of Residual"))
         if isinstance(projection, str) and projection != "auto":
             raise ValueError(f'projection (={projection!r}) of Residual must be a layer, "auto" or None')
-        if projection is not None and projection != "auto":
+        if projection is not None and not isinstance(projection, str):
             projection = checks.layers([projection], "projection of Residual")[0]
         object.__setattr__(self, "projection", projection)
 

@@ -77,7 +77,13 @@ class FunctionLoss(Loss):
         Raises ValueError where the function is not elementwise or not finite, DerivativeError for wrong derivatives.
         """
         rows = np.unique(np.linspace(0, len(y) - 1, _CHECKED).astype(np.intp)) if len(y) else []
-        whole = self.value(y, f)
+        try:
+            whole = self.value(y, f)
+        except TypeError as error:
+            raise TypeError(
+                f"the loss {self.name} fails for y and predictions of shape {np.shape(y)}: {error}. It is called as "
+                "loss(y, prediction), with arrays of floats"
+            ) from error
         alone = []
         for i in rows:
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,7 +108,7 @@ class Network:
         """
         dtype = _float_type(dtype)
         seed = checks.whole(seed, "seed", 0) & MASK
-        beta = np.zeros(self.size, dtype)
+        beta = self._allocated(dtype)
         generators: dict[int, np.random.Generator] = {}
         for slot in self.layout:
             numbers = self.leaves[slot.leaf].numbers
@@ -115,6 +117,18 @@ class Network:
                 generators[slot.leaf] = np.random.Generator(np.random.Philox(key=key))
             slot.view(beta)[...] = draw(slot.parameter, generators[slot.leaf], slot.gain)
         return beta
+
+    def _allocated(self, dtype: np.dtype[Any]) -> np.ndarray:
+        """Zeros (size,). Systems hand out memory that they do not have, and end who uses it."""
+        wanted, room = self.size * dtype.itemsize, _memory()
+        if room is None or wanted < room:
+            with contextlib.suppress(MemoryError, ValueError):
+                return np.zeros(self.size, dtype)
+        raise MemoryError(
+            f"the network has {self.parameter_count:,} parameters, which take {wanted / 2**30:,.1f} GiB as "
+            f"{dtype.name}{'' if room is None else f', and this machine has {room / 2**30:,.1f} GiB in all'}; its "
+            f"largest array is {max(self.layout, key=lambda slot: slot.size).name}: make that layer smaller"
+        )
 
     def initial_buffers(self, dtype: Any = np.float64) -> np.ndarray:
         """What is not trained (running means and variances) as it is before training, (buffer_size,)."""
@@ -298,6 +312,14 @@ class Network:
         dtype = getattr(flat, "dtype", type(flat).__name__)
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"{what} holds {dtype}; expected an array of float32 or float64")
+
+
+def _memory() -> int | None:
+    """Bytes of the whole machine, where the system tells."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def _float_type(dtype: Any) -> np.dtype[Any]:

@@ -14,15 +14,23 @@ def is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def is_finite(value: Any) -> bool:
+    """Whether it is a number that a float can hold."""
+    try:
+        return is_real(value) and math.isfinite(value)
+    except OverflowError:  # of whole numbers beyond 1e308
+        return False
+
+
 def check_positive(name: str, value: Any) -> None:
     """Only finite numbers above 0."""
-    if not (is_real(value) and 0 < value < math.inf):
+    if not (is_finite(value) and value > 0):
         raise ValueError(f"{name} (={value!r}) must be a finite number above 0")
 
 
 def check_not_negative(name: str, value: Any) -> None:
     """Only finite numbers of 0 or more."""
-    if not (is_real(value) and 0 <= value < math.inf):
+    if not (is_finite(value) and value >= 0):
         raise ValueError(f"{name} (={value!r}) must be a finite number, 0 or more")
 
 

@@ -226,6 +226,8 @@ class NetworkEstimator(TargetReader):
 
     def _prepare(self, given: TrainingRows, again: bool, seed: int | None = None) -> None:
         """The network and where it begins, or what there is of an earlier fit; seed : one that is known already."""
+        if not given.length:
+            raise DataError("every row has weight 0 (sample_weight times class_weight), so that no row counts")
         shape = given.shape
         first = embedding(levels_of(self.design_), shape[0] if shape else 0)
         entry = Network(first, shape).output_shape if first else shape
@@ -329,8 +331,8 @@ class NetworkEstimator(TargetReader):
         return self._dense("bias")
 
     def _dense(self, name: str) -> list[np.ndarray]:
-        layers = {leaf.path for leaf in self._network.leaves if isinstance(leaf.layer, Dense)}
         found = self.parameters_
+        layers = {leaf.path for leaf in self._network.leaves if isinstance(leaf.layer, Dense)}
         return [
             found[s.name] for s in self._network.layout if s.layer in layers and s.name.endswith(f".{name}")
         ]
@@ -379,10 +381,16 @@ def seed_of(random_state: Any) -> int:
     if (
         isinstance(random_state, (int, np.integer))
         and not isinstance(random_state, bool)
-        and random_state >= 0
+        and 0 <= random_state < 2**64
     ):
         return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    try:
+        generator = check_random_state(random_state)
+    except (ValueError, TypeError) as error:
+        raise type(error)(
+            f"random_state (={random_state!r}) must be None, a whole number from 0 on, or a numpy RandomState: {error}"
+        ) from None
+    return int(generator.randint(np.iinfo(np.int32).max))
 
 
 def unassessed(words: str) -> Certificate:

@@ -127,6 +127,8 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
             )
 
     def _refuse_one_class(self) -> None:
+        if not len(self.classes_):
+            raise DataError("y is empty; it must hold one label for each row of X, (n,)")
         if len(self.classes_) < 2:
             raise DataError(
                 f"y holds one class only ({self.classes_.tolist()[0]!r}); a classifier needs rows of 2 classes at least"
@@ -135,7 +137,7 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
     def _settle(self, y: np.ndarray, which: np.ndarray, weight: np.ndarray | None, shape: Shape) -> int:
         return self._settle_classes(shape)
 
-    def _settle_by(self, mean: np.ndarray, variance: np.ndarray, few: np.ndarray, shape: Shape) -> int:
+    def _settle_by(self, mean: np.ndarray, deviation: np.ndarray, few: np.ndarray, shape: Shape) -> int:
         return self._settle_classes(shape)
 
     def _settle_classes(self, shape: Shape) -> int:

@@ -237,12 +237,21 @@ def _score_of(model: NetworkEstimator, judged: Given) -> Callable[[], float]:
 
         scorer = check_scoring(model, scoring=model.scoring)
 
+    def asked(*rows: Any, **weights: Any) -> float:
+        try:
+            return float(scorer(view, *rows, **weights))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"scoring (={model.scoring!r}) cannot score this {type(model).__name__}: {error}. It is asked as "
+                "scoring(model, X, y) for a number, the higher the better"
+            ) from error
+
     def score() -> float:
         if not np.isfinite(view._outputs(X)).all():
             return np.nan
         if scorer is None:
             return float(view.score(X, y, sample_weight=weight))
         weighs = weight is not None and hasattr(scorer, "_score_func")  # other functions take three arguments
-        return float(scorer(view, X, y, sample_weight=weight) if weighs else scorer(view, X, y))
+        return asked(X, y, sample_weight=weight) if weighs else asked(X, y)
 
     return score

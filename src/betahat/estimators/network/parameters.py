@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -11,7 +11,14 @@ import numpy as np
 
 from betahat.estimators.checks import check_choice, check_number
 from betahat.solvers import LEARNING_RATES
-from betahat.solvers.checks import check_count, check_memory, check_not_negative, check_positive, is_real
+from betahat.solvers.checks import (
+    check_count,
+    check_memory,
+    check_not_negative,
+    check_positive,
+    is_finite,
+    is_real,
+)
 from betahat.solvers.descent.base import Solver
 from betahat.solvers.growing_rates import Growing
 from betahat.solvers.named import class_hint
@@ -27,6 +34,7 @@ DTYPES = ("auto", "float32", "float64")
 SMALLEST, LARGEST, STEPS = 1e-6, 10.0, 200
 """Learning rates that a range test goes from and to, and in how many steps."""
 _FEWEST = 10  # steps of a range test
+_MOST = 2**31  # units of a layer
 
 
 def keep(estimator: Any, given: Mapping[str, Any]) -> None:
@@ -67,8 +75,12 @@ def check_training(p: Any) -> None:
     check_positive("epsilon", p.epsilon)
     for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "standardize"):
         check_flag(name, getattr(p, name))
-    if p.n_iter_no_change != np.inf:
+    if not (isinstance(p.n_iter_no_change, float) and p.n_iter_no_change == np.inf):
         check_count("n_iter_no_change", p.n_iter_no_change)
+        if not is_finite(p.n_iter_no_change):
+            raise ValueError(
+                "n_iter_no_change is beyond 1e308; to end by nothing but max_iter, give numpy.inf"
+            )
     fraction = check_number("validation_fraction", p.validation_fraction, 0.0, "the share of rows set aside")
     if fraction >= 1:
         raise ValueError(
@@ -86,10 +98,7 @@ def check_training(p: Any) -> None:
     _check_verbose(p.verbose)
     callbacks_of(p.callbacks)
     _check_checkpoint(p)
-    if p.scoring is not None and not (isinstance(p.scoring, str) or callable(p.scoring)):
-        raise TypeError(
-            f"scoring (={p.scoring!r}) must be None, the name of a scorer of scikit-learn, or a scorer"
-        )
+    _check_scoring(p.scoring)
 
 
 def check_flag(name: str, value: Any) -> None:
@@ -128,7 +137,11 @@ def hidden_sizes(value: Any) -> tuple[int, ...]:
     ((64,), (100, 50), ())
     """
     sizes = [value] if isinstance(value, Integral) else value
-    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+    if (
+        not isinstance(sizes, (Sequence, np.ndarray))
+        or isinstance(sizes, (str, bytes))
+        or np.ndim(sizes) != 1
+    ):
         raise TypeError(
             f"hidden_layer_sizes (={value!r}) must be a list of whole numbers, the units of each hidden layer"
         )
@@ -138,6 +151,10 @@ def hidden_sizes(value: Any) -> tuple[int, ...]:
             raise TypeError(f"hidden_layer_sizes (={value!r}) must hold whole numbers; {size!r} is none")
         if size <= 0:
             raise ValueError(f"hidden_layer_sizes (={value!r}) must be > 0: every hidden layer needs a unit")
+        if int(size) >= _MOST:
+            raise ValueError(
+                f"hidden_layer_sizes (={value!r}) must be below 2**31: no memory holds such a layer"
+            )
     return tuple(map(int, found))
 
 
@@ -204,7 +221,7 @@ def _check_batch(size: Any) -> None:
 def _check_dtype(dtype: Any) -> None:
     if isinstance(dtype, str):
         check_choice("dtype", dtype, DTYPES)
-    elif dtype not in (np.float32, np.float64):
+    elif not isinstance(dtype, (type, np.dtype)) or dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype (={dtype!r}) must be one of {', '.join(map(repr, DTYPES))}")
 
 
@@ -216,11 +233,27 @@ def _check_checkpoint(p: Any) -> None:
         raise TypeError(
             f"checkpoint (={p.checkpoint!r}) must be None or the name of a folder: a string or pathlib.Path"
         )
+    if not os.fspath(p.checkpoint):
+        raise ValueError(f"checkpoint (={p.checkpoint!r}) must name a folder; '.' is the one you are in")
     if is_full_batch(p):
         raise ValueError(
             f"checkpoint (={p.checkpoint!r}) is for solvers that take mini-batches, whose epochs it can go on from; "
             "solver='lbfgs' cannot be broken off and go on to the same bits: leave checkpoint out, or use 'adam'"
         )
+
+
+def _check_scoring(scoring: Any) -> None:
+    wanted = (
+        "must be None, the name of a scorer of scikit-learn such as 'neg_log_loss', or a scorer(model, X, y)"
+    )
+    if scoring is None or callable(scoring):
+        return
+    if not isinstance(scoring, str):
+        raise TypeError(f"scoring (={scoring!r}) {wanted}")
+    from sklearn.metrics import get_scorer_names
+
+    if scoring not in get_scorer_names():
+        raise ValueError(f"scoring (={scoring!r}) {wanted}")
 
 
 def _check_verbose(verbose: Any) -> None:

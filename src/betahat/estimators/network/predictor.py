@@ -32,6 +32,8 @@ def bare(model: AskedNetwork, probabilities: bool) -> Callable[[Any], np.ndarray
 
     def predict(x: Any) -> np.ndarray:
         x = np.asarray(x)
+        if x.dtype.kind not in "fiub":
+            raise TypeError(f"x holds {x.dtype}; numbers are expected")
         alone = x.ndim == axes
         rows = x[None] if alone else x
         if rows.shape[1:] != shape:

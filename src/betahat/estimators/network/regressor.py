@@ -15,6 +15,7 @@ from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.engines import TrainingState
 from betahat.errors import DataError
+from betahat.estimators.inputs import naming
 from betahat.estimators.network.parameters import takes_parts
 from betahat.estimators.network.questions import AskedNetwork
 from betahat.layers import Dense, Shape
@@ -24,6 +25,7 @@ from betahat.losses.family import Family
 
 _OF_RESIDUALS = (SquaredError, Huber, PseudoHuber, Cauchy)
 """Losses of y − f alone, which keep their form in other units of y."""
+_CONSTANT = 1e-14  # standard deviation, relative to the mean, of a target that does not vary
 
 
 class NetworkRegression(RegressorMixin, AskedNetwork):
@@ -65,7 +67,12 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
     def _read_target(self, y: Any, reset: bool, classes: np.ndarray | None = None) -> np.ndarray:
         if hasattr(y, "tocsr"):
             raise TypeError(f"y is a sparse matrix ({type(y).__name__}); pass y.toarray()")
-        found = check_array(unmasked(y), ensure_2d=False, dtype="float64", input_name="y")
+        if hasattr(y, "__array__") and (kind := np.asarray(y).dtype).kind in "mM":
+            raise TypeError(
+                f"y holds {kind}; numbers are expected (for dates, subtract a reference date and pass the days)"
+            )
+        with naming("y"), np.errstate(invalid="ignore"):  # of sums over infinities
+            found = check_array(unmasked(y), ensure_2d=False, dtype="float64", input_name="y")
         if found.ndim == 2 and found.shape[1] == 1:
             found = column_or_1d(found, warn=True)
         if found.ndim not in (1, 2):
@@ -102,24 +109,28 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
         counted = y[which]
         w = None if weight is None else weight[which]
         self._check_targets_of(counted)
-        mean = np.average(counted, axis=0, weights=w)
-        with np.errstate(over="ignore"):  # of targets that are not brought to units of their own
-            variance = np.average((counted - mean) ** 2, axis=0, weights=w)
-        return self._settle_by(mean, variance, counted, shape)
+        return self._settle_by(*moments_of(counted, w), counted, shape)
 
-    def _settle_by(self, mean: np.ndarray, variance: np.ndarray, few: np.ndarray, shape: Shape) -> int:
+    def _settle_by(self, mean: np.ndarray, deviation: np.ndarray, few: np.ndarray, shape: Shape) -> int:
         loss, t = loss_named(self.loss), len(mean)
         self._shift, self._spread = np.zeros(t), np.ones(1)
         if self.standardize and type(loss) in _OF_RESIDUALS:
+            if not np.isfinite([mean, deviation]).all():
+                raise DataError(
+                    "y holds numbers whose differences or squares leave double precision; divide y by a constant that "
+                    "brings it near 1"
+                )
             self._shift = mean
-            variance = np.where(variance > 1e-28 * self._shift**2, variance, 0.0)
-            self._spread = np.sqrt(np.where(variance > 0, variance, 1.0))
+            deviation = np.where(deviation > _CONSTANT * np.abs(mean), deviation, 0.0)
+            self._spread = np.where(deviation > 0, deviation, 1.0)
             if not isinstance(loss, SquaredError):  # which needs one unit for all targets, to stay what it is
-                self._spread = np.array([float(np.sqrt(np.mean(variance))) or 1.0])
+                largest = float(deviation.max(initial=0)) or 1.0
+                self._spread = np.array([largest * float(np.sqrt(np.mean((deviation / largest) ** 2))) or 1.0])
         self._level = self._null_level(loss, mean)
         self._settle_loss()
         few = few[:: max(1, len(few) // 100), 0]
-        loss.check(few, np.full(len(few), self._level[0]))
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            loss.check(few, np.full(len(few), self._level[0]))
         return self._width(shape, (t,), f"{t} target{'s' * (t > 1)}")
 
     def _settle_loss(self) -> None:
@@ -191,6 +202,20 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
     def _answer(self, f: np.ndarray) -> np.ndarray:
         found = self._loss.mean(f) if isinstance(self._loss, Family) else f * self._spread + self._shift
         return found[:, 0] if self._single else found
+
+
+def moments_of(y: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted mean and standard deviation of targets (n, t), whatever their size; infinite where differences
+    cannot be represented.
+
+    >>> moments_of(np.array([[1e300], [3e300]]), None)
+    (array([2.e+300]), array([1.e+300]))
+    """
+    power = np.frexp(np.abs(y).max(axis=0))[1]
+    unit = np.ldexp(1.0, np.clip(power, -1020, 1020))  # a power of two, which changes no digit
+    mean = np.average(y / unit, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((y / unit - mean) ** 2, axis=0, weights=weight))
+    return mean * unit, np.where(power < 1024, deviation * unit, np.inf)
 
 
 def _in_units(loss: Any, unit: float) -> Loss:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from betahat.data.frame import open_frame
 from betahat.data.missing import unmasked
-from betahat.estimators.inputs import is_frame, numbers
+from betahat.errors import DataError, MissingValueError
+from betahat.estimators.inputs import is_frame, naming, numbers
 from betahat.estimators.rows import in_order
 
 _SMALL = 65_536  # numbers in X up to which double precision costs nothing that is felt
@@ -25,7 +29,8 @@ def read_rows(estimator: Any, X: Any, reset: bool, images: bool) -> Any:
     if is_frame(X):
         from betahat.data.coded import CodedDesign
 
-        estimator.design_, matrix = CodedDesign.learn(X)
+        with _complete():
+            estimator.design_, matrix = CodedDesign.learn(X)
         validate_data(estimator, X, skip_check_array=True)
         return matrix
     return _checked(estimator, X, images, reset=True)
@@ -36,8 +41,11 @@ def new_rows(estimator: Any, X: Any, images: bool, finite: bool = True) -> Any:
     design = estimator.design_
     if design is not None and is_frame(X):
         if design.kind != "formula":  # which says itself what it misses
+            if not len(open_frame(X, "X")):  # which refuses names that are there twice
+                raise DataError("X has 0 rows; one row at least is expected")
             validate_data(estimator, in_order(X, design.input_names), skip_check_array=True, reset=False)
-        return design.matrix(X)
+        with _complete():
+            return design.matrix(X)
     if design is not None and (levels_of(design) or design.kind == "formula"):
         raise TypeError(
             f"this {type(estimator).__name__} was fitted on a table with categories or a formula, its columns "
@@ -54,11 +62,25 @@ def new_rows(estimator: Any, X: Any, images: bool, finite: bool = True) -> Any:
 
 def _checked(estimator: Any, X: Any, images: bool, reset: bool, finite: bool = True) -> Any:
     finite = finite or not (isinstance(X, np.ndarray) and X.dtype in (np.float64, np.float32))
-    found = validate_data(
-        estimator, unmasked(X), reset=reset, accept_sparse="csr", dtype="numeric", allow_nd=images,
-        ensure_all_finite=finite,
-    )  # fmt: skip
+    with naming("X"), np.errstate(invalid="ignore"):  # of sums over infinities
+        found = validate_data(
+            estimator, unmasked(X), reset=reset, accept_sparse="csr", dtype="numeric", allow_nd=images,
+            ensure_all_finite=finite,
+        )  # fmt: skip
     return numbers(found, "X")
+
+
+@contextmanager
+def _complete() -> Iterator[None]:
+    """Of missing values in a table, what can be done about them: networks have no policy."""
+    try:
+        yield
+    except MissingValueError as error:
+        columns = str(error).partition("). ")[0].removesuffix(")")
+        raise MissingValueError(
+            f"{columns}). A network takes complete rows: fill them, as scikit-learn's SimpleImputer does, or leave "
+            "them out"
+        ) from None
 
 
 def precision_for(asked: Any, dtype: np.dtype, size: int) -> Any:

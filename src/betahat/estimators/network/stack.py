@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from betahat.estimators.network.parameters import check_flag, hidden_sizes
 from betahat.layers import (
@@ -37,7 +39,11 @@ def rates_of(dropout: Any, layers: int) -> tuple[float, ...]:
     >>> rates_of(0.5, 2), rates_of([0.1, 0.2], 2)
     ((0.5, 0.5), (0.1, 0.2))
     """
-    each = isinstance(dropout, Iterable) and not isinstance(dropout, str)
+    each = (
+        isinstance(dropout, (Sequence, np.ndarray))
+        and not isinstance(dropout, (str, bytes))
+        and np.ndim(dropout) > 0
+    )
     given: list[Any] = list(dropout) if each else [dropout] * layers
     if len(given) != layers:
         raise ValueError(
@@ -45,7 +51,10 @@ def rates_of(dropout: Any, layers: int) -> tuple[float, ...]:
         )
     if not (layers or each):
         given = [dropout]  # refused where it is no rate
-    rates = tuple(Dropout(rate).rate for rate in given)
+    try:
+        rates = tuple(Dropout(rate).rate for rate in given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"dropout (={dropout!r}) holds a rate that cannot be one: {error}") from None
     return rates if layers else ()
 
 

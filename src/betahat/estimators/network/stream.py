@@ -96,7 +96,7 @@ class Stream(TrainingRows):
     def settle(self, model: NetworkEstimator, shape: tuple[int, ...]) -> int:
         y, few = self._found.y, self._found.few.y
         assert few is not None
-        return model._settle_by(y.mean, y.variance, few, shape)
+        return model._settle_by(y.mean, np.sqrt(y.variance), few, shape)
 
     def held(self) -> Given:
         block = self._found.few

@@ -26,8 +26,8 @@ class TargetReader(BaseEstimator, ABC):
         """Learn from the rows `which` what y is like; sets the loss and returns how many outputs it takes."""
 
     @abstractmethod
-    def _settle_by(self, mean: np.ndarray, variance: np.ndarray, few: np.ndarray, shape: Shape) -> int:
-        """The same, of targets with this mean and variance (t,), some of which are shown."""
+    def _settle_by(self, mean: np.ndarray, deviation: np.ndarray, few: np.ndarray, shape: Shape) -> int:
+        """The same, of targets with this mean and standard deviation (t,), some of which are shown."""
 
     @abstractmethod
     def _target_of(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
 
+from betahat.errors import DataError
+
 _CHUNK = 1 << 20  # numbers read at once
+_SQUARES = 1e140  # numbers between it and its inverse have squares, and sums of them
 _CONSTANT = 1e-14  # standard deviation, relative to the largest value, of a column that does not vary
 
 
@@ -84,6 +88,12 @@ class Moments:
         return self._squares / self._mass
 
     @property
+    def largest(self) -> np.ndarray:
+        """A bound on |x|, not far from the largest."""
+        self._flush()
+        return self._largest
+
+    @property
     def units(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation, which is 0 for a column that does not vary."""
         deviation = np.sqrt(self.variance)
@@ -96,6 +106,7 @@ class SparseMoments:
 
     def __init__(self, columns: int) -> None:
         self.mass, self._sum, self._squares = 0.0, np.zeros(columns), np.zeros(columns)
+        self.largest = np.zeros(columns)
 
     def update(self, X: Any, weight: np.ndarray | None) -> None:
         """Rows of positive weight (n,)."""
@@ -104,6 +115,8 @@ class SparseMoments:
         self.mass += float(w.sum())
         self._sum += part.T @ w
         self._squares += part.multiply(part).T @ w
+        if part.shape[0]:
+            self.largest = np.maximum(self.largest, abs(part).max(axis=0).toarray().ravel())
 
     @property
     def units(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,27 +132,80 @@ def units_of(
     """The weighted mean and 1 / standard deviation of each column (p,), over the rows `which`; 0 and 1 for columns
     of codes, and 1 for what does not vary. Rows of several axes have those of their last one, the channels.
 
-    Of a sparse matrix the means are 0, so that it stays sparse.
+    Of a sparse matrix the means are 0, so that it stays sparse. Raises DataError where differences leave the range of
+    double precision.
     """
+    with np.errstate(all="ignore"):
+        moments, unit = _moments(X, which, weight, None), np.ones(X.shape[-1])
+        size = moments.largest
+        odd = ~((size == 0) | ((size > 1 / _SQUARES) & (size < _SQUARES)))
+        if odd.any():  # by a power of two, which changes no digit
+            power = np.frexp(_largest(X, which))[1]
+            unit = np.where(odd, np.ldexp(1.0, -np.clip(power, -1020, 1020)), 1.0)
+            moments = _moments(X, which, weight, unit)
+        size = 2 * moments.largest / unit  # of differences
+    return as_units(moments.units, coded, X.shape[1:], unit, size)
+
+
+def _moments(
+    X: Any, which: np.ndarray, weight: np.ndarray | None, unit: np.ndarray | None
+) -> Moments | SparseMoments:
+    """Of the rows `which`, times units where there are any."""
     if hasattr(X, "tocsr"):
-        sparse = SparseMoments(X.shape[1])
-        sparse.update(X[which], None if weight is None else weight[which])
-        return as_units(sparse.units, coded, X.shape[1:])
-    moments, step = Moments(X.shape[-1]), rows_at_once(X.shape[1:])
+        sparse, part = SparseMoments(X.shape[1]), X[which]
+        part = part if unit is None else part.astype(np.float64).multiply(unit).tocsr()
+        sparse.update(part, None if weight is None else weight[which])
+        return sparse
+    moments = Moments(X.shape[-1])
+    for rows in _parts(X, which):
+        part = X[rows] if unit is None else X[rows].astype(np.float64) * unit
+        moments.add(part, None if weight is None else weight[rows])
+    return moments
+
+
+def _largest(X: Any, which: np.ndarray) -> np.ndarray:
+    """max |x| of each column, over the rows."""
+    if hasattr(X, "tocsr"):
+        return abs(X[which]).max(axis=0).toarray().ravel().astype(np.float64)
+    found = np.zeros(X.shape[-1])
+    for rows in _parts(X, which):
+        part = np.abs(X[rows].astype(np.float64)).reshape(-1, X.shape[-1])
+        found = np.maximum(found, part.max(axis=0))
+    return found
+
+
+def _parts(X: Any, which: np.ndarray) -> Iterator[np.ndarray]:
+    """Some rows at a time."""
+    step = rows_at_once(X.shape[1:])
     for start in range(0, len(which), step):
-        rows = which[start : start + step]
-        moments.add(X[rows], None if weight is None else weight[rows])
-    return as_units(moments.units, coded, X.shape[1:])
+        yield which[start : start + step]
 
 
 def as_units(
-    found: tuple[np.ndarray, np.ndarray], coded: tuple[int, ...], shape: tuple[int, ...]
+    found: tuple[np.ndarray, np.ndarray],
+    coded: tuple[int, ...],
+    shape: tuple[int, ...],
+    unit: np.ndarray | float = 1.0,
+    size: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is subtracted, and what the difference is multiplied by, for rows of a shape."""
+    """What is subtracted, and what the difference is multiplied by, for rows of a shape.
+
+    found : mean and standard deviation of columns that were multiplied by `unit`; size : of differences
+
+    Raises DataError where these leave the range of double precision.
+    """
     centre, deviation = found[0].copy(), found[1].copy()
     deviation[list(coded)] = 0.0
     centre[list(coded)] = 0.0
-    scale = 1 / np.where(deviation > 0, deviation, 1.0)
+    with np.errstate(all="ignore"):
+        scale = np.where(deviation > 0, unit / np.where(deviation > 0, deviation, 1.0), 1.0)
+        centre = centre / unit
+    lost = ~np.isfinite(centre + deviation + scale + size)
+    if lost.any():
+        raise DataError(
+            f"column {int(np.flatnonzero(lost)[0])} of X (from 0) holds numbers near the end of what double precision "
+            "has, whose differences or squares leave it; multiply it by a constant that brings it near 1"
+        )
     return np.broadcast_to(centre, shape).copy(), np.broadcast_to(scale, shape).copy()
 
 
