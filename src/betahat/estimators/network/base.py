@@ -227,7 +227,9 @@ class NetworkEstimator(TargetReader):
     def _prepare(self, given: TrainingRows, again: bool, seed: int | None = None) -> None:
         """The network and where it begins, or what there is of an earlier fit; seed : one that is known already."""
         if not given.length:
-            raise DataError("every row has weight 0 (sample_weight times class_weight), so that no row counts")
+            raise DataError(
+                "every row has weight 0 (sample_weight times class_weight), so that no row counts"
+            )
         shape = given.shape
         first = embedding(levels_of(self.design_), shape[0] if shape else 0)
         entry = Network(first, shape).output_shape if first else shape

@@ -125,7 +125,9 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
             self._spread = np.where(deviation > 0, deviation, 1.0)
             if not isinstance(loss, SquaredError):  # which needs one unit for all targets, to stay what it is
                 largest = float(deviation.max(initial=0)) or 1.0
-                self._spread = np.array([largest * float(np.sqrt(np.mean((deviation / largest) ** 2))) or 1.0])
+                self._spread = np.array(
+                    [largest * float(np.sqrt(np.mean((deviation / largest) ** 2))) or 1.0]
+                )
         self._level = self._null_level(loss, mean)
         self._settle_loss()
         few = few[:: max(1, len(few) // 100), 0]
