@@ -198,3 +198,17 @@ def switch(builder: Any, value: Any, numbers: Any, emit: Any) -> None:
     for number in numbers:
         with builder.if_then(builder.icmp_signed("==", value, ir.Constant(I64, number))):
             emit(number)
+
+
+def function(module: Any, name: str, arguments: list[Any], emit: Any) -> Any:
+    """A function without result that is emitted once a module by emit(builder, arguments). It is not inlined, so that
+    what it computes has all registers for itself."""
+    if name in module.globals:
+        return module.globals[name]
+    found = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    found.linkage = "internal"
+    found.attributes.add("noinline")
+    builder = ir.IRBuilder(found.append_basic_block("entry"))
+    emit(builder, found.args)
+    builder.ret_void()
+    return found

@@ -120,7 +120,7 @@ class CpuEngine(Engine):
     def predict(
         self, beta: np.ndarray, buffers: np.ndarray, rows: Rows, probabilities: bool = False
     ) -> np.ndarray:
-        batch = rows_at_once(rows.X.shape[0])
+        batch = rows_at_once(self.task.network, rows.X.shape[0])
         idle = self._idle.setdefault((batch, probabilities), deque(maxlen=_IDLE))
         try:
             used = idle.pop()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from betahat.engines.base import Task
 from betahat.engines.cpu.chain import number_of
+from betahat.engines.cpu.convolve import is_known_convolution
 from betahat.kernels.network import activations as kinds
 from betahat.kernels.random import threshold
 from betahat.layers import activations
-from betahat.layers.base import Layer, Shape
+from betahat.layers.base import Child, Layer
 from betahat.layers.batch_norm import BatchNorm
 from betahat.layers.columns import Columns
+from betahat.layers.convolution import Convolution
 from betahat.layers.dense import Dense
-from betahat.layers.dropout import Dropout
+from betahat.layers.dropout import Dropout, Dropout2d
 from betahat.layers.flatten import Flatten
+from betahat.layers.image import Image, Reshape
 from betahat.layers.layer_norm import LayerNorm
+from betahat.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from betahat.layers.residual import Residual
 from betahat.layers.sequential import Sequential, chained
 from betahat.losses.base import Loss
@@ -23,6 +27,9 @@ _SIMPLE = {
     activations.Tanh: kinds.TANH, activations.Sigmoid: kinds.SIGMOID, activations.Softplus: kinds.SOFTPLUS,
     activations.SiLU: kinds.SILU,
 }  # fmt: skip
+_PLACES = (
+    Dense, Dropout, Dropout2d, BatchNorm, Flatten, Image, Reshape, AvgPool, MaxPool, GlobalAvgPool, GlobalMaxPool,
+)  # fmt: skip
 _DEEP = 6  # numbers of a layer inside others that an operation holds
 
 
@@ -42,8 +49,8 @@ def activation_of(layer: Layer) -> tuple[int, float] | None:
 
 def is_plain(layer: Layer) -> bool:
     """Whether it hands rows through as they lie."""
-    return isinstance(layer, (activations.Identity, Flatten)) or (
-        isinstance(layer, Dropout) and threshold(layer.rate) == 0
+    return isinstance(layer, activations.Identity) or (
+        isinstance(layer, (Dropout, Dropout2d)) and threshold(layer.rate) == 0
     )
 
 
@@ -54,7 +61,7 @@ def is_known(task: Task) -> bool:
         len(network.input_shape) >= 1
         and network.size > 0
         and len(network.output_shape) == 1
-        and _are_known(network.layers, network.input_shape, 1)
+        and _all_known(chained(network.layers, network.input_shape), 1)
         and (
             isinstance(task.loss, Multinomial) or (isinstance(task.loss, Loss) and task.loss.code is not None)
         )
@@ -62,20 +69,22 @@ def is_known(task: Task) -> bool:
     )
 
 
-def _are_known(layers: tuple[Layer, ...], shape: Shape, depth: int) -> bool:
-    for place, child in enumerate(chained(layers, shape)):
+def _all_known(children: tuple[Child, ...], depth: int) -> bool:
+    for place, child in enumerate(children):
         layer = child.layer
         if isinstance(layer, (Sequential, Residual)):
-            if depth >= _DEEP or not _are_known(layer.layers, child.shape, depth + 1):
-                return False
-            if isinstance(layer, Residual) and layer.projected(child.shape) is not None:
+            inner = layer.children(child.shape)
+            if depth >= _DEEP or not _all_known(inner, depth + 1):
                 return False
         elif isinstance(layer, Columns):
             if place or depth > 1:
                 return False
-        elif isinstance(layer, (BatchNorm, LayerNorm)):
+        elif isinstance(layer, LayerNorm):
             if len(child.shape) != 1:
                 return False
-        elif not (isinstance(layer, (Dense, Dropout)) or is_plain(layer) or activation_of(layer) is not None):
+        elif isinstance(layer, Convolution):
+            if not is_known_convolution(layer, child.shape):
+                return False
+        elif not (isinstance(layer, _PLACES) or is_plain(layer) or activation_of(layer) is not None):
             return False
     return True

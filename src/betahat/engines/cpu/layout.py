@@ -45,7 +45,8 @@ class Place:
 class Layout:
     """The places of a network's parameters, by name, and the way there and back.
 
-    Matrices (inputs, units) keep their rows; everything else is one row.
+    Matrices (inputs, units) keep their rows, filters (*window, channels, filters) have those of a matrix of as many
+    columns; everything else is one row.
     """
 
     def __init__(self, network: Network, dtype: Any) -> None:
@@ -53,7 +54,8 @@ class Layout:
         self.places: dict[str, Place] = {}
         self._pairs: list[tuple[Place, slice]] = []
         for slot in network.layout:
-            rows, units = slot.shape if len(slot.shape) == 2 else (1, slot.size)
+            units = slot.shape[-1] if len(slot.shape) > 1 else slot.size
+            rows = slot.size // units
             place = Place(at, rows, units, row_numbers(units, size), slot.penalised)
             self.places[slot.name] = place
             self._pairs.append((place, slice(slot.offset, slot.stop)))

@@ -20,14 +20,22 @@ from betahat.kernels.network import environment as of
 from betahat.kernels.network import output
 from betahat.kernels.network.loss import LANES
 from betahat.kernels.team import number_of_threads
+from betahat.layers.base import size_of
+from betahat.models.network import Network
 
 _BROKEN = "X holds NaN or infinity; expected finite numbers"
+_NUMBERS = 1 << 21  # of one layer that a program keeps
 _ROWS = (1, 64, 256)  # that programs are made for; the last for each thread
 
 
-def rows_at_once(n: int) -> int:
+def rows_at_once(network: Network, n: int) -> int:
     """How many rows the program has that n rows go through. No row's result depends on it."""
-    return next((rows for rows in _ROWS[:-1] if n <= rows), _ROWS[-1] * number_of_threads())
+    largest = max(size_of(leaf.input_shape) for leaf in network.leaves)
+    most = max(2 * number_of_threads(), _NUMBERS // largest)
+    return next(
+        (rows for rows in (*_ROWS[:-1], most) if n <= rows <= most),
+        min(_ROWS[-1] * number_of_threads(), most),
+    )
 
 
 @final

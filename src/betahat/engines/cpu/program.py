@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 
-from betahat.engines.cpu.layout import Layout, Place, row_numbers
+from betahat.engines.cpu.layout import WIDE, Layout, Place, row_numbers
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations
 from betahat.kernels.network.calling import addresses
@@ -17,16 +17,26 @@ from betahat.models.network import Network
 
 _SHARDS = ((512, 8), (96, 4), (16, 2))  # rows of a batch from which on it is cut into so many shards
 _PREDICTED = 64  # rows of a shard where nothing is trained
+_IMAGES = 8  # the same of images
+_TOGETHER = 1 << 18  # bytes of images that are taken through layers together
 
 
 @final
 @dataclass(frozen=True)
 class Value:
-    """Rows of a layer's output, or of a slope: numbers in use of a row, of which the first is at `first`."""
+    """Rows of a layer's output, or of a slope: numbers in use of a row, of which the first is at `first`.
+
+    grid : height and width where rows are images, their places one after the other, each of `pixel` numbers, of which
+    `channels` are in use; raw : whether nothing that is trained comes before.
+    """
 
     array: np.ndarray
     width: int
     first: int = 0
+    grid: tuple[int, int] | None = None
+    channels: int = 0
+    pixel: int = 0
+    raw: bool = False
 
     @property
     def at(self) -> int:
@@ -44,9 +54,47 @@ class Value:
         return -(-self.width * self.array.itemsize // BYTES)
 
     @property
+    def places(self) -> int:
+        """Of an image; 1 of a plain row."""
+        return 1 if self.grid is None else self.grid[0] * self.grid[1]
+
+    @property
+    def place(self) -> int:
+        """Bytes from place to place."""
+        return self.pixel * self.array.itemsize if self.grid is not None else self.row
+
+    @property
+    def even(self) -> bool:
+        """Whether places are as far apart from image to image as within one, each in whole registers."""
+        return self.grid is None or (self.row == self.places * self.place and self.pixel % WIDE == 0)
+
+    @property
     def apart(self) -> int:
         """From row to row."""
         return self.row // BYTES
+
+
+@final
+@dataclass(frozen=True)
+class Turned:
+    """Weights (taps, channels, filters) with the last two exchanged: their place, the first filter, the array, where
+    each tap begins in it, in rows."""
+
+    place: Place
+    first: int
+    channels: int
+    filters: int
+    array: np.ndarray
+    order: np.ndarray
+
+    def take(self, beta: np.ndarray) -> None:
+        """From the layout's parameters."""
+        rows = self.place.of(beta)
+        for tap, at in enumerate(self.order):
+            part = rows[
+                tap * self.channels : (tap + 1) * self.channels, self.first : self.first + self.filters
+            ]
+            self.array[at : at + self.filters, : self.channels] = part.T
 
 
 @final
@@ -70,12 +118,13 @@ class Program:
         self.batch, self.training, self.dtype = batch, training, beta.dtype
         self.shards = next((s for rows, s in _SHARDS if batch >= rows), 1)
         if not training:
-            self.shards = -(-batch // _PREDICTED)
+            images = any(len(leaf.input_shape) > 1 for leaf in network.leaves)
+            self.shards = -(-batch // (_IMAGES if images else _PREDICTED))
         self.shard = -(-batch // self.shards)
         self.gradients = aligned((self.shards if training else 0, layout.size), beta.dtype)
         self.parts = dict.fromkeys(layout.places, self.shards)
         """Of how many shards' sums the gradient of each parameter consists."""
-        self.turned: list[tuple[Place, np.ndarray]] = []
+        self.turned: list[Turned] = []
         """Transposed weights, that slopes pass through."""
         self.held: list[np.ndarray] = []
         """Arrays whose addresses operations hold."""
@@ -94,23 +143,49 @@ class Program:
     def value(self, width: int) -> Value:
         """Memory for rows of a batch."""
         stride = row_numbers(width, self.beta.itemsize)
-        self.held.append(aligned((self.batch, stride), self.dtype))
-        return Value(self.held[-1], width)
+        return Value(self.hold(aligned((self.batch, stride), self.dtype)), width)
+
+    def image(self, grid: tuple[int, int], channels: int) -> Value:
+        """Memory for images of a batch."""
+        pixel = -(-channels // WIDE) * WIDE
+        width = grid[0] * grid[1] * pixel
+        array = self.hold(aligned((self.batch, width), self.dtype))
+        return Value(array, width, 0, grid, channels, pixel)
+
+    def alike(self, x: Value) -> Value:
+        """Memory of the same layout."""
+        return replace(x, array=self.hold(aligned(x.array.shape, self.dtype)), raw=False)
+
+    def hold(self, array: np.ndarray) -> np.ndarray:
+        """Keep an array as long as the program."""
+        self.held.append(array)
+        return array
+
+    def table(self, numbers: Any) -> int:
+        """The address of whole numbers that stay."""
+        return self.hold(np.ascontiguousarray(numbers, np.int64).reshape(-1)).ctypes.data
 
     def doubles(self, *shape: int) -> int:
         """The address of zeros that stay."""
-        self.held.append(np.zeros(shape))
-        return self.held[-1].ctypes.data
+        return self.hold(np.zeros(shape)).ctypes.data
 
     def add(
-        self, operation: Any, *numbers: int, real: float = 0.0, second: float = 0.0, count: int | None = None
-    ) -> None:
-        """An operation on shards, or on `count` units."""
-        row = [0, int(self._waits), int(count is None), count or 0, *map(int, numbers)]
+        self, operation: Any, *numbers: int, real: float = 0.0, second: float = 0.0, count: int | None = None,
+        chunk: int = operations.SHARD_WHOLE,
+    ) -> None:  # fmt: skip
+        """An operation on shards, so many rows at once, or on `count` units."""
+        row = [0, int(self._waits), chunk if count is None else 0, count or 0, *map(int, numbers)]
+        assert len(row) <= operations.WIDTH
         self._waits = False
         self._operations.append(operation)
         self._ops.append(row + [0] * (operations.WIDTH - len(row)))
         self._reals.append((real, second))
+
+    def chunk(self, *values: Value) -> int:
+        """So many images at once that those which come in and go out stay in cache; a power of 2, so that layers one
+        after the other take as many."""
+        most = _TOGETHER // max(value.row for value in values)
+        return operations.SHARD_WHOLE if most >= self.shard else 1 << max(most, 1).bit_length() - 1
 
     def wait(self) -> None:
         """Before the next operation all wait for all."""
@@ -132,8 +207,8 @@ class Program:
 
     def turn(self) -> None:
         """Transposed weights, as they are before the first step."""
-        for place, turned in self.turned:
-            turned[: place.units, : place.rows] = place.of(self.beta)[:, : place.units].T
+        for turned in self.turned:
+            turned.take(self.beta)
 
     @property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:

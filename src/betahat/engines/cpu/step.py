@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 
 from betahat.engines.base import Task
 from betahat.engines.cpu.chain import Links
-from betahat.engines.cpu.layout import Layout
+from betahat.engines.cpu.layout import WIDE, Layout
 from betahat.engines.cpu.lower import lower_network, run_back
-from betahat.engines.cpu.program import Program, Value
+from betahat.engines.cpu.program import Program, Turned, Value
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
+from betahat.kernels.network.convolve import turn_filters
 from betahat.kernels.network.loss import cross_entropy, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
@@ -39,7 +40,7 @@ class Step:
 
 def entered(program: Program) -> Value:
     """Rows as they come in, at the beginning of a program."""
-    x = program.value(size_of(program.network.input_shape))
+    x = replace(program.value(size_of(program.network.input_shape)), raw=True)
     if program.training:
         program.wait()  # for the step before
     program.add(gather, x.at, x.row, x.width)
@@ -77,18 +78,21 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
         )  # fmt: skip
     if program.turned:
         program.wait()
-    for place, turned in program.turned:
-        at = beta.ctypes.data + place.offset * beta.itemsize
-        numbers = (
-            at,
-            place.stride * beta.itemsize,
-            place.rows,
-            place.units,
-            turned.ctypes.data,
-            turned.strides[0],
-        )
-        program.add(does.transpose, *numbers, _TURNED, count=-(-place.rows // _TURNED))
+    for turned in program.turned:
+        add_turned(program, turned)
     return Step(program, links, stretches, np.zeros(len(stretches)), f)
+
+
+def add_turned(program: Program, turned: Turned) -> None:
+    """Weights transposed anew."""
+    place, array, size = turned.place, turned.array, program.beta.itemsize
+    at, row = program.beta.ctypes.data + (place.offset + turned.first) * size, place.stride * size
+    numbers = (at, row, turned.channels, turned.filters, array.ctypes.data, array.strides[0])
+    if len(turned.order) == 1:
+        program.add(does.transpose, *numbers, _TURNED, count=-(-turned.channels // _TURNED))
+    else:
+        program.scratch = max(program.scratch, 2 * WIDE * WIDE)
+        program.add(turn_filters, *numbers, program.table(turned.order), count=len(turned.order))
 
 
 def _stretches(program: Program) -> np.ndarray:

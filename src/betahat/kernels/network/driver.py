@@ -40,30 +40,24 @@ def run(member, members, sync, ops, reals, env, work, like):
             if ops[o, BARRIER] != 0 and not wait_for_all(sync, members):
                 return
             end, sharded = o + 1, ops[o, SHARDED]
-            while sharded != 0 and end < len(ops) and ops[end, BARRIER] == 0 and ops[end, SHARDED] != 0:
-                end += 1  # what no barrier parts is done shard by shard, while its rows are in cache
+            while sharded != 0 and end < len(ops) and ops[end, BARRIER] == 0 and ops[end, SHARDED] == sharded:
+                end += 1  # what no barrier parts is done together, while its rows are in cache
             units = shards if sharded != 0 else ops[o, COUNT]
             for unit in range(units * member // members, units * (member + 1) // members):
                 first, some = 0, rows
                 if sharded != 0:
                     first = unit * env[SHARD]
                     some = max(0, min(env[SHARD], rows - first))
-                for k in range(o, end):
-                    call(
-                        ops[k, CODE],
-                        ops[k],
-                        reals[k],
-                        env,
-                        unit,
-                        first,
-                        some,
-                        rows,
-                        start,
-                        step,
-                        key,
-                        own,
-                        like,
-                    )
+                begin, last = first, first + some
+                while True:  # once at least, where a shard has no rows
+                    here = min(sharded, last - begin) if sharded != 0 else some
+                    for k in range(o, end):
+                        call(
+                            ops[k, CODE], ops[k], reals[k], env, unit, begin, here, rows, start, step, key, own, like
+                        )  # fmt: skip
+                    begin += here
+                    if begin >= last or sharded == 0:
+                        break
             o = end
         if member == 0 and env[LOSSES] != 0:
             found = 0.0

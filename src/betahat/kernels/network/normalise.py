@@ -18,8 +18,10 @@ from betahat.kernels.network.operations import FIRST
 
 @compiled
 def batch_moments(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """A shard's means and Σ(x − mean)²: x, row stride, width, (shards, 2, width) doubles for them."""
-    x, row, width, moments = op[FIRST : FIRST + 4]
+    """A shard's means and Σ(x − mean)²: x, stride from place to place, places of a row, width, (shards, 2, width)
+    doubles for them."""
+    x, row, places, width, moments = op[FIRST : FIRST + 5]
+    first, some = first * places, some * places
     mean = carray(doubles(moments + unit * 2 * width * 8), width)
     squares = carray(doubles(moments + (unit * 2 + 1) * width * 8), width)
     mean[:] = 0.0
@@ -57,14 +59,15 @@ def _together(moments, width, rows, shard, mean, squares):
 
 @compiled
 def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """f = scale · z + shift: x, row stride, width, moments, z, f, scale, shift, where 1/√(variance + ε) is kept, the
-    running mean and variance, which the first unit moves."""
-    x, row, width, moments, z, f, scale, shift, inverse, running_mean, running_variance = op[
-        FIRST : FIRST + 11
+    """f = scale · z + shift: x, stride and number of places, width, moments, z, f, scale, shift, where
+    1/√(variance + ε) is kept, the running mean and variance, which the first unit moves."""
+    x, row, places, width, moments, z, f, scale, shift, inverse, running_mean, running_variance = op[
+        FIRST : FIRST + 12
     ]
+    first, some, rows = first * places, some * places, rows * places
     epsilon, momentum = real
     mean, factor = own[:width], own[width : 2 * width]
-    _together(moments, width, rows, env[SHARD], mean, factor)
+    _together(moments, width, rows, env[SHARD] * places, mean, factor)
     if unit == 0:
         its_mean = carray(like_array(running_mean, like), width)
         its_variance = carray(like_array(running_variance, like), width)
@@ -91,8 +94,10 @@ def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, ow
 
 @compiled
 def batch_sums(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """A shard's Σ s z and Σ s: the slope, z, row stride, width, (shards, 2, width) doubles for them."""
-    slope, z, row, width, sums = op[FIRST : FIRST + 5]
+    """A shard's Σ s z and Σ s: the slope, z, stride and number of places, width, (shards, 2, width) doubles for
+    them."""
+    slope, z, row, places, width, sums = op[FIRST : FIRST + 6]
+    first, some = first * places, some * places
     along = carray(doubles(sums + unit * 2 * width * 8), width)
     about = carray(doubles(sums + (unit * 2 + 1) * width * 8), width)
     along[:] = 0.0
@@ -109,9 +114,10 @@ def batch_sums(op, real, env, unit, first, some, rows, start, step, key, own, li
 
 @compiled
 def batch_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """∂J/∂x in place of ∂J/∂f, and by the first unit ∂J/∂scale and ∂J/∂shift: the slope, z, row stride, width, sums,
-    scale, 1/√(variance + ε), the two targets."""
-    slope, z, row, width, sums, scale, inverse, to_scale, to_shift = op[FIRST : FIRST + 9]
+    """∂J/∂x in place of ∂J/∂f, and by the first unit ∂J/∂scale and ∂J/∂shift: the slope, z, stride and number of
+    places, width, sums, scale, 1/√(variance + ε), the two targets."""
+    slope, z, row, places, width, sums, scale, inverse, to_scale, to_shift = op[FIRST : FIRST + 10]
+    first, some, rows = first * places, some * places, rows * places
     along, about = own[:width], own[width : 2 * width]
     along[:] = 0.0
     about[:] = 0.0
@@ -140,8 +146,9 @@ def batch_back(op, real, env, unit, first, some, rows, start, step, key, own, li
 
 @compiled
 def batch_use(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """f of what was learnt: x, row stride, width, f, scale, shift, running mean and variance."""
-    x, row, width, f, scale, shift, running_mean, running_variance = op[FIRST : FIRST + 8]
+    """f of what was learnt: x, stride and number of places, width, f, scale, shift, running mean and variance."""
+    x, row, places, width, f, scale, shift, running_mean, running_variance = op[FIRST : FIRST + 9]
+    first, some = first * places, some * places
     factor = own[:width]
     means = carray(like_array(running_mean, like), width)
     variances = carray(like_array(running_variance, like), width)

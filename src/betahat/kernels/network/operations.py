@@ -21,8 +21,10 @@ from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
 
 CODE, BARRIER, SHARDED, COUNT, FIRST = range(5)
-"""Of an operation: its address; whether all wait for all before it; whether its units are shards, and else how many
-there are; where its own numbers begin."""
+"""Of an operation: its address; whether all wait for all before it; of how many rows it takes a shard at once, or 0
+where its units are no shards, and then how many there are; where its own numbers begin."""
+SHARD_WHOLE = 1 << 40
+"""Rows at once of operations that take whole shards."""
 WIDTH = 24
 """Integers of an operation."""
 REGISTER = SHAPE.lanes * 8
@@ -139,18 +141,22 @@ def transpose(op, real, env, unit, first, some, rows, start, step, key, own, lik
 
 @compiled
 def drop(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Dropout: x, f (which may be x), row stride, width, threshold, how many numbers its layer has, and these."""
-    x, f, row, width, threshold, depth = op[FIRST : FIRST + 6]
+    """Dropout: x, f (which may be x), row stride, places of a row, bytes from one to the next, numbers of each, whether
+    all places drop the same, threshold, how many numbers its layer has, and these."""
+    x, f, row, places, apart, width, alike, threshold, depth = op[FIRST : FIRST + 9]
     for k in range(depth):
-        key = derived(key, np.uint64(op[FIRST + 6 + k]))
+        key = derived(key, np.uint64(op[FIRST + 9 + k]))
     scale = like.dtype.type(real[0])
     for i in range(first, first + some):
-        its, out = carray(like_array(x + i * row, like), width), carray(like_array(f + i * row, like), width)
-        for j in range(width):
-            if np.int64(random_bits(key, np.uint64(i * width + j)) >> np.uint64(40)) < threshold:
-                out[j] = 0
-            else:
-                out[j] = its[j] * scale
+        for place in range(places):
+            at = i * row + place * apart
+            its, out = carray(like_array(x + at, like), width), carray(like_array(f + at, like), width)
+            number = (i if alike != 0 else i * places + place) * width
+            for j in range(width):
+                if np.int64(random_bits(key, np.uint64(number + j)) >> np.uint64(40)) < threshold:
+                    out[j] = 0
+                else:
+                    out[j] = its[j] * scale
 
 
 @compiled

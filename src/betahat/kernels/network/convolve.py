@@ -1,0 +1,129 @@
+"""Operations of convolutions, on some images of a mini-batch.
+
+An image is a row: its places one after the other, each with its channels, which take up whole registers but for what
+comes from the data. Tables of places, in bytes, hold for the first images of a chunk; `scattered` multiplies by them.
+"""
+
+from __future__ import annotations
+
+from numba import carray  # pyright: ignore[reportPrivateImportUsage]
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import like_array, longs
+from betahat.kernels.network.environment import SHARD
+from betahat.kernels.network.operations import FIRST, REGISTER, add_rows, turn
+from betahat.kernels.network.scattered import multiply_scattered
+
+
+@compiled
+def is_later(env, unit, first):
+    """Whether the shard has had rows before these."""
+    return first > unit * env[SHARD]
+
+
+@compiled
+def windows(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """C = bend(b + A·B) with A the windows of images: A, bytes for each image before, tables of its rows and columns;
+    B, its row stride; C, bytes for each image before, a table of its rows; rows of an image, registers of a row, k; b.
+
+    The forward pass, and with B the turned filters ∂J/∂x = ∂J/∂f Wᵀ.
+    """
+    a, a_first, a_rows, columns, b, b_k, c, c_first, c_rows, places, vectors, k, init = op[FIRST : FIRST + 13]
+    multiply_scattered(
+        a + first * a_first, a_rows, columns, b, b_k, c + first * c_first, c_rows, some * places, vectors, k, init, 0,
+        like.dtype.type(real[0]), like,
+    )  # fmt: skip
+
+
+@compiled
+def filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """∂J/∂W = Σ over windows xᵀ ∂J/∂f, added to what the shard's earlier images gave: x, bytes for each image before,
+    tables of the rows of W and of the windows in x; the slope, bytes for each image before, and place; ∂J/∂W, bytes
+    between shards, a table of its rows; rows of W, registers of a row, windows of an image; zeros."""
+    x, x_first, x_rows, columns, slope, s_first, s_place, c, apart, c_rows, m, vectors, places, zeros = op[
+        FIRST : FIRST + 14
+    ]
+    c += unit * apart
+    later = is_later(env, unit, first)
+    multiply_scattered(
+        x + first * x_first, x_rows, columns, slope + first * s_first, s_place, c, c_rows, m, vectors, some * places,
+        c if later else zeros, 1 if later else 0, like.dtype.type(1.0), like,
+    )  # fmt: skip
+
+
+@compiled
+def bias_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """∂J/∂b = Σ ∂J/∂f over places, added likewise: the slope, bytes for each image before, and place; places of an
+    image, registers; ∂J/∂b, bytes between shards."""
+    slope, s_first, s_place, places, vectors, target, apart = op[FIRST : FIRST + 7]
+    target += unit * apart
+    size = like.itemsize
+    count = vectors * REGISTER // size
+    add_rows(slope + first * s_first, s_place, some * places, vectors, own.ctypes.data, like)
+    found, total = carray(like_array(own.ctypes.data, like), count), carray(like_array(target, like), count)
+    if is_later(env, unit, first):
+        for j in range(count):
+            total[j] += found[j]
+    else:
+        for j in range(count):
+            total[j] = found[j]
+
+
+@compiled
+def frame(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """Images put into a frame of zeros: x, bytes for each image before, and line; the frame where the image begins,
+    bytes for each image before, and line; lines, numbers of a line."""
+    x, x_first, x_line, f, f_first, f_line, lines, count = op[FIRST : FIRST + 8]
+    for i in range(first, first + some):
+        for line in range(lines):
+            given = carray(like_array(x + i * x_first + line * x_line, like), count)
+            out = carray(like_array(f + i * f_first + line * f_line, like), count)
+            for j in range(count):
+                out[j] = given[j]
+
+
+@compiled
+def rearrange(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """Numbers of a row in another order: x, its row stride, f, its row stride, how many, and where each of them comes
+    from (int64 bytes; none is left out where it is below 0: a zero)."""
+    x, x_row, f, f_row, count, places = op[FIRST : FIRST + 6]
+    which = carray(longs(places), count)
+    for i in range(first, first + some):
+        out = carray(like_array(f + i * f_row, like), count)
+        for j in range(count):
+            out[j] = carray(like_array(x + i * x_row + which[j], like), 1)[0] if which[j] >= 0 else 0
+
+
+@compiled
+def turn_filters(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """W (taps, channels, filters) with the last two exchanged, a tap a unit: W, its row stride, channels, filters, the
+    target, its row stride, and a table of where each tap begins there, in rows."""
+    W, W_row, channels, filters, target, target_row, order = op[FIRST : FIRST + 7]
+    size = like.itemsize
+    lanes = REGISTER // size
+    W += unit * channels * W_row
+    target += carray(longs(order), unit + 1)[unit] * target_row
+    for i in range(0, channels, lanes):
+        for j in range(0, filters, lanes):
+            # of filters that fill no register the rest is turned into rows of the next tap, which is turned later, or
+            # into rows that nobody reads
+            turn_part(
+                W + i * W_row + j * size, W_row, channels - i, filters - j, target + j * target_row + i * size,
+                target_row, own, like,
+            )  # fmt: skip
+
+
+@compiled
+def turn_part(source, row, left, wide, target, target_row, own, like):
+    """A square turned, of which only `wide` columns are there: by way of the thread's own memory."""
+    size = like.itemsize
+    lanes = REGISTER // size
+    if wide >= lanes:
+        turn(source, row, left, target, target_row, like)
+        return
+    turn(source, row, left, own.ctypes.data, lanes * size, like)
+    for j in range(wide):
+        given = carray(like_array(own.ctypes.data + j * lanes * size, like), lanes)
+        out = carray(like_array(target + j * target_row, like), lanes)
+        for i in range(lanes):
+            out[i] = given[i]

@@ -1,0 +1,91 @@
+"""The register tile over scattered memory: C[i] = bend(B₀ + Σₖ A[i, k] · B[k]), for convolutions without copies.
+
+A number of A lies at the sum of a row's place and a column's, A[i, k] = memory[rows[i] + columns[k]], as the numbers do
+that windows of an image meet: rows are windows and columns places within a window, or the other way round. C's rows
+have places of their own. So the forward pass, the slope of the input and that of the filters are this one product, for
+any stride and dilation. Every sum runs over k in order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.network.tiles import BYTES, MOST_ROWS, VECTORS, any_size, bend, emit_in
+from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
+
+
+def _emit(v: Vectors, rows: int, vectors: int, given: Any) -> None:
+    a, a_rows, columns, b, b_k, c, c_rows, k, init, follows, slope = given
+    builder = v.builder
+    wide = v.lanes * v.size
+    cells = [(i, j) for i in range(rows) for j in range(vectors)]
+
+    def number(table: Any, i: int) -> Any:
+        return builder.load(v.pointer(v.at(table, 8 * i), I64))
+
+    left_rows = [v.at(a, number(a_rows, i)) for i in range(rows)]
+    begin = [v.at(init, builder.mul(follows, number(c_rows, i))) for i in range(rows)]
+    sums = [v.load(v.at(begin[i], j * wide)) for i, j in cells]
+
+    def body(step: Any, carried: list[Any]) -> list[Any]:
+        column, right_row, *totals = carried  # addresses that move on cost fewer registers than products
+        offset = builder.load(v.pointer(column, I64))
+        right = [v.load(v.at(right_row, j * wide)) for j in range(vectors)]
+        left = [v.broadcast(v.at(row, offset)) for row in left_rows]
+        totals = [
+            v.multiply_add(left[i], right[j], total) for (i, j), total in zip(cells, totals, strict=True)
+        ]
+        return [v.at(column, 8), v.at(right_row, b_k), *totals]
+
+    sums = counted_loop(builder, k, [columns, b, *sums], body)[2:]
+    factor = v.splat(slope)
+    to = [v.at(c, number(c_rows, i)) for i in range(rows)]
+    for (i, j), total in zip(cells, sums, strict=True):
+        v.store(bend(v, total, factor), v.at(to[i], j * wide))
+
+
+@intrinsic
+def tile(
+    typingctx: Any, rows: Any, vectors: Any, a: Any, a_rows: Any, columns: Any, b: Any, b_k: Any, c: Any, c_rows: Any,
+    k: Any, init: Any, follows: Any, slope: Any, like: Any,
+):  # fmt: skip
+    """One tile of at most MOST_ROWS[vectors] rows; addresses and strides in bytes, tables of int64 bytes."""
+    signature = types.void(*([types.int64] * 12), like.dtype, like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element, given = args[12].type, args[2:13]
+        any_size(
+            builder,
+            args[0],
+            args[1],
+            lambda high, wide: emit_in("scattered", element, _emit, high, wide, builder, given),
+        )
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@compiled
+def multiply_scattered(a, a_rows, columns, b, b_k, c, c_rows, rows, vectors, k, init, follows, slope, like):
+    """C (rows, vectors · lanes) = bend(B₀ + A·B). a_rows, columns, c_rows : addresses of tables; init : of B₀, a row
+    that is the same for all where follows is 0, and with 1 rows where C's are.
+
+    Panels of B and tiles of rows are as even as can be, since narrow ones are slower.
+    """
+    panels = (vectors + VECTORS - 1) // VECTORS
+    place = 0
+    for panel in range(panels):
+        here = vectors // panels + (1 if panel < vectors % panels else 0)
+        most = MOST_ROWS[here]
+        tiles, row = (rows + most - 1) // most, 0
+        for t in range(tiles):
+            some = rows // tiles + (1 if t < rows % tiles else 0)
+            tile(
+                some, here, a, a_rows + row * 8, columns, b + place, b_k, c + place, c_rows + row * 8, k, init + place,
+                follows, slope, like,
+            )  # fmt: skip
+            row += some
+        place += here * BYTES

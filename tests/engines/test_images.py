@@ -1,0 +1,190 @@
+"""Compiled layers of images against their NumPy reference: outputs, gradients and whole steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from betahat.engines import ReferenceEngine, Rows, Task, TrainingState, engine_for
+from betahat.engines.cpu import CpuEngine
+from betahat.layers import (
+    AvgPool1d,
+    AvgPool2d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Image,
+    MaxPool1d,
+    MaxPool2d,
+    ReLU,
+    Reshape,
+    Residual,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+from betahat.losses import SquaredError
+from betahat.losses.multinomial import Multinomial
+from betahat.models.network import Network
+from betahat.solvers.stochastic.named import SGD
+
+END = (Flatten(), Dense(3))
+
+
+def assert_same(layers, shape, dtype=np.float64, batch=7, n=20, rule=None, loss=None):
+    """Two epochs from the same start: losses, gradients, parameters, statistics, and predictions."""
+    rng = np.random.default_rng(0)
+    network = Network(list(layers), shape)
+    loss = SquaredError() if loss is None else loss
+    task = Task(network, loss, (rule or SGD(0.01)).chain, alpha=0.1, dtype=dtype, seed=5)
+    assert isinstance(engine_for(task), CpuEngine)
+    y = rng.integers(0, 3, n) if isinstance(loss, Multinomial) else rng.standard_normal((n, 3))
+    rows = Rows(rng.standard_normal((n, *shape)), y)
+    engines, states = (
+        [kind(task) for kind in (ReferenceEngine, CpuEngine)],
+        [TrainingState.begin(task) for _ in "ab"],
+    )
+    tolerance = {np.float64: 1e-9, np.float32: 2e-4}[dtype]
+    for epoch in range(2):
+        order = np.random.default_rng(epoch).permutation(n)
+        theirs, ours = (e.train(s, rows, order, batch) for e, s in zip(engines, states, strict=True))
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    expected = engines[0].gradient()
+    for name, view in network.views(expected).items():
+        found = network.views(engines[1].gradient())[name]
+        np.testing.assert_allclose(
+            found, view, rtol=0, atol=tolerance * max(np.abs(expected).max(), 1.0), err_msg=name
+        )
+    np.testing.assert_allclose(states[1].chain.x, states[0].chain.x, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(states[1].buffers, states[0].buffers, rtol=tolerance, atol=tolerance)
+    a = states[0]
+    theirs, ours = (e.predict(a.chain.x, a.buffers, rows) for e in engines)
+    np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("padding", [0, 1, "same", ((2, 0), (1, 3)), 3])
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+@pytest.mark.parametrize("dilation", [1, (2, 1)])
+@pytest.mark.parametrize("kernel", [1, 3, (2, 4)])
+def test_convolutions(kernel, dilation, stride, padding):
+    middle = Conv2d(5, kernel, stride=stride, padding=padding, dilation=dilation)
+    assert_same([Conv2d(18, 2), Tanh(), middle, *END], (9, 8, 3))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("channels", [1, 3, 16, 20])
+@pytest.mark.parametrize("filters", [1, 16, 33])
+def test_channels(filters, channels, kernel, stride):
+    layers = [
+        Conv2d(channels, 1, bias=False),
+        ReLU(),
+        Conv2d(filters, kernel, stride=stride, padding="same"),
+        ReLU(),
+        *END,
+    ]
+    assert_same(layers, (7, 6, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("groups", [2, 3])
+def test_groups_of_whole_registers(groups, dtype):
+    layers = [Conv2d(16 * groups, 3), Tanh(), Conv2d(32 * groups, 3, groups=groups, padding=1), Tanh(), *END]
+    assert_same(layers, (6, 6, 3), dtype)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 2, "same"])
+@pytest.mark.parametrize("channels", [2, 16, 19])
+def test_depthwise(channels, padding, stride):
+    layers = [
+        Conv2d(channels, 2),
+        Conv2d(channels, 3, groups=channels, padding=padding, stride=stride),
+        ReLU(),
+        *END,
+    ]
+    assert_same(layers, (8, 7, 2))
+
+
+def test_depthwise_first():
+    assert_same([Conv2d(3, 3, groups=3), ReLU(), *END], (8, 7, 3))
+
+
+POOLS = [
+    MaxPool2d(2), MaxPool2d(3, stride=2, padding=1), MaxPool2d((1, 2)), MaxPool2d(2, stride=1, dilation=2),
+    AvgPool2d(2),
+    AvgPool2d(3, stride=2, padding=1), AvgPool2d(3, stride=1, padding=1, count_include_pad=True), GlobalAvgPool(),
+    GlobalMaxPool(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [3, 16, 21])
+@pytest.mark.parametrize("pool", POOLS, ids=repr)
+def test_pools(pool, channels, dtype):
+    assert_same([Conv2d(channels, 2), pool, Flatten(), Dense(3)], (8, 7, 2), dtype)
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=repr)
+def test_pools_first(pool):
+    assert_same([pool, Flatten(), Dense(3)], (8, 7, 2))
+
+
+SEQUENCES = [
+    Conv1d(6, 3), Conv1d(6, 3, stride=2, padding=(2, 0)), Conv1d(6, 2, dilation=3), MaxPool1d(2),
+    AvgPool1d(3, stride=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", SEQUENCES, ids=repr)
+def test_sequences(layer):
+    assert_same([Conv1d(7, 2), ReLU(), layer, *END], (12, 4))
+
+
+STACKS = {
+    "normalised": ([Conv2d(6, 3), BatchNorm(), ReLU(), MaxPool2d(2), Conv2d(4, 2), BatchNorm(), *END], (9, 9, 2)),
+    "normalised first": ([BatchNorm(), Conv2d(6, 3), ReLU(), *END], (6, 6, 3)),
+    "dropped": ([Conv2d(6, 3), Dropout(0.3), ReLU(), Dropout2d(0.4), Flatten(), Dropout(0.2), Dense(3)], (6, 6, 2)),
+    "residual": (
+        [Conv2d(6, 3), Residual(Conv2d(6, 3, padding=1), BatchNorm(), ReLU(), Conv2d(6, 3, padding=1)), ReLU(), *END],
+        (7, 7, 2),
+    ),
+    "projected": (
+        [
+            Conv2d(6, 3),
+            Residual(Conv2d(9, 3, stride=2, padding=1), ReLU(), Conv2d(9, 3, padding=1), projection="auto"), *END,
+        ],
+        (8, 8, 2),
+    ),
+    "residual first": ([Residual(Conv2d(3, 3, padding="same")), ReLU(), *END], (6, 5, 3)),
+    "projected rows": ([Dense(5), Residual(Dense(7), Tanh(), Dense(4), projection="auto"), Dense(3)], (6,)),
+    "channels first": ([Image(6, 5, 3, order="NCHW"), Conv2d(4, 3), ReLU(), *END], (90,)),
+    "channels first, not at once": ([Dense(24), Tanh(), Image(4, 3, 2, order="NCHW"), Conv2d(4, 2), *END], (5,)),
+    "grey": ([Image(6, 5), Conv2d(4, 3), ReLU(), *END], (6, 5)),
+    "made of rows": ([Dense(48), ReLU(), Reshape((4, 4, 3)), Conv2d(5, 2), Sigmoid(), *END], (6,)),
+    "made of whole registers": ([Dense(128), ReLU(), Reshape((2, 4, 16)), Conv2d(5, 2), Sigmoid(), *END], (6,)),
+    "aliased": ([Dense(256), ReLU(), Reshape((4, 4, 16)), Conv2d(5, 2), *END], (6,)),
+    "sequential": ([Sequential(Conv2d(4, 3), Sequential(ReLU(), MaxPool2d(2))), *END], (8, 8, 1)),
+    "reshaped": ([Conv2d(4, 3), Reshape((12, 12)), Conv1d(5, 3), *END], (8, 8, 1)),
+    "twice pooled": ([Conv2d(16, 3), ReLU(), MaxPool2d(2), MaxPool2d(2), *END], (12, 12, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", STACKS)
+def test_stacks(name, dtype):
+    layers, shape = STACKS[name]
+    assert_same(layers, shape, dtype)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 16, 40, 100, 200])
+@pytest.mark.parametrize("name", ["normalised", "projected", "dropped"])
+def test_batches(name, batch):
+    layers, shape = STACKS[name]
+    assert_same(layers, shape, batch=batch, n=2 * batch + 1, loss=Multinomial(3))
