@@ -75,10 +75,13 @@ __all__ = ["__version__", *_MODULES, *_WHERE]
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        return getattr(import_module(f"betahat.{_WHERE[name]}"), name)
-    if name in _MODULES:
-        return import_module(f"betahat.{name}")
-    raise AttributeError(f"module 'betahat' has no attribute {name!r}")
+        found = getattr(import_module(f"betahat.{_WHERE[name]}"), name)
+    elif name in _MODULES:
+        found = import_module(f"betahat.{name}")
+    else:
+        raise AttributeError(f"module 'betahat' has no attribute {name!r}")
+    globals()[name] = found  # so that nobody asks again
+    return found
 
 
 def __dir__() -> list[str]:

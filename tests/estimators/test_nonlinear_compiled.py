@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
 import subprocess
 import sys
 import warnings
@@ -174,6 +176,53 @@ def test_newtons_step_is_that_of_numpy(both):
     assert_allclose(gradient, J.T @ r, rtol=1e-12)
     assert_allclose(step, -np.linalg.solve(J.T @ J + second, J.T @ r), rtol=1e-11)
     assert_allclose(size, np.linalg.norm(np.linalg.qr(J)[0].T @ r), rtol=1e-12)
+
+
+@pytest.mark.parametrize("c", [1.0, 0.0])
+def test_a_function_that_deceives(c, both):
+    """What is read off f is not f: seen where the descent begins, or, where f is the same there, where it ends."""
+
+    def deceiving(X, a, b, c):
+        return a * np.exp(-b * X) + (2 * c if type(a).__name__ == "Symbol" else c)
+
+    one, other = both(lambda: bh.NonlinearRegression(deceiving, [1.0, 1.0, c]).fit(x, y))
+    same(one, other)
+    truth = bh.NonlinearRegression(decay, [1.0, 1.0, 1.0]).fit(x, y)
+    assert_allclose(one.coef_, truth.coef_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weight", [None, 1 / (1 + x)])
+def test_the_proof_is_that_of_numpy(weight, both):
+    """Tolerances, the estimated error, and where the gradient stands, by kernels and without."""
+    one, other = both(lambda: bh.NonlinearRegression(decay, [1.0, 1.0, 1.0]).fit(x, y, weight))
+    a, b = one.certificate_, other.certificate_
+    assert_allclose(a.tolerance, b.tolerance, rtol=1e-3)
+    assert a.gradient_norm == np.abs(a.gradient).max()
+    assert a.tolerance == a.tolerances[np.argmax(np.abs(a.gradient) / a.tolerances)]
+    assert (a.error_bound < 1e-12).all()
+    assert (b.error_bound < 1e-12).all()
+    assert (a.error_bound > 0).all()
+
+
+def test_a_fitted_model_keeps_no_rows(both):
+    """Nothing that a fit holds is as long as its rows, not even as the base of a view."""
+    many = np.tile(x, 5000)
+
+    def size(fitted):
+        return len(pickle.dumps(fitted.__getstate__()))
+
+    def longest(thing, seen):
+        if id(thing) in seen or isinstance(thing, (str, bytes, type)):
+            return 0
+        seen.add(id(thing))
+        own = thing.size if isinstance(thing, np.ndarray) else 0
+        return max([own, *(longest(part, seen) for part in gc.get_referents(thing) if not callable(part))])
+
+    for m in both(
+        lambda: bh.NonlinearRegression("a * exp(-b * x) + c", [1.0, 1.0, 1.0]).fit(many, np.tile(y, 5000))
+    ):
+        assert size(m) < 20_000
+        assert longest(m._result.__dict__, set()) < 1000
 
 
 def test_kernels_wait_for_work_in_a_fresh_process():

@@ -7,7 +7,14 @@ from betahat.certificate.base import EPS, RELATIVE_TOLERANCE, STATUSES, Certific
 from betahat.certificate.concordance import Distance, distance
 from betahat.certificate.duality import Gap, duality_gap
 from betahat.certificate.linear import certify_linear
-from betahat.certificate.smooth import Curvature, certify_smooth, curvature, curvature_of_squares
+from betahat.certificate.smooth import (
+    Curvature,
+    Proof,
+    certificate_of,
+    certify_smooth,
+    curvature,
+    curvature_of_squares,
+)
 from betahat.certificate.sparse import certify_sparse
 
 __all__ = [
@@ -18,6 +25,8 @@ __all__ = [
     "Curvature",
     "Distance",
     "Gap",
+    "Proof",
+    "certificate_of",
     "certify_linear",
     "certify_smooth",
     "certify_sparse",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from betahat.certificate.base import RELATIVE_TOLERANCE, Certificate
+from betahat.kernels.finite import all_finite
 
 _NEGATIVE, _ZERO = 1e-8, 1e-12  # relative eigenvalues below which they count as negative, and as zero
 _RANK = 1e-12  # relative singular value below which columns leave a direction open
@@ -44,7 +46,8 @@ class Curvature(NamedTuple):
         """√ of the ratio of extreme eigenvalues: in least squares, of the scaled Jacobian."""
         if not len(self.values):
             return 1.0
-        return float(np.sqrt(self.values[-1] / self.values[0])) if self.values[0] > 0 else np.inf
+        least, largest = float(self.values[0]), float(self.values[-1])
+        return math.sqrt(largest / least) if least > 0 else np.inf
 
     def solve(self, z: np.ndarray) -> np.ndarray:
         """H⁻¹z for z (m,), or for columns z (m, k)."""
@@ -106,29 +109,48 @@ def certify_smooth(
     tolerances = tolerance * magnitude + rounding
     g = gradient if held is None else np.where(held, 0.0, gradient)
     sizes = np.abs(g)
-    stationary = bool((sizes <= tolerances).all() and np.isfinite(gradient).all())
-    bound, condition, status = np.full(len(g), np.nan), np.nan, "stationary"
+    stationary = bool((sizes <= tolerances).all()) and all_finite(gradient)
+    bound = np.full(len(g), np.nan)
     if bend is None and hessian is not None and np.isfinite(hessian).all():
         bend = curvature(hessian if held is None else hessian[np.ix_(~held, ~held)])
+    if bend is not None and bend.status == "local minimum":
+        newton, lost = np.abs(bend.solve(np.array([g[free], rounding[free]]).T)).T
+        bound[:] = 0.0
+        bound[free] = newton + lost
+    ratio = sizes / np.where(tolerances > 0, tolerances, 1.0)
+    proof = Proof(stationary, int(ratio.argmax()) if len(g) else 0, tolerances, bound)
+    if held is not None and held.any():
+        lie = f"{int(held.sum())} of {len(held)} parameters lie on their bounds"
+        remark = f"{lie}; {remark}" if remark else lie
+    largest = float(sizes[sizes.argmax()]) if len(g) else 0.0
+    return certificate_of(loss, gradient, largest, proof, bend, convex, readings, remark)
+
+
+class Proof(NamedTuple):
+    """Whether every derivative is within its tolerance; which comes closest to its own, or exceeds it most; the
+    tolerances (m,), and |H⁻¹∇J| with its rounding (m,)."""
+
+    stationary: bool
+    worst: int
+    tolerances: np.ndarray
+    bound: np.ndarray
+
+
+def certificate_of(
+    loss: float, gradient: np.ndarray, largest: float, proof: Proof, bend: Curvature | None, convex: bool,
+    readings: int, remark: str = "",
+) -> Certificate:  # fmt: skip
+    """The certificate that a proof amounts to. largest : the largest derivative that must vanish."""
+    condition, status = np.nan, "stationary"
     if bend is not None:
         status, condition = bend.status, bend.condition_number
-        if status == "local minimum":
-            both = bend.solve(np.stack([g[free], rounding[free]], 1))
-            bound[:] = 0.0
-            bound[free] = np.abs(both).sum(axis=1)
-        if convex and status != "saddle":
-            status = "global minimum"
-    elif convex:
+    if convex and status != "saddle":
         status = "global minimum"
-    if not stationary:
+    if not proof.stationary:
         status = "not stationary"
-    ratio = sizes / np.where(tolerances > 0, tolerances, 1.0)
-    worst = int(np.argmax(ratio)) if len(g) else 0
     message = _WORDS[status]
-    if held is not None and held.any():
-        message += f"; {int(held.sum())} of {len(held)} parameters lie on their bounds"
     return Certificate(
-        status, status in ("global minimum", "local minimum", "flat", "stationary"), loss, gradient, tolerances,
-        float(sizes.max(initial=0)), float(tolerances[worst]) if len(g) else 0.0, condition, bound, "estimate",
-        readings, message + (f"; {remark}" if remark else ""),
+        status, status in ("global minimum", "local minimum", "flat", "stationary"), loss, gradient,
+        proof.tolerances, largest, float(proof.tolerances[proof.worst]) if len(gradient) else 0.0, condition,
+        proof.bound, "estimate", readings, f"{message}; {remark}" if remark else message,
     )  # fmt: skip

@@ -8,27 +8,35 @@ from typing import final
 
 import numpy as np
 
-from betahat.certificate import EPS, Certificate, Curvature, certify_smooth, curvature, curvature_of_squares
+from betahat.certificate import (
+    EPS,
+    Certificate,
+    Curvature,
+    Proof,
+    certificate_of,
+    certify_smooth,
+    curvature,
+    curvature_of_squares,
+)
 from betahat.estimators.nonlinear_rows import Rows
+from betahat.kernels.finite import all_finite
 from betahat.losses import Loss
 from betahat.models.nonlinear import NonlinearModel
 from betahat.penalties import NoPenalty, Penalty
-from betahat.solvers.descent.base import Limits, Solver, State, typical_value
+from betahat.solvers.descent.base import Limits, Solver, State, largest, typical_value
 from betahat.solvers.descent.box import Box, free_gradient, held_by
 from betahat.solvers.descent.trust_region import TrustRegion
 from betahat.solvers.finish import finish
 from betahat.solvers.least_squares.gauss_newton import GaussNewton
 from betahat.solvers.least_squares.levenberg_marquardt import LevenbergMarquardt
-from betahat.solvers.nonlinear import NonlinearLeastSquares, NonlinearObjective
+from betahat.solvers.nonlinear import VANISHING, NonlinearLeastSquares, NonlinearObjective, rounded
 from betahat.solvers.trace import Trace
 
 ITERATIONS = 50
 """Of one descent, for each parameter and two more."""
 _TOLERANCE = 1e-10  # of solvers that look at the gradient
 _SAME = 1e-9  # relative difference of J up to which two descents ended alike
-_WIDE = float(np.finfo(np.longdouble).eps)
 _STEEP = 1e5  # condition number from which that of J decides, since JᵀJ squares it
-_VANISHING = float(np.sqrt(np.finfo(np.float64).tiny))  # residuals below have squares of zero
 _REMARKS = {
     "interrupted": "the descent was interrupted; this is the best point so far",
     "diverged": "J, or f, ceased to be finite",
@@ -166,15 +174,15 @@ def _arrive(goal: Goal, start: np.ndarray, way: Solver, budget: int) -> End:
         try:
             state = way.run(problem, _limits(problem, way, budget), trace, keep)
         except KeyboardInterrupt:
-            return examine(goal, best, trace, way.name)
+            return examine(goal, problem, best, trace, way.name)
         try:
-            end = examine(goal, state, trace, way.name)
+            end = examine(goal, problem, state, trace, way.name)
             if not end.certificate.converged and state.stop_reason in ("converged", "no progress"):
                 finished = finish(problem, state)
                 if finished is not state:
-                    end = examine(goal, finished, trace, way.name)
+                    end = examine(goal, problem, finished, trace, way.name)
         except KeyboardInterrupt:  # the point is found: only what it is remains to be said
-            end = examine(goal, replace(state, stop_reason="interrupted"), trace, way.name)
+            end = examine(goal, problem, replace(state, stop_reason="interrupted"), trace, way.name)
     return end
 
 
@@ -202,45 +210,44 @@ def _told(end: End, budget: int) -> End:
     return replace(end, state=replace(state, stop_reason=reason), certificate=told)
 
 
-def examine(goal: Goal, state: State, trace: Trace, solver: str) -> End:
+def examine(
+    goal: Goal, problem: NonlinearLeastSquares | NonlinearObjective, state: State, trace: Trace, solver: str
+) -> End:
     """The derivatives anew where a descent ended, from residuals in the widest floats there are."""
-    model, rows, beta = goal.model, goal.rows, state.x
-    total = rows.total
-    share = np.full(len(rows.y), 1 / len(rows.y)) if total is None else total / total.sum()
-    with np.errstate(all="ignore"):
-        wide = model.extended(rows.X, beta)
-        f, residual = np.asarray(wide, np.float64), np.asarray(rows.y - wide, np.float64)
-        digits = _WIDE if wide.dtype == np.longdouble else EPS
-        formula = model.formula(rows.X, beta) if goal.quadratic and goal.box is None else None
-        if formula is None:
-            return _examined(goal, state, trace, solver, f, residual, share, digits)
-        found = formula.assess(beta, f, residual, share, digits, _VANISHING)
-        if not found.clean:
-            return _examined(goal, state, trace, solver, f, residual, share, digits)
-        model.jacobians += 1
-        bend: Curvature | None = Curvature(found.eigenvalues, found.vectors, found.scale)
-        if not bend.condition_number < _STEEP:
-            bend = curvature_of_squares(np.sqrt(share)[:, None] * found.J, found.bent)
+    arrival = problem.arrival(state.x) if isinstance(problem, NonlinearLeastSquares) else None
+    if arrival is None or not arrival.known.clean:
+        return _examined(goal, state, trace, solver)
+    found, model = arrival.known, goal.model
+    bend = Curvature(found.eigenvalues, found.vectors, found.scale)
+    readings = model.evaluations + model.jacobians
+    if bend.condition_number < _STEEP:  # so that all are positive
+        proof = Proof(found.stationary, found.worst, found.tolerances, found.bound)
+        certificate = certificate_of(
+            found.loss, found.gradient, largest(found.gradient), proof, bend, False, readings
+        )
+    else:
         certificate = certify_smooth(
-            loss=found.loss, gradient=found.gradient, magnitude=found.magnitude,
-            rounding=_finite(found.rounding), hessian=found.hessian, convex=False,
-            readings=model.evaluations + model.jacobians, bend=bend,
+            loss=found.loss, gradient=found.gradient, magnitude=found.magnitude, rounding=found.rounding,
+            hessian=found.hessian, convex=False, readings=readings,
+            bend=curvature_of_squares(np.sqrt(arrival.share)[:, None] * found.J, found.bent),
         )  # fmt: skip
-    free = np.zeros(len(beta), bool)
-    return End(state, trace, solver, found.J, residual, found.hessian, free, certificate, found.inverse)
+    free = np.zeros(len(state.x), bool)
+    return End(
+        state, trace, solver, found.J, arrival.residual, found.hessian, free, certificate, found.inverse
+    )
 
 
 def _finite(rounding: np.ndarray) -> np.ndarray:
     """Nothing, where what rounding can change is not known."""
-    return rounding if np.isfinite(rounding).all() else np.zeros(len(rounding))
+    return rounding if all_finite(rounding) else np.zeros(len(rounding))
 
 
-def _examined(
-    goal: Goal, state: State, trace: Trace, solver: str, f: np.ndarray, residual: np.ndarray, share: np.ndarray,
-    digits: float,
-) -> End:  # fmt: skip
+def _examined(goal: Goal, state: State, trace: Trace, solver: str) -> End:
     """The same for any loss, penalty and bounds."""
     model, rows, loss, penalty, beta = goal.model, goal.rows, goal.loss, goal.penalty, state.x
+    total = rows.total
+    share = np.full(len(rows.y), 1 / len(rows.y)) if total is None else total / total.sum()
+    f, residual, digits = rounded(rows.y, model.extended(rows.X, beta))
     _, J = model.jacobian(rows.X, beta)
     slope, sizes, vanishing = penalty.gradient(beta), np.abs(J), 0.0
     if loss.quadratic:
@@ -248,7 +255,7 @@ def _examined(
             -share * residual,
             share,
             0.5 * float(share @ residual**2),
-            _VANISHING,
+            VANISHING,
         )
     else:
         digits = EPS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -20,7 +20,7 @@ from betahat.solvers.trace import Trace
 @dataclass
 class NonlinearResult:
     """A fitted nonlinear model without its rows. starts (k, p), losses (k,) : where descents began, J where they ended;
-    refusal : why there are no standard errors, or None."""
+    summed : its statistics, or what makes them when asked for; refusal : why there are no standard errors, or None."""
 
     coef: np.ndarray
     certificate: Certificate
@@ -28,12 +28,19 @@ class NonlinearResult:
     stop_reason: str
     solver: str
     why: str
-    statistics: LinearStatistics
+    summed: LinearStatistics | Callable[[], LinearStatistics]
     refusal: str | None
     starts: np.ndarray
     losses: np.ndarray
     evaluations: int
     inference: Inference | None = field(default=None)
+
+    @property
+    def statistics(self) -> LinearStatistics:
+        """The model linearised at β̂."""
+        if not isinstance(self.summed, LinearStatistics):
+            self.summed = self.summed()
+        return self.summed
 
 
 def fit_nonlinear(
@@ -45,10 +52,10 @@ def fit_nonlinear(
     end, why, losses = descend(goal, starts, solver, max_iter)
     if not (end.interrupted or model.check(goal.rows.X, end.state.x, end.J)):  # rows do depend on one another
         return fit_nonlinear(goal, starts, cov_type, maxlags, solver, max_iter)
-    statistics, refusal = summarise(goal, end, cov_type, maxlags)
+    summed, refusal = summarise(goal, end, cov_type, maxlags)
     model.tell(goal.rows.X)
     model.forget()
     return NonlinearResult(
-        end.state.x, end.certificate, end.trace, end.state.stop_reason, end.solver, why, statistics, refusal,
+        end.state.x, end.certificate, end.trace, end.state.stop_reason, end.solver, why, summed, refusal,
         np.array(starts), np.array(losses), model.evaluations + model.jacobians,
     )  # fmt: skip

@@ -24,6 +24,7 @@ from betahat.estimators.inputs import (
 )
 from betahat.estimators.nonlinear_rows import Rows
 from betahat.estimators.nonlinear_source import source_rows
+from betahat.kernels.finite import all_finite
 from betahat.models.curves import CURVES, Curve
 from betahat.models.expression import Expression
 
@@ -88,6 +89,9 @@ def read_rows(
 def _target(y: Any) -> tuple[np.ndarray, str]:
     """Finite float64 numbers (n,), and what they are called."""
     if _is_plain(y, 1):
+        squares = float(np.vdot(y, y))
+        if len(y) * _SMALLEST**2 < squares < _LARGEST**2:  # so that the largest lies between
+            return _read_only(y), "y"
         name, values = "y", y
     else:
         refuse_sparse_target(y)
@@ -119,7 +123,7 @@ def _is_plain(values: Any, *dimensions: int) -> bool:
         and values.dtype == np.float64
         and values.ndim in dimensions
         and values.size > 0
-        and bool(np.isfinite(values).all())
+        and all_finite(values)
     )
 
 

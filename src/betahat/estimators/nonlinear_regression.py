@@ -21,9 +21,9 @@ from betahat.estimators.nonlinear_rows import Rows
 from betahat.estimators.nonlinear_starts import bounds_of, starts_of
 from betahat.estimators.written import target_columns
 from betahat.inference import Inference, Summary, check_cov_type, check_maxlags
-from betahat.losses import as_loss
+from betahat.losses import Loss, as_loss
 from betahat.models.nonlinear import NonlinearModel
-from betahat.penalties import as_penalty
+from betahat.penalties import Penalty, as_penalty
 from betahat.solvers.checks import check_count
 from betahat.solvers.descent.base import Solver
 from betahat.solvers.named import FOR_RESIDUALS, bounded_names, solver_named
@@ -165,7 +165,7 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         DerivativeError where f has no derivative. Warns (CertificateWarning) where no minimum was found, or the data
         do not determine all parameters.
         """
-        self._check_parameters()
+        loss, penalty, way = self._check_parameters()
         rows = read_rows(self, X, y, sample_weight, frequency_weight, groups).counting()
         if check_cov_type(self.cov_type) == "cluster" and rows.groups is None:
             raise DataError(
@@ -173,34 +173,32 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
             )
         function, curve = resolve(self.f, rows.names)
         model, starts, box = starts_of(function, curve, self.start, self.bounds, rows)
-        way = self._way()
         if way is not None and box is not None and not way.bounded:
             able = ", ".join(map(repr, bounded_names(residuals=True)))
             raise ValueError(f"solver (={way.name!r}) does not keep bounds; those that do: {able}")
-        goal = Goal(model, rows, box, as_loss(self.loss), as_penalty(self.penalty))
+        goal = Goal(model, rows, box, loss, penalty)
         self._store(fit_nonlinear(goal, starts, self.cov_type, self.maxlags, way, self.max_iter), model)
         return self
 
-    def _check_parameters(self) -> None:
+    def _check_parameters(self) -> tuple[Loss, Penalty, Solver | None]:
+        """What is minimised besides f, and the solver asked for."""
         if not (callable(self.f) or isinstance(self.f, str)) or isinstance(self.f, type):
             raise TypeError(
                 f"f (={self.f!r}) must be a function f(X, a, b) or f(X, beta), an expression such as "
                 "'a * exp(-b * x)', or the name of a curve"
             )
-        as_loss(self.loss)
-        as_penalty(self.penalty)
+        loss, penalty = as_loss(self.loss), as_penalty(self.penalty)
         if check_cov_type(self.cov_type) == "HAC":
             check_maxlags(self.maxlags, 1)
-        self._way()
+        way = None if self.solver is None else self._way(loss)
         if self.max_iter is not None:
             check_count("max_iter", self.max_iter)
+        return loss, penalty, way
 
-    def _way(self) -> Solver | None:
+    def _way(self, loss: Loss) -> Solver:
         """The solver asked for; ValueError for one of sums of squares where none is descended."""
-        if self.solver is None:
-            return None
         way = solver_named(self.solver, residuals=True)
-        squares = as_loss(self.loss).quadratic and self.penalty is None
+        squares = loss.quadratic and self.penalty is None
         if way.name in FOR_RESIDUALS and not squares:
             raise ValueError(
                 f"solver (={way.name!r}) is for sums of squares; with another loss, or a penalty, take None or a "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from betahat.estimators.nonlinear_rows import Rows
+from betahat.kernels.finite import all_finite
 from betahat.models.arguments import Arguments, arguments, parameters_of
 from betahat.models.curves import Curve
 from betahat.models.expression import Expression
@@ -28,7 +29,7 @@ def starts_of(
     several = _several(function, start)
     read = [_taken(function, each) for each in several]
     taken = read[0][0]
-    if any((other.names, other.shapes) != (taken.names, taken.shapes) for other, _ in read):
+    if any((other.names, other.shapes) != (taken.names, taken.shapes) for other, _ in read[1:]):
         raise ValueError("start holds several starts of different forms; give each the same parameters")
     box = bounds_of(bounds, taken.names)
     starts = [beta if box is None else box.project(beta) for _, beta in read]
@@ -164,7 +165,7 @@ def _called(model: NonlinearModel, rows: Rows, beta: np.ndarray) -> np.ndarray:
 def _check_starts(model: NonlinearModel, rows: Rows, starts: Sequence[np.ndarray]) -> None:
     """That f is finite at one of them at least, where the descent can begin."""
     values = [_called(model, rows, beta) for beta in starts]
-    if any(np.isfinite(f).all() for f in values):
+    if any(map(all_finite, values)):
         return
     f, beta = values[0], starts[0]
     row = int(np.argmin(np.isfinite(f)))

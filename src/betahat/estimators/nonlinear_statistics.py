@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from betahat.certificate import EPS
+from betahat.certificate import EPS, Certificate
 from betahat.data.source import ArraySource
 from betahat.errors import InferenceError
 from betahat.estimators.nonlinear_descent import End, Goal
@@ -27,44 +28,32 @@ _SANDWICH = "The covariance is the M-estimator's sandwich (Huber 1967): the loss
 
 def summarise(
     goal: Goal, end: End, cov_type: str, maxlags: int | None
-) -> tuple[LinearStatistics, str | None]:
-    """The model linearised at β̂, its Jacobian as the design; why there are no standard errors, if there are none."""
+) -> tuple[Callable[[], LinearStatistics], str | None]:
+    """What makes the statistics of the model linearised at β̂, its Jacobian as the design, without its rows; why there
+    are no standard errors, if there are none."""
     rows, loss, names = goal.rows, goal.loss, goal.model.names
     beta, J, residual, held, certificate = end.state.x, end.J, end.residual, end.held, end.certificate
-    weight, total = rows.total, float(len(rows.y)) if rows.total is None else float(rows.total.sum())
-    free = np.flatnonzero(~held)
-    n_obs = float(len(rows.y) if rows.frequency is None else rows.frequency.sum())
+    weight, n = rows.total, len(rows.y)
+    total = float(n) if weight is None else float(weight.sum())
+    n_obs = float(n if rows.frequency is None else rows.frequency.sum())
     if end.inverse is None:
+        free = np.flatnonzero(~held)
         inverse, rank, open_names = _inverse(
             J if weight is None else np.sqrt(weight)[:, None] * J, free, names
         )
-    else:
-        inverse, rank, open_names = end.inverse / total, len(names), []
-    refusal, remarks = None, []
-    if len(free) > len(rows.y):
-        refusal = (
-            f"{_count(len(rows.y), 'row')} cannot determine {_count(len(free), 'parameter')} ({_listed(names)}), so "
-            "there are no standard errors"
-        )
-    elif not np.isfinite(J if len(free) == len(names) else J[:, free]).all():
-        refusal = _not_finite(J[:, free], rows.X)
-    elif open_names:
-        refusal = (
-            f"the Jacobian at β̂ is singular: the data cannot tell {_listed(open_names)} apart (other values of them "
-            "fit as well), so there are no standard errors. Fix one of them, or take a model without it"
-            if len(open_names) > 1
-            else f"the Jacobian at β̂ is singular: the data say nothing of {open_names[0]} (other values of it fit as "
-            "well), so there are no standard errors. Fix it, or take a model without it"
-        )
-    elif certificate.status in ("saddle", "not stationary"):
+        refusal = _undetermined(names, free, J, rows, open_names)
+    else:  # of full rank, and without bounds
+        free = np.arange(len(names))
+        inverse, rank, refusal = end.inverse / total, len(names), None
+    if refusal is None and certificate.status in ("saddle", "not stationary"):
         refusal = f"β̂ is no minimum ({certificate.message}), and only a minimum has standard errors"
-    if held.any():
+    remarks = []
+    if goal.box is not None and held.any():
         remarks.append(
             f"On a bound, so without standard error: {_listed([names[k] for k in np.flatnonzero(held)])}. The "
             "others' hold for these fixed there."
         )
-    size = math.sqrt(float(residual @ residual))
-    if loss.quadratic and n_obs > len(free) and 0 < size <= _ROUNDING * math.sqrt(float(rows.y @ rows.y)):
+    if loss.quadratic and n_obs > len(free) and _is_rounding(residual, rows.y):
         remarks.append(
             "The residuals are rounding errors of f, so that the standard errors say nothing of data."
         )
@@ -89,18 +78,61 @@ def summarise(
         logs = np.log(rows.weight)
         log_weight = float(logs.sum() if rows.frequency is None else rows.frequency @ logs)
     with np.errstate(all="ignore"):
-        about = rows.y - float(rows.y.sum() if weight is None else weight @ rows.y) / total
-        squares = [part @ (part if weight is None else weight * part) for part in (residual, about)]
-    statistics = LinearStatistics(
-        names=names, target_names=(rows.target_name,), estimate=beta[None], inverse=inverse,
-        estimable=~held if refusal is None else np.zeros(len(beta), bool), null_space=np.zeros((len(beta), 0)),
-        rank=rank, n_obs=n_obs, residual_ss=np.array(squares[:1]), total_ss=np.array(squares[1:]),
+        about = rows.y - float(rows.y.sum() if weight is None else weight.dot(rows.y)) / total
+        squares = [part.dot(part if weight is None else weight * part) for part in (residual, about)]
+    made = partial(
+        _statistics, names, rows.target_name, beta, inverse, held, rank, n_obs, *squares, log_weight, meat, kind,
+        options, certificate, end.solver, not isinstance(goal.penalty, NoPenalty), total, loss.quadratic,
+        tuple(remarks), refusal is None,
+    )  # fmt: skip
+    return made, refusal
+
+
+def _statistics(
+    names: tuple[str, ...], target_name: str, beta: np.ndarray, inverse: np.ndarray, held: np.ndarray, rank: int,
+    n_obs: float, residual_ss: float, total_ss: float, log_weight: float, meat: np.ndarray | None, kind: str,
+    options: dict[str, object], certificate: Certificate, method: str, penalised: bool, total: float, gaussian: bool,
+    remarks: tuple[str, ...], estimable: bool,
+) -> LinearStatistics:  # fmt: skip
+    """The statistics, from what does not grow with the rows."""
+    return LinearStatistics(
+        names=names, target_names=(target_name,), estimate=beta[None], inverse=inverse,
+        estimable=~held if estimable else np.zeros(len(beta), bool), null_space=np.zeros((len(beta), 0)),
+        rank=rank, n_obs=n_obs, residual_ss=np.array([residual_ss]), total_ss=np.array([total_ss]),
         sum_log_weight=log_weight, has_intercept=False, meat=meat, cov_type=kind,
         cov_options=options, condition_number=certificate.condition_number, certificate_line=certificate.line(),
-        method=end.solver, penalised=not isinstance(goal.penalty, NoPenalty), weight=total,
-        nonlinear=True, gaussian=loss.quadratic, remarks=tuple(remarks),
+        method=method, penalised=penalised, weight=total, nonlinear=True, gaussian=gaussian, remarks=remarks,
     )  # fmt: skip
-    return statistics, refusal
+
+
+def _is_rounding(residual: np.ndarray, y: np.ndarray) -> bool:
+    """Whether residuals, not all zero, are next to nothing beside y."""
+    size = math.sqrt(float(residual.dot(residual)))
+    return 0 < size <= _ROUNDING * math.sqrt(float(np.vdot(y, y)))
+
+
+def _undetermined(
+    names: tuple[str, ...], free: np.ndarray, J: np.ndarray, rows: Rows, open_names: list[str]
+) -> str | None:
+    """Why the rows do not determine the free parameters, if they do not."""
+    if len(free) > len(rows.y):
+        return (
+            f"{_count(len(rows.y), 'row')} cannot determine {_count(len(free), 'parameter')} ({_listed(names)}), so "
+            "there are no standard errors"
+        )
+    if not np.isfinite(J[:, free]).all():
+        return _not_finite(J[:, free], rows.X)
+    if len(open_names) > 1:
+        return (
+            f"the Jacobian at β̂ is singular: the data cannot tell {_listed(open_names)} apart (other values of them "
+            "fit as well), so there are no standard errors. Fix one of them, or take a model without it"
+        )
+    if open_names:
+        return (
+            f"the Jacobian at β̂ is singular: the data say nothing of {open_names[0]} (other values of it fit as "
+            "well), so there are no standard errors. Fix it, or take a model without it"
+        )
+    return None
 
 
 def _not_finite(J: np.ndarray, X: np.ndarray) -> str:

@@ -50,7 +50,7 @@ def restore(estimator: NonlinearRegression, model: Fields) -> None:
     starts = stored.array("starts", (None, p), finite=True)
     result = NonlinearResult(
         **read_fit(stored, (p,), (1, p)),
-        statistics=statistics,
+        summed=statistics,
         starts=starts,
         losses=stored.array("losses", (len(starts),)),
         evaluations=stored.whole("evaluations"),

@@ -7,10 +7,13 @@ import math
 import numpy as np
 
 from betahat.kernels.compiled import compiled
+from betahat.kernels.eigen_compiled import eigen
 from betahat.kernels.program_compiled import curvature, jacobian
-from betahat.kernels.squares_compiled import SHORT, dot, inverse_of_triangle, triangle
+from betahat.kernels.squares_compiled import SHORT, alike, dot, inverse_of_triangle, triangle
 
 _EPS = 2.0**-52
+HEAD, VECTORS, SQUARES = 6, 7, 4
+"""Numbers, arrays (p,) and arrays (p, p) that :func:`assess` writes."""
 
 
 @compiled
@@ -31,70 +34,121 @@ def row_sums(J, first, second, error, gradient, magnitude, gram, rounding):
 
 
 @compiled
-def inverse_of_squares(J, weight, largest, inverse):
-    """(J diag(weight) Jᵀ)⁻¹ for J (p, n), by an orthogonal factorisation of the columns scaled to length 1; False where
-    the inverse of the triangle is longer than `largest`, so that it may be the inverse of nothing."""
+def inverse_of_squares(J, weight, residual, largest, inverse):
+    """(J diag(weight) Jᵀ)⁻¹ for J (p, n), by an orthogonal factorisation of the columns scaled to length 1, and the
+    length of what of the weighted residual lies in their range; −1 where the inverse of the triangle is longer than
+    `largest`, so that it may be the inverse of nothing."""
     p, n = J.shape
     if n < p:
-        return False
-    Z, R, scale = np.empty((p, n)), np.empty((p, p)), np.empty(p)
+        return -1.0
+    Z, R, scale = np.empty((p + 1, n)), np.empty((p + 1, p + 1)), np.empty(p)
     for i in range(n):
         root = math.sqrt(weight[i])
         for j in range(p):
             Z[j, i] = J[j, i] * root
+        Z[p, i] = residual[i] * root
     for j in range(p):
         scale[j] = math.sqrt(dot(Z[j], Z[j], 0))
         if not SHORT < scale[j] < 1.0 / SHORT:
-            return False
+            return -1.0
         for i in range(n):
             Z[j, i] /= scale[j]
     triangle(Z, R)
     for j in range(p):
         if R[j, j] == 0.0:
-            return False
+            return -1.0
     back = inverse_of_triangle(R, p)
     length = 0.0
     for j in range(p):
         for k in range(j, p):
             length += back[j, k] * back[j, k]
     if not length <= largest * largest:
-        return False
+        return -1.0
     for j in range(p):
         for k in range(j + 1):
             total = 0.0
             for c in range(j, p):
                 total += back[j, c] * back[k, c]
             inverse[j, k] = inverse[k, j] = total / (scale[j] * scale[k])
-    return True
+    size = 0.0
+    for j in range(p):
+        size += R[j, p] * R[j, p]
+    return math.sqrt(size)
+
+
+@compiled
+def prove(gradient, magnitude, rounding, tolerance, eigenvalues, vectors, scale, tolerances, bound):
+    """Whether every |gradient| ≤ `tolerances` = tolerance · magnitude + rounding, and which comes closest to its own,
+    or exceeds it most; `bound` = |H⁻¹ gradient| + |H⁻¹ rounding| by the eigenvalues of the scaled Hessian H."""
+    p = len(gradient)
+    stationary, worst, most = True, 0, -1.0
+    for j in range(p):
+        tolerances[j] = tolerance * magnitude[j] + rounding[j]
+        size = abs(gradient[j])
+        stationary = stationary and size <= tolerances[j]
+        ratio = size / tolerances[j] if tolerances[j] > 0.0 else size
+        if ratio > most:
+            worst, most = j, ratio
+        bound[j] = 0.0
+    for part in (gradient, rounding):
+        along = np.empty(p)
+        for c in range(p):
+            total = 0.0
+            for j in range(p):
+                total += part[j] / scale[j] * vectors[j, c]
+            along[c] = total / eigenvalues[c]
+        for j in range(p):
+            total = 0.0
+            for c in range(p):
+                total += along[c] * vectors[j, c]
+            bound[j] += abs(total / scale[j])
+    return stationary, worst
 
 
 @compiled
 def assess(
-    constants, columns, operations, result, moves, x, f, residual, share, digits, vanishing, units, largest
+    constants,
+    columns,
+    operations,
+    result,
+    moves,
+    x,
+    f,
+    residual,
+    share,
+    digits,
+    vanishing,
+    units,
+    largest,
+    tolerance,
+    J,
+    out,
 ):
     """What certificate and covariance of a fit are made of, J = ½ Σ share (y − f)² at x with f and residual y − f (n,)
     given to more digits than the program has.
 
-    Returns whether all is finite; J itself; the Jacobian (p, n); ∂J/∂x, Σ |share residual ∂f/∂x|, and what rounding of
-    x, of f by `digits`, and residuals below `vanishing` can change in ∂J/∂x, each (p,); the Hessian and its part from
-    f's own (p, p); the eigenvalues and vectors of the Hessian scaled to unit diagonal, and the scale; the inverse of
-    JᵀWJ, zeros if not beyond doubt; and whether f is the program's but for `units` of its rounding.
+    Written to `out`, one behind the other: J itself, the length of what of the weighted residual lies in ∂f/∂x's range
+    (−1 if that, or the inverse below, is not beyond doubt), 1 or 0 for whether all is finite, for whether f is the
+    program's but for `units` of its rounding, and for whether `prove` finds every derivative small enough, and which is
+    the worst; by parameter ∂J/∂x, Σ |share residual ∂f/∂x|, what rounding of x, of f by `digits`, and residuals below
+    `vanishing` can change in ∂J/∂x (zeros where that is not known), `prove`'s tolerances and bound, the eigenvalues of
+    the Hessian scaled to unit diagonal, and the scale; (p, p) the Hessian, its part from f's own, the eigenvectors, and
+    the inverse of JᵀWJ. In J (p, n): ∂f/∂x.
     """
     p, n = len(x), len(f)
-    J, first, error, reach = np.empty((p, n)), np.empty(n), np.empty(n), np.empty(n)
+    first, error, reach = np.empty(n), np.empty(n), np.empty(n)
+    vectors, squares = out[HEAD : HEAD + VECTORS * p], out[HEAD + VECTORS * p :]
+    gradient, magnitude, rounding, tolerances, bound, eigenvalues, scale = vectors.reshape((VECTORS, p))
+    H, bent, axes, inverse = squares.reshape((SQUARES, p, p))
     jacobian(x, constants, columns, operations, result, moves, first, J, reach)
-    agrees, loss = True, 0.0
+    agrees, loss = alike(f, first, reach, units), 0.0
     for i in range(n):
         loss += 0.5 * share[i] * residual[i] * residual[i]
-        near = abs(f[i] - first[i]) <= units * reach[i]
-        agrees = agrees and (near or not (math.isfinite(f[i]) or math.isfinite(first[i])))
         first[i] = -share[i] * residual[i]
         error[i] = 4.0 * digits * abs(share[i] * f[i]) + vanishing * share[i]
-    gradient, magnitude, rounding, gram = np.empty(p), np.empty(p), np.empty(p), np.empty((p, p))
+    gram, scaled, fine = np.empty((p, p)), np.empty((p, p)), True
     row_sums(J, first, share, error, gradient, magnitude, gram, rounding)
-    H, bent = np.empty((p, p)), np.empty((p, p))
     curvature(x, constants, columns, operations, result, moves, first, H)
-    scale, scaled, fine = np.empty(p), np.empty((p, p)), True
     for j in range(p):
         for k in range(p):
             bent[j, k] = 0.5 * (H[j, k] + H[k, j])
@@ -105,34 +159,28 @@ def assess(
         scale[j] = math.sqrt(abs(H[j, j]))
         if scale[j] == 0.0:
             scale[j] = 1.0
-    eigenvalues, vectors = np.full(p, np.nan), np.zeros((p, p))
     if fine:
         for j in range(p):
             for k in range(p):
                 scaled[j, k] = H[j, k] / scale[j] / scale[k]
                 fine = fine and math.isfinite(scaled[j, k])
+    eigenvalues[:] = np.nan
+    axes[:] = np.nan
     if fine:
-        eigenvalues, vectors = np.linalg.eigh(scaled)
-    clean = fine
+        eigenvalues[:], axes[:] = eigen(scaled)
+    clean, told = fine, True
     for j in range(p):
+        clean = clean and math.isfinite(gradient[j])
         for k in range(p):
             rounding[j] += 2.0 * _EPS * abs(H[j, k] * x[k])
         for i in range(n):
             clean = clean and math.isfinite(J[j, i])
-    inverse = np.zeros((p, p))
-    inverse_of_squares(J, share, largest, inverse)
-    return (
-        clean,
-        loss,
-        J,
-        gradient,
-        magnitude,
-        rounding,
-        H,
-        bent,
-        eigenvalues,
-        vectors,
-        scale,
-        inverse,
-        agrees,
+        told = told and math.isfinite(rounding[j])
+    if not told:
+        rounding[:] = 0.0
+    stationary, worst = prove(
+        gradient, magnitude, rounding, tolerance, eigenvalues, axes, scale, tolerances, bound
     )
+    inverse[:] = 0.0
+    size = inverse_of_squares(J, share, residual, largest, inverse)
+    out[0], out[1], out[2], out[3], out[4], out[5] = loss, size, clean, agrees, stationary, worst

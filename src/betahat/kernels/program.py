@@ -6,6 +6,7 @@ in NumPy what the compiled operations must equal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -54,17 +55,17 @@ class Program:
 
 
 def program(
-    size: int, constants: np.ndarray, columns: np.ndarray, operations: np.ndarray, result: int
+    size: int, constants: np.ndarray, columns: np.ndarray, operations: Sequence[Sequence[int]], result: int
 ) -> Program:
-    """The program of these operations, (m, 3).
+    """The program of these operations: of each its number and the slots that it takes.
 
     >>> import numpy as np
-    >>> p = program(1, np.array([2.0]), np.array([[1.0, 3.0]]), np.array([[MULTIPLY, 0, 2], [ADD, 3, 1]]), 4)
+    >>> p = program(1, np.array([2.0]), np.array([[1.0, 3.0]]), [(MULTIPLY, 0, 2), (ADD, 3, 1)], 4)
     >>> p.moves, p.rows
     (array([ True, False, False,  True,  True]), 2)
     """
-    operations = np.ascontiguousarray(operations, np.int64).reshape(-1, 3)
     moves = [True] * size + [False] * (len(constants) + len(columns))
-    for _, a, b in operations.tolist():
+    for _, a, b in operations:
         moves.append(moves[a] or moves[b])
-    return Program(size, constants, columns, operations, result, np.array(moves, bool))
+    code = np.array(operations, np.int64).reshape(-1, 3)
+    return Program(size, constants, columns, code, result, np.array(moves, bool))

@@ -19,6 +19,12 @@ KEPT = 100_000  # numbers in slots up to which those of all rows are kept betwee
 
 
 @compiled
+def width(n):
+    """Rows that there must be room for in a block: of few rows whole registers are enough."""
+    return min(BLOCK, (n + 15) // 16 * 16)
+
+
+@compiled
 def fill(constants, columns, slots, p, start, count):
     """Constants, and columns of the rows from `start`, in the slots behind those of p parameters."""
     k = len(constants)
@@ -159,13 +165,13 @@ def walk_back(operations, moves, first, count, da, db, flow):
 
 @compiled
 def workspace(p, constants, columns, operations, kept):
-    """Slots for a block, (1, slots, block), or for all of them if they are to be `kept` and there is room; then they
+    """Slots for a block, (1, slots, width), or for all of them if they are to be `kept` and there is room; then they
     hold constants and columns from the first."""
     n, height = columns.shape[1], p + len(constants) + len(columns) + len(operations)
     blocks = (n + BLOCK - 1) // BLOCK
     if not kept or n * height > KEPT:
-        return np.empty((1, height, BLOCK))
-    slots = np.empty((blocks, height, BLOCK))
+        return np.empty((1, height, width(n)))
+    slots = np.empty((blocks, height, width(n)))
     for b in range(blocks):
         fill(constants, columns, slots[b], p, b * BLOCK, min(BLOCK, n - b * BLOCK))
     return slots
@@ -217,7 +223,8 @@ def jacobian_in(beta, constants, columns, operations, result, moves, out, J, rea
     """The same in slots that are there, and `kept` for the next call; `known` : whether they hold all results at β."""
     p, n, m = len(beta), columns.shape[1], len(operations)
     first = p + len(constants) + len(columns)
-    flow, da, db = np.empty((first + m, BLOCK)), np.empty((m, BLOCK)), np.empty((m, BLOCK))
+    w = width(n)
+    flow, da, db = np.empty((first + m, w)), np.empty((m, w)), np.empty((m, w))
     filled = kept and len(slots) * BLOCK >= n
     for b in range((n + BLOCK - 1) // BLOCK):
         start = b * BLOCK
@@ -251,10 +258,11 @@ def curvature(beta, constants, columns, operations, result, moves, weight, H):
     """Σ weightᵢ ∂²fᵢ/∂β² (p, p), a column for each parameter's tangent."""
     p, n, m = len(beta), columns.shape[1], len(operations)
     first = p + len(constants) + len(columns)
-    work, flow = workspace(p, constants, columns, operations, False), np.empty((first + m, BLOCK))
-    da, db, daa = np.empty((m, BLOCK)), np.empty((m, BLOCK)), np.empty((m, BLOCK))
-    dab, dbb = np.empty((m, BLOCK)), np.empty((m, BLOCK))
-    along, turning = np.empty((first + m, BLOCK)), np.empty((first + m, BLOCK))
+    w = width(n)
+    work, flow = workspace(p, constants, columns, operations, False), np.empty((first + m, w))
+    da, db, daa = np.empty((m, w)), np.empty((m, w)), np.empty((m, w))
+    dab, dbb = np.empty((m, w)), np.empty((m, w))
+    along, turning = np.empty((first + m, w)), np.empty((first + m, w))
     going, turned = np.empty(first + m, np.bool_), np.empty(first + m, np.bool_)
     H[:] = 0.0
     for start in range(0, n, BLOCK):

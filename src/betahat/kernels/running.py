@@ -8,7 +8,7 @@ evaluations and rows, not in seconds, so that a script that is run again has the
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from betahat.kernels.program import MULTIPLY, Program, program
 _AN_EVALUATION = 1_000  # what NumPy's calls cost in rows
 _LOADING, _COMPILING = 5_000_000, 200_000_000  # rows that could have been worked on meanwhile
 
+_HEAD, _VECTORS, _SQUARES = 6, 7, 4  # numbers, arrays (p,) and arrays (p, p) of `Assessed`
 _FAR = 1e5  # length of an inverse triangle up to which no rank is in doubt
 
 
@@ -70,7 +71,7 @@ def spend(evaluations: int, rows: int) -> None:
 
 def _examples(programs: Any, squares: Any, ends: Any) -> list[tuple[Any, tuple[Any, ...]]]:
     """Every kernel with arguments of the types that it is called with."""
-    p = program(1, np.zeros(0), np.ones((1, 2)), np.array([[MULTIPLY, 0, 1]]), 2)
+    p = program(1, np.zeros(0), np.ones((1, 2)), [(MULTIPLY, 0, 1)], 2)
     beta, rows, code = np.ones(1), np.ones(2), (p.constants, p.columns, p.operations, p.result)
     return [
         (programs.values, (beta, *code, rows.copy())),
@@ -83,7 +84,8 @@ def _examples(programs: Any, squares: Any, ends: Any) -> list[tuple[Any, tuple[A
                 p.moves,
                 rows,
                 rows,
-                (1.0,) * 7,
+                rows,
+                (1.0,) * 8,
                 0,
                 beta,
                 beta,
@@ -92,7 +94,10 @@ def _examples(programs: Any, squares: Any, ends: Any) -> list[tuple[Any, tuple[A
                 np.ones((0, 3)),
             ),
         ),
-        (ends.assess, (*code, p.moves, beta, rows, rows, rows, 0.0, 0.0, 0.0, 0.0)),
+        (
+            ends.assess,
+            (*code, p.moves, beta, rows, rows, rows, 0.0, 0.0, 0.0, 0.0, 0.0, np.ones((1, 2)), np.empty(17)),
+        ),
         (
             squares.newton,
             (
@@ -112,23 +117,96 @@ def _examples(programs: Any, squares: Any, ends: Any) -> list[tuple[Any, tuple[A
     ]
 
 
-class Assessed(NamedTuple):
-    """What is known of the end of a fit of squares, see :func:`~betahat.kernels.assess_compiled.assess`; inverse : None
-    where a rank is in doubt."""
+@final
+class Assessed:
+    """What is known of the end of a fit of squares, as :func:`~betahat.kernels.assess_compiled.assess` writes it."""
 
-    clean: bool
-    loss: float
-    J: np.ndarray
-    gradient: np.ndarray
-    magnitude: np.ndarray
-    rounding: np.ndarray
-    hessian: np.ndarray
-    bent: np.ndarray
-    eigenvalues: np.ndarray
-    vectors: np.ndarray
-    scale: np.ndarray
-    inverse: np.ndarray | None
-    agrees: bool
+    __slots__ = ("J", "_out", "_p")
+
+    def __init__(self, J: np.ndarray, out: np.ndarray) -> None:
+        self.J, self._p, self._out = J, J.shape[1], out
+        """J : ∂f/∂x (n, p)."""
+
+    def _vector(self, place: int) -> np.ndarray:
+        begin = _HEAD + place * self._p
+        return self._out[begin : begin + self._p]
+
+    def _square(self, place: int) -> np.ndarray:
+        p = self._p
+        begin = _HEAD + (_VECTORS + place * p) * p
+        return self._out[begin : begin + p * p].reshape(p, p)
+
+    @property
+    def loss(self) -> float:
+        return float(self._out[0])
+
+    @property
+    def size(self) -> float:
+        """Of what is left to win, negative where that is not known."""
+        return float(self._out[1])
+
+    @property
+    def clean(self) -> bool:
+        """Whether all is finite."""
+        return self._out[2] != 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether f is the program's."""
+        return self._out[3] != 0
+
+    @property
+    def stationary(self) -> bool:
+        return self._out[4] != 0
+
+    @property
+    def worst(self) -> int:
+        return int(self._out[5])
+
+    @property
+    def gradient(self) -> np.ndarray:
+        return self._vector(0)
+
+    @property
+    def magnitude(self) -> np.ndarray:
+        return self._vector(1)
+
+    @property
+    def rounding(self) -> np.ndarray:
+        return self._vector(2)
+
+    @property
+    def tolerances(self) -> np.ndarray:
+        return self._vector(3)
+
+    @property
+    def bound(self) -> np.ndarray:
+        return self._vector(4)
+
+    @property
+    def eigenvalues(self) -> np.ndarray:
+        return self._vector(5)
+
+    @property
+    def scale(self) -> np.ndarray:
+        return self._vector(6)
+
+    @property
+    def hessian(self) -> np.ndarray:
+        return self._square(0)
+
+    @property
+    def bent(self) -> np.ndarray:
+        return self._square(1)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        return self._square(2)
+
+    @property
+    def inverse(self) -> np.ndarray | None:
+        """None where a rank is in doubt."""
+        return self._square(3) if self._out[1] >= 0 else None
 
 
 @final
@@ -163,16 +241,28 @@ class Running:
         return (H + H.T) / 2
 
     def advance(
-        self, y: np.ndarray, root: np.ndarray, settings: tuple[float, ...], most: int, x: np.ndarray,
-        gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
-    ) -> np.ndarray:  # fmt: skip
+        self, y: np.ndarray, root: np.ndarray, value: np.ndarray, settings: tuple[float, ...], most: int,
+        x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
+    ) -> np.ndarray | None:  # fmt: skip
         """Iterations of Levenberg and Marquardt's from x, see :func:`~betahat.kernels.squares_compiled.advance`: the
-        rows of the trace, as many as there were iterations. x, gradient, unit (p,) and numbers (7,) are written to."""
+        rows of the trace, as many as there were iterations; None where f's `value` is not the program's. x, gradient,
+        unit (p,) and numbers (7,) are written to."""
         rows = np.empty((most, 3))
         done = self._squares.advance(
-            *self._code, self.program.moves, y, root, settings, most, x, gradient, unit, numbers, rows
+            *self._code,
+            self.program.moves,
+            y,
+            root,
+            _numbers(value),
+            settings,
+            most,
+            x,
+            gradient,
+            unit,
+            numbers,
+            rows,
         )
-        return rows[:done]
+        return rows[:done] if done >= 0 else None
 
     def newton(
         self, root: np.ndarray, r: np.ndarray, safe: float, eps: float, x: np.ndarray
@@ -188,15 +278,16 @@ class Running:
 
     def assess(
         self, beta: np.ndarray, f: np.ndarray, residual: np.ndarray, share: np.ndarray, digits: float,
-        vanishing: float, units: float,
+        vanishing: float, units: float, tolerance: float,
     ) -> Assessed:  # fmt: skip
         """All sums over rows at the end of a fit of squares."""
-        found = self._ends.assess(
+        p, n = self.program.size, self.program.rows
+        J, out = np.empty((p, n)), np.empty(_HEAD + (_VECTORS + _SQUARES * p) * p)
+        self._ends.assess(
             *self._code, self.program.moves, _numbers(beta), _numbers(f), _numbers(residual), _numbers(share),
-            digits, vanishing, units, _FAR,
+            digits, vanishing, units, _FAR, tolerance, J, out,
         )  # fmt: skip
-        known = Assessed(*found)
-        return known._replace(J=known.J.T, inverse=known.inverse if found[-2][0, 0] > 0 else None)
+        return Assessed(J.T, out)
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

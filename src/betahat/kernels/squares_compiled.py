@@ -52,9 +52,15 @@ def residuals(beta, constants, columns, operations, result, slots, y, root, r):
 def linearise(beta, constants, columns, operations, result, moves, slots, known, y, root, r, J, g):
     """r, J (p, n), g = Jr, and ½rᵀr; `known` : whether the last call was for the same β."""
     jacobian_in(beta, constants, columns, operations, result, moves, r, J, np.empty(0), slots, True, known)
+    return weigh(y, root, r, J, g)
+
+
+@compiled
+def weigh(y, root, r, J, g):
+    """The same from f in r, and ∂f/∂β in J."""
     for i in range(len(r)):
         r[i] = root[i] * (r[i] - y[i])
-    for j in range(len(beta)):
+    for j in range(len(J)):
         for i in range(len(r)):
             J[j, i] *= root[i]
         g[j] = dot(J[j], r, 0)
@@ -110,27 +116,56 @@ def inverse_length(L, back):
 
 
 @compiled
-def advance(
-    constants, columns, operations, result, moves, y, root, settings, most, x, gradient, unit, numbers, rows
-):
-    """At most so many iterations from x, in place; how many were made.
+def alike(value, found, reach, units):
+    """Whether f is the program's, but for so many `units` of what rounding every operation once can change in it."""
+    for i in range(len(value)):
+        near = abs(value[i] - found[i]) <= units * reach[i]
+        if not near and (math.isfinite(value[i]) or math.isfinite(found[i])):
+            return False
+    return True
 
-    settings : FALL, the relative eigenvalue of JᵀJ asked for, the fading of units, the length of the probe, how bent a
-    step may be, the damping beyond which none is tried, how many iterations are a long way; numbers : λ, the fall
-    foreseen before, the relative fall from which Newton's steps are tried, the last relative step, then how often f was
-    computed, ½rᵀr where it ended and the fall foreseen there, NaN where that is not known; gradient : (p,) that there;
-    rows : (most, 3) for the trace. Stops before an iteration that is not plain: where the fall foreseen is next to
-    nothing, or Newton's steps are to be tried, where JᵀJ does not tell J's singular values, and where no λ leads to a
-    lower point.
+
+@compiled
+def advance(
+    constants,
+    columns,
+    operations,
+    result,
+    moves,
+    y,
+    root,
+    value_there,
+    settings,
+    most,
+    x,
+    gradient,
+    unit,
+    numbers,
+    rows,
+):
+    """At most so many iterations from x, in place; how many were made, −1 if f is not the program's at x.
+
+    value_there : f (n,) at x, empty where that is known to be the program's; settings : FALL, the relative eigenvalue
+    of JᵀJ asked for, the fading of units, the length of the probe, how bent a step may be, the damping beyond which
+    none is tried, how many iterations are a long way, and by how many units of rounding f may differ from the program;
+    numbers : λ, the fall foreseen before, the relative fall from which Newton's steps are tried, the last relative
+    step, then how often f was computed, ½rᵀr where it ended and the fall foreseen there, NaN where that is not known;
+    gradient : (p,) that there; rows : (most, 3) for the trace. Stops before an iteration that is not plain: where the
+    fall foreseen is next to nothing, or Newton's steps are to be tried, where JᵀJ does not tell J's singular values,
+    and where no λ leads to a lower point.
     """
-    fall_least, relative, fading, probe, bent, highest, long = settings
+    fall_least, relative, fading, probe, bent, highest, long, units = settings
     p, n = len(x), len(y)
     r, J, g = np.empty(n), np.empty((p, n)), np.empty(p)
     ahead, C, lengths = np.empty(n), np.empty((p, p)), np.empty(p)
     there, step, turn, there_g = np.empty(p), np.empty(p), np.empty(p), np.empty(p)
     pulled, scaled, L, back = np.empty(p), np.empty(p), np.empty((p, p)), np.empty((p, p))
     slots = workspace(p, constants, columns, operations, True)
-    value = linearise(x, constants, columns, operations, result, moves, slots, False, y, root, r, J, g)
+    reach = np.empty(len(value_there))
+    jacobian_in(x, constants, columns, operations, result, moves, r, J, reach, slots, True, False)
+    if not alike(value_there, r, reach, units):
+        return -1
+    value = weigh(y, root, r, J, g)
     numbers[4], numbers[5], numbers[6] = 1.0, value, np.nan
     gradient[:] = g
     if not math.isfinite(value):

@@ -30,17 +30,17 @@ def as_loss(loss: Any) -> Loss:
     >>> as_loss("huber")
     Huber(delta=1.35)
     """
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]()
     if isinstance(loss, Loss):
         return loss
     names = ", ".join(map(repr, LOSSES))
     if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise ValueError(
-                f"loss (={loss!r}) must be one of {names}, a loss such as betahat.losses.Huber(delta=2.0), or a "
-                "function of (y, prediction); losses with a kink at the minimum (absolute error, quantiles) are not "
-                "smooth, so that no vanishing derivative could prove a minimum"
-            )
-        return LOSSES[loss]()
+        raise ValueError(
+            f"loss (={loss!r}) must be one of {names}, a loss such as betahat.losses.Huber(delta=2.0), or a "
+            "function of (y, prediction); losses with a kink at the minimum (absolute error, quantiles) are not "
+            "smooth, so that no vanishing derivative could prove a minimum"
+        )
     if isinstance(loss, type) or not callable(loss):
         hint = f"; write {loss.__name__}()" if isinstance(loss, type) and issubclass(loss, Loss) else ""
         raise TypeError(

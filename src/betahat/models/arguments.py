@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from types import FunctionType
 from typing import Any, final
 
 import numpy as np
 
 from betahat.autodiff.containers import as_floats, leaves, rebuild
+from betahat.kernels.finite import all_finite
 
 _NUMBERS = (float, np.float64)
 
@@ -30,7 +32,6 @@ class Arguments:
         )
         self.shapes = [()] * len(form) if numbers else [np.shape(leaf) for _, leaf in leaves(form)]
         self.sizes = [1] * len(form) if numbers else [int(np.prod(shape)) for shape in self.shapes]
-        self._edges = np.cumsum([0, *self.sizes])
 
     @property
     def size(self) -> int:
@@ -40,15 +41,16 @@ class Arguments:
     @property
     def counted(self) -> int:
         """How many numbers the form holds, p where names and form belong together."""
-        return int(self._edges[-1])
+        return sum(self.sizes)
 
     def split(self, beta: Any) -> list[Any]:
         """β (p, …) in leaves, those that are numbers as numbers (or as what stands behind the p of β)."""
         if self.plain:
             return list(beta)
+        edges = [0, *accumulate(self.sizes)]
         return [
             beta[a] if shape == () else beta[a:b].reshape((*shape, *beta.shape[1:]))
-            for a, b, shape in zip(self._edges, self._edges[1:], self.shapes, strict=False)
+            for a, b, shape in zip(edges, edges[1:], self.shapes, strict=False)
         ]
 
     def build(self, parts: Sequence[Any]) -> tuple[Any, ...]:
@@ -153,6 +155,8 @@ def _floats(value: Any, where: str) -> Any:
 
 
 def _sequence(start: Any) -> list[Any]:
+    if type(start) is np.ndarray and start.dtype == np.float64 and start.ndim == 1:
+        return start.tolist()
     if isinstance(start, Mapping):
         return list(start.values())
     values = np.atleast_1d(_floats(start, "start"))
@@ -190,7 +194,7 @@ def _container(name: str, form: Any) -> tuple[Arguments, np.ndarray]:
 
 
 def _finite(names: tuple[str, ...], beta: np.ndarray) -> np.ndarray:
-    if np.isfinite(beta).all():
+    if all_finite(beta):
         return beta
     for name, value in zip(names, beta, strict=True):
         if not np.isfinite(value):

@@ -35,8 +35,8 @@ class NonlinearModel:
         self._rows: RowWise | Formula | None = None
         self._formula = True
         """Whether f may still be one."""
-        self._raw: tuple[Any, np.ndarray, Any] | None = None
-        self._wide: tuple[Any, np.ndarray, np.ndarray] | None = None
+        self._raw: tuple[Any, bytes, Any] | None = None
+        self._wide: tuple[Any, bytes, np.ndarray] | None = None
         self._wide_X: tuple[np.ndarray, np.ndarray] | None = None
         self.evaluations = self.jacobians = 0
 
@@ -54,7 +54,7 @@ class NonlinearModel:
         self.evaluations += 1
         with np.errstate(all="ignore"):
             value = self._f(X, *self._arguments(beta))
-        self._raw = X, beta.copy(), value
+        self._raw = X, beta.tobytes(), value
         return value
 
     def values(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
@@ -65,14 +65,21 @@ class NonlinearModel:
         self.evaluations += 1
         return formula.values(beta)
 
-    def formula(self, X: np.ndarray, beta: np.ndarray) -> Formula | None:
-        """f over these rows as a formula, if it is one and kernels are at hand."""
-        rows = self._row_wise(X, beta)
+    def formula(self, X: np.ndarray, beta: np.ndarray, advancing: bool = False) -> Formula | None:
+        """f over these rows as a formula, if it is one and kernels are at hand; if its `advance` from β comes next,
+        that says whether it is."""
+        rows = self._row_wise(X, beta, advancing)
         return rows if type(rows) is Formula else None
+
+    def misread(self) -> None:
+        """f is no formula after all."""
+        self._formula, self._rows = False, None
 
     def column(self, value: Any, n: int) -> np.ndarray:
         """What f gave as (n,) numbers, or an error that says what it gave."""
         array = np.asarray(value)
+        if array.dtype == np.float64 and array.shape == (n,):
+            return array
         if array.dtype.kind not in "fiub":
             raise TypeError(f"f gives {array.dtype}; expected real numbers, a prediction for each row")
         if array.shape == ():
@@ -86,7 +93,7 @@ class NonlinearModel:
 
     def extended(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """f(X, β) (n,) in the widest floats of the machine (80 bits on x86), where f lets them through."""
-        if self._wide is not None and self._wide[0] is X and np.array_equal(self._wide[1], beta):
+        if self._wide is not None and self._wide[0] is X and self._wide[1] == beta.tobytes():
             return self._wide[2]
         self.evaluations += 1
         with np.errstate(all="ignore"):
@@ -100,7 +107,7 @@ class NonlinearModel:
                 return self.predict(X, beta)
         real = value.size == len(X) and value.dtype.kind == "f"
         value = value.reshape(len(X)) if real else self.predict(X, beta)
-        self._wide = X, beta.copy(), value
+        self._wide = X, beta.tobytes(), value
         return value
 
     def jacobian(self, X: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +154,7 @@ class NonlinearModel:
         if type(rows) is Formula and rows.X is X:
             if rows.agrees(beta, np.asarray(self.extended(X, beta), np.float64)):
                 return True
-            self._formula, self._rows = False, None
+            self.misread()
             return False
         if self._way in (None, "forward"):
             return True
@@ -220,12 +227,12 @@ class NonlinearModel:
                 return way
         return "forward"
 
-    def _row_wise(self, X: np.ndarray, beta: np.ndarray) -> RowWise | Formula | None:
+    def _row_wise(self, X: np.ndarray, beta: np.ndarray, advancing: bool = False) -> RowWise | Formula | None:
         """All derivatives at once for these rows, None where f does not allow that."""
         if self._rows is not None and self._rows.X is X:
             return self._rows
         if self._formula and at_hand():
-            self._rows = Formula.of(self._f, self.taken, X, beta, self._value(X, beta))
+            self._rows = Formula.of(self._f, self.taken, X, beta, self._value(X, beta), advancing)
             self._formula = self._rows is not None
             if self._rows is not None:
                 return self._rows
@@ -239,7 +246,7 @@ class NonlinearModel:
     def _value(self, X: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """f(X, β) (n,), which may be known already."""
         raw = self._raw
-        if raw is not None and raw[0] is X and np.array_equal(raw[1], beta):
+        if raw is not None and raw[0] is X and raw[1] == beta.tobytes():
             return self.column(raw[2], len(X))
         with np.errstate(all="ignore"):
             return self.column(self._f(X, *self._arguments(beta)), len(X))

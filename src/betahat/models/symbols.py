@@ -44,16 +44,22 @@ _CONSTANT, _COLUMN, _RESULT = (
 def traced(f: Callable[..., Any], taken: Arguments, X: np.ndarray) -> Program | None:
     """f over these rows as a program of its parameters, None where it is none."""
     record = _Record(len(X))
-    beta = np.empty(taken.size, object)
-    for j in range(taken.size):  # one by one: to NumPy a list of them would be an array of arrays
-        beta[j] = Symbol(record, j, ())
+    numbers = [Symbol(record, j, ()) for j in range(taken.size)]
     try:
-        out = f(X, *taken.build(taken.split(Symbols(beta))))
+        out = f(X, *(numbers if taken.plain else taken.build(taken.split(Symbols(_objects(numbers))))))
     except Exception:  # whatever f raises for what are no numbers
         return None
     if type(out) is not Symbol or out.shape not in ((), (len(X),), (len(X), 1)):
         return None
     return record.program(taken.size, out)
+
+
+def _objects(numbers: list[Any]) -> np.ndarray:
+    """An array of objects, filled one by one: to NumPy a list of symbols would be an array of arrays."""
+    found = np.empty(len(numbers), object)
+    for j, number in enumerate(numbers):
+        found[j] = number
+    return found
 
 
 class UntraceableError(TypeError):
@@ -102,21 +108,26 @@ class _Record:
         raise UntraceableError(f"f takes an array of shape {value.shape} into account")
 
     def _number(self, value: float) -> int:
+        """The slot of a number; by its bits, of which 0 and −0 have different ones."""
         return self._constants.setdefault(value.hex(), _CONSTANT + len(self._constants))
 
     def program(self, size: int, out: Symbol) -> Program:
         """What was recorded, its slots in the order of a program's."""
         constants = np.array([float.fromhex(text) for text in self._constants], np.float64)
-        first = {_CONSTANT: size, _COLUMN: size + len(constants)}
-        first[_RESULT] = first[_COLUMN] + len(self._arrays)
-
-        def slot(number: int) -> int:
-            kind = number >> 20 << 20
-            return first[kind] + number - kind if kind else number
-
-        columns = np.array(self._arrays).reshape(len(self._arrays), self.rows)
-        operations = np.array([(code, slot(a), slot(b)) for code, a, b in self._operations], np.int64)
-        return program(size, constants, columns, operations, slot(out.slot))
+        columns = np.empty((len(self._arrays), self.rows))
+        for column, values in zip(columns, self._arrays, strict=True):
+            column[:] = values
+        behind = size + len(constants)
+        kinds = (
+            0,
+            size - _CONSTANT,
+            behind - _COLUMN,
+            behind + len(columns) - _RESULT,
+        )  # what each kind is moved by
+        operations = [
+            (code, a + kinds[a >> 20], b + kinds[b >> 20]) for code, a, b in self._operations
+        ]  # fmt: skip
+        return program(size, constants, columns, operations, out.slot + kinds[out.slot >> 20])
 
 
 def _is_real(dtype: Any) -> bool:
@@ -133,19 +144,20 @@ def _together(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     raise UntraceableError(f"f takes {a} and {b} together")
 
 
-def _applied(code: int, *operands: Any) -> Symbol:
+def _of_one(code: int, a: Any) -> Symbol:
     """The symbol of an operation's result."""
-    record = next(x.record for x in operands if type(x) is Symbol)
-    slots: list[int] = []
-    shape: tuple[int, ...] = ()
-    for operand in operands:
-        if type(operand) is Symbol:
-            slot, its = operand.slot, operand.shape
-        else:
-            slot, its = record.constant(operand)
-        slots.append(slot)
-        shape = _together(shape, its)
-    return Symbol(record, record.operation(code, slots[0], slots[-1]), shape)
+    return Symbol(a.record, a.record.operation(code, a.slot, a.slot), a.shape)
+
+
+def _of_two(code: int, a: Any, b: Any) -> Symbol:
+    """The same of two operands, one of which may be no symbol."""
+    if type(a) is Symbol:
+        record, slot, shape = a.record, a.slot, a.shape
+        other, its = (b.slot, b.shape) if type(b) is Symbol else record.constant(b)
+    else:
+        record, other, its = b.record, b.slot, b.shape
+        slot, shape = record.constant(a)
+    return Symbol(record, record.operation(code, slot, other), _together(shape, its))
 
 
 def _raised(base: Any, exponent: Any) -> Any:
@@ -154,16 +166,16 @@ def _raised(base: Any, exponent: Any) -> Any:
         if exponent == 1:
             return base
         if exponent in _POWERS:
-            return _applied(_POWERS[float(exponent)], base)
-    return _applied(POWER, base, exponent)
+            return _of_one(_POWERS[float(exponent)], base)
+    return _of_two(POWER, base, exponent)
 
 
 def _operator(code: int) -> Callable[[Any, Any], Any]:
-    return lambda self, other: _applied(code, self, other)
+    return lambda self, other: _of_two(code, self, other)
 
 
 def _reflected(code: int) -> Callable[[Any, Any], Any]:
-    return lambda self, other: _applied(code, other, self)
+    return lambda self, other: _of_two(code, other, self)
 
 
 def _refused(self: Any, *_: Any, **__: Any) -> NoReturn:
@@ -193,22 +205,22 @@ class Symbol:
             return _raised(*operands)
         if len(operands) != 1 + (code in BINARY):
             raise UntraceableError(f"{ufunc.__name__} of {len(operands)}")
-        return _applied(code, *operands)
+        return _of_two(code, *operands) if len(operands) == 2 else _of_one(code, *operands)
 
     def __neg__(self) -> Any:
-        return _applied(NEGATIVE, self)
+        return _of_one(NEGATIVE, self)
 
     def __pos__(self) -> Any:
         return self
 
     def __abs__(self) -> Any:
-        return _applied(ABSOLUTE, self)
+        return _of_one(ABSOLUTE, self)
 
     def __pow__(self, exponent: Any) -> Any:
         return _raised(self, exponent)
 
     def __rpow__(self, base: Any) -> Any:
-        return _applied(POWER, base, self)
+        return _of_two(POWER, base, self)
 
     __add__, __radd__ = _operator(ADD), _reflected(ADD)
     __sub__, __rsub__ = _operator(SUBTRACT), _reflected(SUBTRACT)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from betahat.certificate import EPS, RELATIVE_TOLERANCE
+from betahat.kernels.running import Assessed
 from betahat.losses import Loss
 from betahat.models.formula import Formula
 from betahat.models.nonlinear import NonlinearModel
@@ -15,7 +18,16 @@ from betahat.solvers.descent.box import Box
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.problem import Compiled, SumOfSquares
 
+VANISHING = float(np.sqrt(np.finfo(np.float64).tiny))
+"""Residuals below have squares of zero."""
+_WIDE = float(np.finfo(np.longdouble).eps)
 _STRIDE = 2_000_000  # operations on numbers between two looks at the keyboard: some hundredths of a second
+
+
+def rounded(y: np.ndarray, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """f and y − f (n,), each rounded once, from f in the widest floats that it lets through; their rounding unit."""
+    digits = _WIDE if wide.dtype == np.longdouble else EPS
+    return np.asarray(wide, np.float64), np.asarray(y - wide, np.float64), digits
 
 
 @final
@@ -29,8 +41,11 @@ class _Guarded:
     def predict(self, x: np.ndarray) -> np.ndarray:
         return self._tried(lambda: self._model.values(self._X, x), lambda: self._nothing())
 
-    def formula(self, x: np.ndarray) -> Formula | None:
-        return self._tried(lambda: self._model.formula(self._X, x), lambda: None)
+    def formula(self, x: np.ndarray, advancing: bool = False) -> Formula | None:
+        return self._tried(lambda: self._model.formula(self._X, x, advancing), lambda: None)
+
+    def misread(self) -> None:
+        self._model.misread()
 
     def extended(self, x: np.ndarray) -> np.ndarray:
         return self._tried(lambda: self._model.extended(self._X, x), lambda: self._nothing())
@@ -75,8 +90,11 @@ class NonlinearLeastSquares(SumOfSquares):
     ) -> None:  # fmt: skip
         self._model, self._y = _Guarded(model, X), y
         self.start, self.box = start, box
-        self._root = np.sqrt(weight / weight.sum()) if weight is not None else 1 / np.sqrt(len(y))
-        self._plain: tuple[np.ndarray, np.ndarray] | None = None
+        self._share: Any = 1 / len(y) if weight is None else weight / weight.sum()
+        self._root: Any = math.sqrt(self._share) if weight is None else np.sqrt(self._share)
+        self._known: tuple[bytes, tuple[np.ndarray, np.ndarray, float]] | None = None
+        self._code: _CompiledSquares | None = None
+        self._end: Arrival | None = None
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         self.evaluations += 1
@@ -84,7 +102,14 @@ class NonlinearLeastSquares(SumOfSquares):
 
     def precise_residuals(self, x: np.ndarray) -> np.ndarray:
         self.evaluations += 1
-        return self._root * np.asarray(self._model.extended(x) - self._y, np.float64)
+        return -self._root * self._precise(x)[1]
+
+    def _precise(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """f(x) and y − f(x) (n,), each rounded once, and f's rounding unit."""
+        where = x.tobytes()
+        if self._known is None or self._known[0] != where:
+            self._known = where, rounded(self._y, self._model.extended(x))
+        return self._known[1]
 
     def linearised(self, x: np.ndarray, rough: bool = False) -> tuple[np.ndarray, np.ndarray]:
         self.evaluations += 1
@@ -96,19 +121,52 @@ class NonlinearLeastSquares(SumOfSquares):
         self.products += len(x)
         return self._model.curvature(x, self._root * c)
 
-    def compiled(self, x: np.ndarray) -> Compiled | None:
-        formula = None if self.box is not None else self._model.formula(x)
+    def compiled(self, x: np.ndarray, advancing: bool = False) -> _CompiledSquares | None:
+        if self._code is not None:
+            return self._code
+        formula = None if self.box is not None else self._model.formula(x, advancing)
         if formula is None:
             return None
-        if self._plain is None:  # in order and writable, as kernels take them
-            root = np.empty(len(self._y))
-            root[:] = self._root
-            self._plain = np.array(self._y, np.float64), root
-        return _CompiledSquares(self, self._model, formula, *self._plain)
+        y, root = (
+            np.array(self._y, np.float64),
+            np.empty(len(self._y)),
+        )  # in order and writable, as kernels take them
+        root[:] = self._root
+        self._code = _CompiledSquares(self, self._model, formula, y, root)
+        return self._code
+
+    def misread(self) -> None:
+        """The formula is not f's."""
+        self._code = None
+        self._model.misread()
+
+    def arrival(self, x: np.ndarray) -> Arrival | None:
+        """What is known of x as the end of a descent; None where no compiled code can tell."""
+        if self._end is not None and self._end.x is x:
+            return self._end
+        code = self.compiled(x)
+        if code is None:
+            return None
+        f, residual, digits = self._precise(x)
+        share = np.empty(len(f))
+        share[:] = self._share
+        known = code.formula.assess(x, f, residual, share, digits, VANISHING, RELATIVE_TOLERANCE)
+        self._model.count(0, 1)
+        self._end = Arrival(x, residual, share, known)
+        return self._end
 
     def precise_gradient(self, x: np.ndarray) -> np.ndarray:
         """Jᵀr with residuals rounded once."""
         return self.linearised(x)[1].T @ self.precise_residuals(x)
+
+
+class Arrival(NamedTuple):
+    """The end x of a descent: residuals y − f (n,), shares of the weights (n,), and what compiled code says."""
+
+    x: np.ndarray
+    residual: np.ndarray
+    share: np.ndarray
+    known: Assessed
 
 
 @final
@@ -123,14 +181,17 @@ class _CompiledSquares(Compiled):
         y: np.ndarray,
         root: np.ndarray,
     ) -> None:
-        self._problem, self._model, self._formula, self._y, self._root = problem, model, formula, y, root
+        self._problem, self._model, self.formula, self._y, self._root = problem, model, formula, y, root
 
     def advance(
         self, x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
         settings: tuple[float, ...], most: int,
-    ) -> np.ndarray:  # fmt: skip
-        most = min(most, max(1, int(_STRIDE / max(self._formula.work, 1))))
-        rows = self._formula.advance(self._y, self._root, settings, most, x, gradient, unit, numbers)
+    ) -> np.ndarray | None:  # fmt: skip
+        most = min(most, max(1, int(_STRIDE / max(self.formula.work, 1))))
+        rows = self.formula.advance(self._y, self._root, settings, most, x, gradient, unit, numbers)
+        if rows is None:
+            self._problem.misread()
+            return None
         computed = int(numbers[4])
         self._model.count(computed - len(rows), len(rows))
         self._problem.evaluations += computed
@@ -144,7 +205,11 @@ class _CompiledSquares(Compiled):
         self._problem.evaluations += 1
         self._problem.gradients += 1
         self._problem.products += len(x)
-        return self._formula.newton(self._root, r, safe, eps, x)
+        return self.formula.newton(self._root, r, safe, eps, x)
+
+    def arrive(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        end = self._problem.arrival(x)
+        return (-1.0, x) if end is None else (end.known.size, end.known.gradient)
 
 
 @final

@@ -9,7 +9,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from betahat.solvers.checks import check_count, check_positive
-from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended
+from betahat.solvers.descent.base import Callback, Limits, Solver, State, ended, largest
 from betahat.solvers.descent.box import land
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.polish import polish
@@ -86,13 +86,19 @@ class LevenbergMarquardt(Solver):
                 linear = self._places(problem)
                 solved = solve_linear(problem, x, linear)
                 x = x if solved is None else solved[0]
-            compiled = problem.compiled(x) if linear is None and self.geodesic else None
-            r, J = problem.linearised(x, rough=True) if compiled is None else _NOTHING
-            state = State(x, half_square(r), r @ J)
-            if not (math.isfinite(state.value) and np.isfinite(J).all()):
-                state.stop_reason = "diverged"
+            compiled = problem.compiled(x, advancing=True) if linear is None and self.geodesic else None
+            if compiled is not None:
+                found = self._descend(
+                    problem, compiled, None, State(x, 0.0, x), *_NOTHING, limits, trace, callback
+                )
+                if found is not None:
+                    return found
+            state, r, J = _linearised(problem, x, rough=True)
+            if state.stop_reason == "diverged":
                 return state
-            return self._descend(problem, compiled, linear, state, r, J, limits, trace, callback)
+            found = self._descend(problem, None, linear, state, r, J, limits, trace, callback)
+            assert found is not None
+            return found
 
     def _places(self, problem: SumOfSquares) -> np.ndarray:
         """`linear` as (n,) booleans; ValueError for places that the problem has not, or that have bounds."""
@@ -113,7 +119,8 @@ class LevenbergMarquardt(Solver):
     def _descend(
         self, problem: SumOfSquares, compiled: Compiled | None, linear: np.ndarray | None, state: State, r: np.ndarray,
         J: np.ndarray, limits: Limits, trace: Trace, callback: Callback | None,
-    ) -> State:  # fmt: skip
+    ) -> State | None:  # fmt: skip
+        """The end; None where `compiled` turns out to be another problem's."""
         damping, size, rough = self.damping, 0.0, True
         unit, before, untried = np.zeros(problem.n), np.inf, _EARLY
         made = 0
@@ -123,6 +130,8 @@ class LevenbergMarquardt(Solver):
                 x, gradient = state.x.copy(), np.empty(problem.n)
                 numbers = np.array([damping, before, untried, size, 0.0, 0.0, 0.0])
                 rows = compiled.advance(x, gradient, unit, numbers, _SETTINGS, limits.max_iter - made)
+                if rows is None:
+                    return None
                 made += len(rows)
                 trace.add_all(rows)
                 damping, before, untried, size, _, value, fall = numbers.tolist()
@@ -132,13 +141,11 @@ class LevenbergMarquardt(Solver):
                 if made == limits.max_iter:
                     break
                 if math.isnan(fall):
-                    r, J = problem.linearised(x)
-                    state = State(x, half_square(r), r @ J)
-                    if not (math.isfinite(state.value) and np.isfinite(J).all()):
-                        state.stop_reason = "diverged"
+                    state, r, J = _linearised(problem, x)
+                    if state.stop_reason == "diverged":
                         return state
             made += 1
-            trace.add(state.value, float(np.abs(state.gradient).max()), size)
+            trace.add(state.value, largest(state.gradient), size)
             here = None
             if math.isnan(fall):
                 held = None if problem.box is None else problem.box.held(state.x, state.gradient)
@@ -213,6 +220,17 @@ class LevenbergMarquardt(Solver):
                 step = step + turn
         there = land(problem.box, x, step)
         return _Trial(there, half_square(problem.residuals(there)))
+
+
+def _linearised(
+    problem: SumOfSquares, x: np.ndarray, rough: bool = False
+) -> tuple[State, np.ndarray, np.ndarray]:
+    """Where to go on from, with residuals and Jacobian; "diverged" where they are not finite."""
+    r, J = problem.linearised(x, rough)
+    state = State(x, half_square(r), r @ J)
+    if not (math.isfinite(state.value) and np.isfinite(J).all()):
+        state.stop_reason = "diverged"
+    return state, r, J
 
 
 def _iterations_left(fall: float, before: float, value: float) -> float:

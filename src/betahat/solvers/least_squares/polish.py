@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from betahat.solvers.descent.base import State
+from betahat.solvers.descent.base import State, largest
 from betahat.solvers.descent.box import held_by
 from betahat.solvers.least_squares.problem import Compiled, SumOfSquares, half_square
 from betahat.solvers.least_squares.steps import column_lengths, lapack, relative_change
@@ -54,8 +54,11 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
             step = here.factorised.gauss_newton() if known is None else here.factorised.newton(known)
         if step is None:
             break  # not a minimum: the certificate will say so
-        there = x.copy()
-        there[here.free] += step
+        if type(here.free) is slice:
+            there = x + step
+        else:
+            there = x.copy()
+            there[here.free] += step
         change = relative_change(there, x)
         if change <= _STILL:
             moved, state.stop_reason = min(moved, change), "converged"
@@ -63,13 +66,13 @@ def polish(problem: SumOfSquares, state: State, trace: Trace) -> Polished:
         if box is not None and not box.contains(there):
             break
         new_r = problem.precise_residuals(there)
-        value, after = half_square(new_r), _at(problem, there, new_r, here)
+        value, after = half_square(new_r), _at(problem, there, new_r, here, last=change <= _LAST)
         if not value <= state.value * (1 + _WORSE) or not after.size < here.size:
             break
         moved, useless = change, after.size > _USELESS * here.size
         x, r, here = there, new_r, after
         state = State(x, value, after.gradient, "converged")
-        trace.add(value, float(np.abs(after.gradient).max()), moved)
+        trace.add(value, largest(after.gradient), moved)
         if moved <= _LAST or useless:
             break
         if moved > _MOVED:
@@ -89,9 +92,16 @@ class _Here(NamedTuple):
     compiled: Compiled | None
 
 
-def _at(problem: SumOfSquares, x: np.ndarray, r: np.ndarray, before: _Here | None) -> _Here:
-    """By compiled code if there is any; once that has given up, J's singular values are looked at."""
+def _at(
+    problem: SumOfSquares, x: np.ndarray, r: np.ndarray, before: _Here | None, last: bool = False
+) -> _Here:
+    """By compiled code if there is any; once that has given up, J's singular values are looked at. last : whether no
+    step will follow."""
     compiled = problem.compiled(x) if before is None else before.compiled
+    if compiled is not None and last:
+        size, gradient = compiled.arrive(x)
+        if size >= 0:
+            return _Here(gradient, slice(None), size, None, None, compiled)
     if compiled is not None:
         size, gradient, step = compiled.newton(x, r, _SAFE, _EPS)
         if size >= 0:

@@ -17,9 +17,10 @@ class Compiled(ABC):
     def advance(
         self, x: np.ndarray, gradient: np.ndarray, unit: np.ndarray, numbers: np.ndarray,
         settings: tuple[float, ...], most: int,
-    ) -> np.ndarray:  # fmt: skip
+    ) -> np.ndarray | None:  # fmt: skip
         """As many of Levenberg and Marquardt's iterations as can be made, at most so many, from x in place
-        (:func:`betahat.kernels.squares_compiled.advance`); their rows of the trace."""
+        (:func:`betahat.kernels.squares_compiled.advance`); their rows of the trace. None where the code turns out to
+        compute something else than the problem's residuals."""
 
     @abstractmethod
     def newton(
@@ -27,6 +28,10 @@ class Compiled(ABC):
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """What is left to win, the gradient and Newton's step at x with precise residuals r
         (:func:`betahat.kernels.squares_compiled.newton`)."""
+
+    @abstractmethod
+    def arrive(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """The first two of these where no step will follow: negative and the gradient where it cannot be told."""
 
 
 class SumOfSquares(Problem):
@@ -48,8 +53,9 @@ class SumOfSquares(Problem):
     def bend(self, x: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Σ cᵢ ∂²rᵢ/∂x² (n, n)."""
 
-    def compiled(self, x: np.ndarray) -> Compiled | None:
-        """What compiled code computes of the problem, seen from x; None where there is none."""
+    def compiled(self, x: np.ndarray, advancing: bool = False) -> Compiled | None:
+        """What compiled code computes of the problem, seen from x; None where there is none. If its `advance` from x
+        comes next, that may look whether it computes the same."""
         return None
 
     def value(self, x: np.ndarray) -> float:
@@ -70,5 +76,5 @@ class SumOfSquares(Problem):
 
 def half_square(r: np.ndarray) -> float:
     """½ rᵀr, infinite where r is not finite."""
-    total = 0.5 * float(r @ r)
+    total = 0.5 * float(r.dot(r))
     return total if math.isfinite(total) else math.inf

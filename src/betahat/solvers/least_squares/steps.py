@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from scipy.linalg import lapack as _lapack
 
-from betahat.solvers.descent.base import State
+from betahat.solvers.descent.base import State, largest
 from betahat.solvers.descent.problem import Problem
 from betahat.solvers.least_squares.problem import SumOfSquares
 
@@ -153,7 +153,7 @@ def solve_linear(
 
 def relative_change(there: np.ndarray, x: np.ndarray) -> float:
     """The largest relative change of a number, for the trace."""
-    return float((np.abs(there - x) / np.maximum(np.abs(x), 1e-300)).max(initial=0))
+    return largest((there - x) / np.maximum(np.abs(x), 1e-300))
 
 
 def column_lengths(columns: np.ndarray) -> np.ndarray:
