@@ -59,21 +59,20 @@ def run() -> str:
         f"{N:,} × {P} float64, unpenalised, intercept; ours with standard errors and certificate, the peers at their "
         "default tolerances.",
         table(timings),
-        f"Readings of X: {c.readings}: of loss and gradient, with the Hessian, of loss and gradient again, and last "
-        "with the Hessian and what the certificate needs; before them every 17th row was fitted, where it lies, and "
-        f"between them read to tell how the Hessian changes. {c.line()}. {extra} {_readings()}",
+        f"Readings of X: {c.readings}, the first of loss and gradient, the others with the Hessian, the last with what "
+        "the certificate needs; before them every 17th row was fitted, where it lies, begun at the fit of every 9th of "
+        f"these. {c.line()}. {extra} {_readings()}",
         _TRIED,
     ])  # fmt: skip
 
 
 _TRIED = (
-    "Measured on these rows, and lost: two readings with the Hessian from the sample's maximum on, their "
-    "steps bent by the sample (one reading less where it suffices, but it ended 2e-12 to 6e-12 from β̂, "
-    "and steps stop at 1e-12); a step bent twice (about as far off as bent once: what is left is mostly "
-    "the sample's own error); fetching rows from farther ahead. Reckoned only, not built: Hessians of "
-    "early steps in float32 (52 columns fill a tile of 48 and one of 16, so that by count their products "
-    "would take 70 % of the time, not 50 %); the certificate's Hessian taken from the reading before, "
-    "about 1e-8 away, near the 8 digits that standard errors must hold."
+    "Measured, and lost: a reading of the gradient in the place of the second with the Hessian, which the "
+    "sample carried there, its steps bent by the sample (19 % less CPU, but fits ended 1e-13 to 1e-12 "
+    "from β̂, not 1e-16: coefficients of a file and of memory then differed by 1.8e-8, relatively); two "
+    "readings with the Hessian and such steps (2e-12 to 6e-12); fetching rows from farther ahead. "
+    "Reckoned only, not built: Hessians of early steps in float32 (52 columns fill a tile of 48 and one "
+    "of 16, so that by count their products would take 70 % of the time, not 50 %)."
 )
 
 

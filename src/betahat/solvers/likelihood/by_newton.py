@@ -8,12 +8,11 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.data.source import Block
+from betahat.data.source import ArraySource, Block
 from betahat.objective.smooth import GRADIENT, HESSIAN
 from betahat.penalties import NoPenalty
 from betahat.solvers.fit import LinearFit
-from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, start_at
-from betahat.solvers.likelihood.sampled import Sample
+from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, roughly, start_at
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.smooth import SmoothFit, coordinates_of
 from betahat.solvers.trace import Trace
@@ -22,6 +21,11 @@ MOST_STEPS = 100
 TOWARDS_INFINITY = 30
 """Steps where the maximum is at infinity."""
 _LOOK_AFTER = 8  # steps after which the existence of a maximum is looked into
+_PILOT_STEPS = 12
+_APART, _EACH = (
+    9,
+    60,
+)  # a sample of the sample, odd to miss most patterns of rows; its rows for each coefficient
 
 
 @final
@@ -51,9 +55,7 @@ def by_newton(
     does not tell; refuse : raises what is wrong where sums are not finite at the start.
     """
     penalty, at, start = objective.penalty, objective.at, None
-    dear = not objective.source.in_memory
-    sample = None if few is None else Sample(objective, few, len(theta), dear)
-    point = None if sample is None else _from_sample(sample, objective, theta)
+    point = None if few is None else _from_sample(few, objective, theta)
     if point is None:
         point = start_at(objective, theta, HESSIAN)
     if not is_finite(point):
@@ -65,20 +67,17 @@ def by_newton(
         beta, level = objective.raw(point.theta)
         objective = objective.within(coordinates_of(start, penalty, at.intercept, collinear))
         point = start_at(objective, objective.theta(beta, level), HESSIAN)
-        sample = None if few is None else Sample(objective, few, len(point.theta), dear)
-    if sample is not None and not sample.serves(objective.source.n_rows):
-        sample = None
     budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
     tolerance, trace = None if method is None else method.tolerance, Trace()
     first = min(budget, _LOOK_AFTER) if free and look is not None else budget
-    point = newton(objective, point, first, tolerance, trace, sample)
+    point = newton(objective, point, first, tolerance, trace)
     limit = None
     if first < budget and point.stop_reason in ("budget spent", "no progress"):
         assert look is not None
         limit = look(objective, point)
         more = (min(budget, TOWARDS_INFINITY) if limit is not None else budget) - point.iterations
         rest = Trace()
-        point = newton(objective, point, max(more, 0), tolerance, rest, sample)
+        point = newton(objective, point, max(more, 0), tolerance, rest)
         trace.extend(rest, 1, 0.0, 1.0, 1.0)
     found = SmoothFit(
         objective, point.theta, point.sums, "newton",
@@ -89,23 +88,30 @@ def by_newton(
     return LikelihoodFit(found, start, point.step, limit)
 
 
-def _from_sample(sample: Sample, objective: Any, theta: np.ndarray) -> Point | None:
-    """The sample's maximum or, where a gradient is cheap, one step on all rows from there with the sample's Hessian;
-    None where either leads nowhere.
+def _from_sample(few: Block, objective: Any, theta: np.ndarray) -> Point | None:
+    """One step on all rows from the sample's maximum, with the sample's Hessian; None where either leads nowhere.
 
     The sample's Hessian is the whole's to a few per cent, so that the first reading of all rows needs none.
     """
-    found = sample.begin(theta)
+    on_sample = _over(objective, few)
+    if isinstance(few.X, np.ndarray) and len(few.X) // _APART >= _EACH * (few.X.shape[1] + 1):
+        near = roughly(_over(objective, few.take(slice(None, None, _APART))), theta, _PILOT_STEPS)
+        theta = theta if near is None else near[0]
+    found = roughly(on_sample, theta, _PILOT_STEPS)
     if found is None:
         return None
     there, H = found
-    if not sample.dear:
-        origin = start_at(objective, there, GRADIENT)
-        if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
-            return None
-        step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))
-        point = start_at(objective, origin.theta + step, HESSIAN)
-        if is_finite(point) and point.value <= origin.value:
-            return point
-    point = start_at(objective, there, HESSIAN)
+    origin = start_at(objective, there, GRADIENT)
+    if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
+        return None
+    step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))
+    point = start_at(objective, origin.theta + step, HESSIAN)
+    if is_finite(point) and point.value <= origin.value:
+        return point
+    point = start_at(objective, origin.theta, HESSIAN)
     return point if is_finite(point) else None
+
+
+def _over(objective: Any, few: Block) -> Any:
+    assert few.y is not None
+    return objective.over(ArraySource(few.X, few.y, few.weight, few.frequency, offset=few.offset))

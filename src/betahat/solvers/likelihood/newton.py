@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import numpy as np
 
 from betahat.certificate import EPS, RELATIVE_TOLERANCE, curvature
-from betahat.objective.smooth import EVERYTHING, GRADIENT, HESSIAN
+from betahat.objective.smooth import EVERYTHING, HESSIAN
 from betahat.solvers.smooth import steepness
 from betahat.solvers.trace import Trace
 
@@ -51,50 +51,31 @@ def is_finite(point: Point) -> bool:
     return bool(np.isfinite(point.value) and all(np.isfinite(part).all() for part in parts))
 
 
-class Near(Protocol):
-    """What is known beside readings of all rows (see `sampled.Sample`)."""
-
-    dear: bool
-    error: float
-
-    def change(self, theta: np.ndarray, following: np.ndarray) -> np.ndarray | None: ...
-    def bend(self, theta: np.ndarray, step: np.ndarray, H: np.ndarray) -> np.ndarray | None: ...
-
-
-def newton(
-    objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace, near: Near | None = None,
-) -> Point:  # fmt: skip
-    """Go on from `point`, where the Hessian is known, for at most `budget` steps; J never rises.
+def newton(objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace) -> Point:
+    """Go on from `point` for at most `budget` steps; J never rises.
 
     It ends where every derivative is small beside the mean size of its terms (`tolerance`; None: 1e-10) and Newton's
     step changes nothing more, or as little as rounding lets it. The point that is returned is judged.
     """
     point.stop_reason = "budget spent"
     try:
-        _go(objective, point, budget, tolerance, trace, near)
+        _go(objective, point, budget, tolerance, trace)
     except KeyboardInterrupt:
         point.stop_reason = "interrupted"
     _judge(objective, point)
     return point
 
 
-def _go(
-    objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace, near: Near | None,
-) -> None:  # fmt: skip
+def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace) -> None:
     asked = RELATIVE_TOLERANCE if tolerance is None else tolerance
-    before, known = np.inf, (point.theta, np.zeros((0, 0)))
+    before = np.inf
     for left in reversed(range(budget + 1)):
         g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
-        carried = not point.sums.hessian.size  # the reading was without: what it was, and how it changed
-        change = near.change(known[0], point.theta) if carried and near is not None else None
-        if carried and change is None:
-            point.sums, carried = start_at(objective, point.theta, HESSIAN).sums, False
-        H = known[1] + change if carried and change is not None else _whole(objective, point)
-        known = known if carried else (point.theta, H)
+        H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
         point.step = direction(H, g)
         move = relative(point.step, point.theta, objective.unit)
         trace.add(point.value, float(np.abs(g).max(initial=0)), move)
-        if tolerance is not None or (move <= _THERE and not carried):
+        if tolerance is not None or move <= _THERE:
             _judge(objective, point)
         steep = _steep(objective, point) if point.judged else np.inf
         settled = steep <= asked
@@ -105,33 +86,10 @@ def _go(
             return
         before = move if settled else np.inf
         much = EVERYTHING if tolerance is not None or move <= _CLOSE else HESSIAN
-        if near is not None and tolerance is None and not carried and move**2 > _STILL:
-            much = _bent(objective, point, H, near, much)
         if not _advance(objective, point, float(g @ point.step), much):
             point.stop_reason = "converged" if settled else "no progress"
             return
         point.iterations += 1
-
-
-def _whole(objective: Any, point: Point) -> np.ndarray:
-    return objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
-
-
-def _bent(objective: Any, point: Point, H: np.ndarray, near: Near, much: int) -> int:
-    """Bend the step as the objective bends, and say what to sum where it leads: not more than will be of use.
-
-    What bending leaves of the error is `near.error` of what it took away. Where that is nothing, the next point is the
-    last. Where a step with the Hessian carried there would leave nothing, the gradient does.
-    """
-    bend = near.bend(point.theta, point.step, H)
-    if bend is None:
-        return much
-    change = near.error * float(np.abs(bend).max() / np.abs(point.step).max())
-    rest = near.error * relative(bend, point.theta, objective.unit)
-    point.step = point.step + bend
-    if rest <= _STILL:
-        return EVERYTHING
-    return GRADIENT if change * rest <= _STILL and not near.dear else much
 
 
 def roughly(objective: Any, theta: np.ndarray, budget: int) -> tuple[np.ndarray, np.ndarray] | None:
