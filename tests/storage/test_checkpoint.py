@@ -83,3 +83,8 @@ def test_killed_at_any_moment(tmp_path):
                 (tmp_path / name).unlink()
     CheckpointFolder(tmp_path).save(1, {})
     assert sorted(os.listdir(tmp_path)) == [".lock", "epoch-00000001.checkpoint"]
+
+
+def test_a_folder_whose_name_no_system_has() -> None:
+    with pytest.raises(StorageError, match=r"checkpoint \(=.*cannot be made a folder: embedded null"):
+        CheckpointFolder("a\0b")

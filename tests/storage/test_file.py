@@ -107,6 +107,7 @@ def with_header(header: bytes, length: int | None = None) -> bytes:
         (b"", "empty"),
         (b"\0", "cut off"),
         (pickle.dumps({"a": 1}), "pickle"),
+        (with_header(b"{" * 100, 0x480), "cut off"),  # as a pickle of protocol 4 begins
         (b"PK\x03\x04" + b"\0" * 50, "zip"),
         (b"PAR1" + b"\x15" * 50, "Parquet"),
         (b"x,y\n1,2\n3,4\n" * 20, "cut off, or no model file"),

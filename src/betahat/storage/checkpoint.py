@@ -45,9 +45,10 @@ class CheckpointFolder:
             ) from None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: of a name with a null byte
+            said = getattr(error, "strerror", None) or error
             raise StorageError(
-                f"checkpoint (={str(self.path)!r}) cannot be made a folder: {error.strerror}. Usual causes: there is a "
+                f"checkpoint (={str(self.path)!r}) cannot be made a folder: {said}. Usual causes: there is a "
                 "file of that name, or the place is not writable"
             ) from error
         self._lock = FolderLock(self.path, "checkpoint")

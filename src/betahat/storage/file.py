@@ -113,7 +113,8 @@ def _diagnosis(path: Path) -> str:
     if not start:
         return "it is empty"
     for magic, words in _FOREIGN.items():
-        if start.startswith(magic) and int.from_bytes(start, "little") + 8 > size:
+        length = magic == b"\x80" and not any(start[3:8])  # of a header, which may begin with a pickle's byte
+        if start.startswith(magic) and not length and int.from_bytes(start, "little") + 8 > size:
             return words
     header = int.from_bytes(start, "little")
     if len(start) < 8 or header + 8 > size:
