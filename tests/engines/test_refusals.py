@@ -103,16 +103,17 @@ engine, state, order, broken = engine_for(task), TrainingState.begin(task), rng.
 engine.train(state, rows, order, 256)
 for k in range(60):
     step, x = state.chain.step, state.chain.x.copy()
-    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0002, 0.004))
     try:
-        for _ in range(5):
-            engine.train(state, rows, order, 256)
-            step, x = state.chain.step, state.chain.x.copy()
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0002, 0.004))
+            for _ in range(5):
+                engine.train(state, rows, order, 256)
+                step, x = state.chain.step, state.chain.x.copy()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         broken += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    wait = time.perf_counter() + 1
+    wait = time.perf_counter() + 30
     while threading.active_count() > 1 and time.perf_counter() < wait:  # one that came late ends by itself
         time.sleep(0.001)
     assert threading.active_count() == 1

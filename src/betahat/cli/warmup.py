@@ -62,7 +62,20 @@ def _compile_networks() -> None:
     """Every operation that a network may be lowered to, for both types."""
     from betahat.engines import Rows, Task, TrainingState
     from betahat.engines.cpu import CpuEngine
-    from betahat.layers import BatchNorm, Columns, Dense, Dropout, Embedding, LayerNorm, ReLU, Residual, Tanh
+    from betahat.layers import (
+        BatchNorm,
+        Columns,
+        Conv2d,
+        Dense,
+        Dropout,
+        Embedding,
+        Flatten,
+        LayerNorm,
+        MaxPool2d,
+        ReLU,
+        Residual,
+        Tanh,
+    )
     from betahat.losses import SquaredError
     from betahat.losses.multinomial import Multinomial
     from betahat.models.network import Network
@@ -78,14 +91,20 @@ def _compile_networks() -> None:
         ReLU(),
         Dense(2),
     ]
-    rows, order = np.zeros((32, 2)), np.arange(32)
-    for dtype in (np.float32, np.float64):
-        for loss in (SquaredError(), Multinomial(2)):
-            task = Task(Network(layers, 2), loss, Adam(clip_norm=1.0).chain, dtype=dtype)
-            state, engine = TrainingState.begin(task), CpuEngine(task)
-            y = np.zeros((32, 2 if isinstance(loss, SquaredError) else 1))
-            engine.train(state, Rows(rows, y), order, 16)
-            engine.predict(state.chain.x, state.buffers, Rows(rows, y))
+    images = [
+        Conv2d(3, 2, padding=1), ReLU(), Conv2d(3, 2, groups=3, stride=2), BatchNorm(), MaxPool2d(2), Flatten(),
+        Dense(2),
+    ]  # fmt: skip
+    for network in (Network(layers, 2), Network(images, (9, 9, 2))):
+        rows, order = np.zeros((32, *network.input_shape)), np.arange(32)
+        for dtype in (np.float32, np.float64):
+            for loss in (SquaredError(), Multinomial(2)):
+                task = Task(network, loss, Adam(clip_norm=1.0).chain, dtype=dtype)
+                state, engine = TrainingState.begin(task), CpuEngine(task)
+                y = np.zeros((32, 2 if isinstance(loss, SquaredError) else 1))
+                engine.train(state, Rows(rows, y), order, 16)
+                for probabilities in (False, True):
+                    engine.predict(state.chain.x, state.buffers, Rows(rows, y), probabilities)
 
 
 def _layouts(rows: int, columns: int) -> list[np.ndarray[Any, Any]]:

@@ -1,0 +1,41 @@
+"""Convolutional networks beside PyTorch and JAX.
+
+`python -m benchmarks images` records all parts; `python -m benchmarks.images [part …] [--quick]` prints some.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from benchmarks.networks import versions
+
+PARTS = {
+    "step": ("A step of a small convolutional network", "images_step", "run_small"),
+    "resnet": ("A step of ResNet-9", "images_step", "run_resnet"),
+    "operations": ("One convolution", "images_operations", "run"),
+    "mnist": ("MNIST by convolutions", "images_mnist", "run"),
+}
+
+
+def run(names: list[str] | None = None, quick: bool = False) -> str:
+    found = [versions()]
+    for name in names or PARTS:
+        title, module, function = PARTS[name]
+        measure: Callable[[bool], str] = getattr(import_module(f"benchmarks.{module}"), function)
+        print(f"  {title.lower()} …", file=sys.stderr, flush=True)
+        found.append(f"### {title}\n\n{measure(quick)}")
+    return "\n\n".join(found)
+
+
+def main(arguments: list[str]) -> None:
+    names = [name for name in arguments if name != "--quick"]
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"unknown part {unknown[0]!r}; there are {', '.join(PARTS)}, and --quick")
+    print(run(names, "--quick" in arguments))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
