@@ -14,7 +14,6 @@ from benchmarks.networks import versions
 PARTS = {
     "step": ("A step of a small convolutional network", "images_step", "run_small"),
     "resnet": ("A step of ResNet-9", "images_step", "run_resnet"),
-    "operations": ("One convolution", "images_operations", "run"),
     "mnist": ("MNIST by convolutions", "images_mnist", "run"),
 }
 

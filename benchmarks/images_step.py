@@ -119,6 +119,13 @@ def _torch_layers(layers: Any, shape: Any, weights: dict[str, np.ndarray], path:
     return found
 
 
+def torch_network(layers: list[Layer], shape: tuple[int, ...], weights: dict[str, np.ndarray]) -> Any:
+    """PyTorch's network of our weights."""
+    import torch
+
+    return torch.nn.Sequential(*_torch_layers(layers, shape, weights))
+
+
 @final
 class Torch:
     """PyTorch with its fused Adam, on images laid channels first or last, eager or compiled."""
@@ -131,7 +138,7 @@ class Torch:
         self._torch = torch
         torch.set_num_threads(2)
         form = torch.channels_last if last else torch.contiguous_format
-        model = torch.nn.Sequential(*_torch_layers(layers, X.shape[1:], start)).to(memory_format=form)
+        model = torch_network(layers, X.shape[1:], start).to(memory_format=form)
         self.model = torch.compile(model) if compiled else model
         self._optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
         self._X = torch.from_numpy(X.transpose(0, 3, 1, 2).copy()).to(memory_format=form)
