@@ -1,4 +1,4 @@
-"""MNIST by a small convolutional network: test accuracy, and seconds of training, beside the same network in PyTorch."""
+"""MNIST by a small convolutional network, beside PyTorch: test accuracy, and seconds of training."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def run(quick: bool = False) -> str:
             f"{min(accuracies):.2%} | {max(accuracies):.2%} |"
         )
     return "\n\n".join([
-        f"The small network, {epochs} epochs of batches of {BATCH}, Adam with one cycle up to {RATE:g}, no augmentation; "
+        f"The small network, {epochs} epochs of batches of {BATCH}, Adam with one cycle up to {RATE:g}; "
         f"{len(seeds)} starts, contestants in turn.",
         "\n".join(lines),
     ])  # fmt: skip

@@ -47,7 +47,7 @@ class Image(Layer):
     def __post_init__(self) -> None:
         for name in ("height", "width", "channels"):
             object.__setattr__(self, name, checks.whole(getattr(self, name), f"{name} of Image"))
-        if self.order not in ORDERS:
+        if not (isinstance(self.order, str) and self.order in ORDERS):
             raise ValueError(
                 f'order (={self.order!r}) of Image must be "NHWC" (channels last) or "NCHW" (channels first)'
             )
