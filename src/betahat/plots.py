@@ -1,4 +1,5 @@
-"""Pictures of descents, convergence, fits and trainings, under their public name (`betahat.report.plots` has them).
+"""Pictures of descents, convergence, fits and trainings, and of what networks see in images, under their public name
+(`betahat.report.plots` has them).
 
 >>> import numpy as np
 >>> from betahat.plots import DescentDisplay
@@ -9,15 +10,24 @@
 """
 
 from betahat.report.plots import (
+    ConfusionMatrixDisplay,
     ConvergenceDisplay,
     Course,
     Descent,
     DescentDisplay,
+    FeatureMaps,
+    FeatureMapsDisplay,
+    FiltersDisplay,
     FitDisplay,
+    GradCamDisplay,
     LearningRateDisplay,
+    MistakesDisplay,
+    SaliencyDisplay,
     TrainingDisplay,
 )
 
 __all__ = [
-    "ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FitDisplay", "LearningRateDisplay", "TrainingDisplay",
+    "ConfusionMatrixDisplay", "ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FeatureMaps",
+    "FeatureMapsDisplay", "FiltersDisplay", "FitDisplay", "GradCamDisplay", "LearningRateDisplay",
+    "MistakesDisplay", "SaliencyDisplay", "TrainingDisplay",
 ]  # fmt: skip

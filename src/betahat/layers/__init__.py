@@ -32,6 +32,7 @@ from betahat.layers.image import Image, Reshape
 from betahat.layers.layer_norm import LayerNorm
 from betahat.layers.named import as_activation
 from betahat.layers.pooling import AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d
+from betahat.layers.receptive import ReceptiveField, receptive_field
 from betahat.layers.residual import Residual
 from betahat.layers.sequential import Sequential
 from betahat.layers.softmax import Softmax
@@ -40,6 +41,6 @@ __all__ = [
     "ELU", "GELU", "Activation", "AvgPool1d", "AvgPool2d", "BatchNorm", "Child", "Columns", "Composite", "Conv1d",
     "Conv2d", "Dense", "Dropout", "Dropout2d", "Embedding", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool",
     "GroupNorm", "Identity", "Image", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d", "MaxPool2d", "Parameter", "Pass",
-    "ReLU", "Reshape", "Residual", "Sequential", "Shape", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
-    "as_activation",
+    "ReLU", "ReceptiveField", "Reshape", "Residual", "Sequential", "Shape", "SiLU", "Sigmoid", "Softmax", "Softplus",
+    "Tanh", "as_activation", "receptive_field",
 ]  # fmt: skip

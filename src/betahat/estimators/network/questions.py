@@ -16,6 +16,8 @@ from betahat.engines import TrainingState
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import LARGEST, SMALLEST, STEPS, check_flag, growing
+from betahat.estimators.network.rows import new_rows
+from betahat.report.inside import Inside
 from betahat.report.range_test import RangeTest
 from betahat.solvers.checks import check_positive
 
@@ -82,6 +84,19 @@ class AskedNetwork(NetworkEstimator):
 
         check_is_fitted(self, "_state")
         return bare(self, self._gives_probabilities)
+
+    def inside(self, X: Any) -> Inside:
+        """The network laid open for rows X: the output of each of its layers (`walk`), and for images `saliency`,
+        `grad_cam` and `images`, in double precision. The pictures of `betahat.plots` are drawn from it.
+
+        Raises NotFittedError before `fit`, and what `predict` raises for X.
+        """
+        check_is_fitted(self, "_state")
+        rows = new_rows(self, X, self._images)
+        rows = rows.toarray() if hasattr(rows, "tocsr") else rows
+        point, buffers = (a.astype(np.float64) for a in (self._state.chain.point, self._state.buffers))
+        classes = getattr(self, "classes_", None)
+        return Inside(self._network, point, buffers, rows, *(self._units or (0.0, 1.0)), classes)
 
     @property
     @abstractmethod

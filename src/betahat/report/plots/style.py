@@ -38,6 +38,10 @@ def axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
     return _checked(ax)
 
 
+_HEADING = 0.3
+"""Inches that a line over tiles takes."""
+
+
 def panels(
     ax: Axes | None,
     rows: int,
@@ -46,20 +50,7 @@ def panels(
     heights: Sequence[float] | None = None,
 ) -> np.ndarray:
     """Panels (rows, columns) in a new figure, or in the place of the axes given. Those of a column share x."""
-    plt = pyplot()
-    ratios = None if heights is None else list(heights)
-    if ax is None:
-        figure = plt.figure(figsize=size, layout="constrained")
-        grid = figure.add_gridspec(rows, columns, height_ratios=ratios)
-    else:
-        from matplotlib.gridspec import GridSpecFromSubplotSpec
-
-        place = _checked(ax).get_subplotspec()
-        if place is None:
-            raise ValueError("ax must come from plt.subplots or a grid, so that its place can be divided")
-        figure = _figure(ax)
-        ax.set_axis_off()
-        grid = GridSpecFromSubplotSpec(rows, columns, subplot_spec=place, height_ratios=ratios, hspace=0.1)
+    figure, grid = _grid(ax, rows, columns, size, "constrained", height_ratios=heights)
     made = np.empty((rows, columns), dtype=object)
     for i in range(rows):
         for j in range(columns):
@@ -67,6 +58,60 @@ def panels(
             if i + 1 < rows:
                 made[i, j].tick_params(labelbottom=False)
     return made
+
+
+def tiles(
+    ax: Axes | None, rows: int, columns: int, size: tuple[float, float], heading: str = ""
+) -> np.ndarray:
+    """Axes (rows, columns) for images, without frames and ticks, in a new figure or in the place of the axes given;
+    heading : over all of them."""
+    figure, grid = _grid(
+        ax, 1 + (ax is not None and bool(heading)), 1, size, "compressed", height_ratios=None
+    )
+    if heading and ax is None:
+        figure.suptitle(heading, fontsize="medium")
+    elif heading:
+        grid.set_height_ratios([_HEADING, max(figure.get_figheight() - _HEADING, _HEADING)])
+        above = figure.add_subplot(grid[0])
+        above.set_axis_off()
+        above.text(0.5, 0.5, heading, ha="center", va="center", transform=above.transAxes)
+    inner = grid[-1].subgridspec(rows, columns)
+    made = np.empty((rows, columns), dtype=object)
+    for i, j in np.ndindex(rows, columns):
+        tile = figure.add_subplot(inner[i, j])
+        bare(tile)
+        made[i, j] = tile
+    return made
+
+
+def bare(ax: Axes) -> None:
+    """No ticks and no frame; labels stay."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    ax.set_facecolor("none")
+
+
+def edge(ax: Axes) -> None:
+    """A faint line around, so that an image ends where it ends on any ground."""
+    ax.spines[:].set(visible=True, color=mixed(ax, 0.35), linewidth=0.6)
+
+
+def _grid(
+    ax: Axes | None, rows: int, columns: int, size: tuple[float, float], layout: Any, **ratios: Any
+) -> tuple[Figure, Any]:
+    """A figure and a grid in it, or in the place of the axes given."""
+    plt = pyplot()
+    ratios = {name: list(value) for name, value in ratios.items() if value is not None}
+    if ax is None:
+        figure = plt.figure(figsize=size, layout=layout)
+        return figure, figure.add_gridspec(rows, columns, **ratios)
+    from matplotlib.gridspec import GridSpecFromSubplotSpec
+
+    place = _checked(ax).get_subplotspec()
+    if place is None:
+        raise ValueError("ax must come from plt.subplots or a grid, so that its place can be divided")
+    ax.set_axis_off()
+    return figure_of(ax), GridSpecFromSubplotSpec(rows, columns, subplot_spec=place, hspace=0.1, **ratios)
 
 
 def _checked(ax: Any) -> Axes:
@@ -77,7 +122,8 @@ def _checked(ax: Any) -> Axes:
     return ax
 
 
-def _figure(ax: Axes) -> Figure:
+def figure_of(ax: Axes) -> Figure:
+    """The figure that the axes are in, not a part of it."""
     from matplotlib.figure import Figure
 
     figure = ax.get_figure(root=True)
@@ -89,7 +135,7 @@ def ground(ax: Axes) -> np.ndarray:
     """The colour behind the picture, as (red, green, blue) from 0 to 1; where it is clear, text tells which it is."""
     from matplotlib.colors import to_rgb, to_rgba
 
-    for colour in (ax.get_facecolor(), _figure(ax).get_facecolor()):
+    for colour in (ax.get_facecolor(), figure_of(ax).get_facecolor()):
         if to_rgba(colour)[3] > 0.5:
             return np.array(to_rgb(colour))
     return (
@@ -142,7 +188,7 @@ _LETTER = 0.068
 def legend_above(ax: Axes, handles: Sequence[Any], columns: int | None = None) -> Any:
     """A legend over the axes, where it covers nothing; in one row where there is room."""
     lengths = [len(handle.get_label()) + 6 for handle in handles]
-    room = _width(ax) / _LETTER
+    room = width_of(ax) / _LETTER
     fitting = len(handles) if sum(lengths) <= room else max(1, int(room // max(lengths)))
     return ax.legend(
         handles=list(handles), loc="lower left", bbox_to_anchor=(0.0, 1.01), frameon=False, borderaxespad=0.0,
@@ -150,9 +196,9 @@ def legend_above(ax: Axes, handles: Sequence[Any], columns: int | None = None) -
     )  # fmt: skip
 
 
-def _width(ax: Axes) -> float:
+def width_of(ax: Axes) -> float:
     """How wide the axes will be, in inches, once labels have taken their room."""
-    figure, place = _figure(ax), ax.get_subplotspec()
+    figure, place = figure_of(ax), ax.get_subplotspec()
     if place is None:
         return float(ax.get_position().width * figure.get_figwidth())
     outer = place.get_topmost_subplotspec()
@@ -180,3 +226,32 @@ def name_points(ax: Axes, named: Sequence[tuple[np.ndarray, str]], avoid: np.nda
             fontsize="small", zorder=7, path_effects=halo(ax, 2.5), annotation_clip=True,
         ))  # fmt: skip
     return texts
+
+
+def diverging(ax: Axes) -> Any:
+    """Colours from blue over the ground to orange, for numbers on both sides of 0."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    blue, orange = palette(ax)[:2]
+    return LinearSegmentedColormap.from_list("diverging", [blue, mixed(ax, 0.0), orange])
+
+
+def rising(ax: Axes) -> Any:
+    """Colours from the ground over orange to what stands out most, for numbers from 0 on."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    light = _brightness(ground(ax)) > 0.5
+    stops = [mixed(ax, 0.0), palette(ax)[1], "#3A1600" if light else "#FFF6DF"]
+    return LinearSegmentedColormap.from_list("rising", stops)
+
+
+def towards(ax: Axes) -> Any:
+    """Colours from the ground to the first of the palette, for shares from 0 to 1."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("towards", [mixed(ax, 0.04), palette(ax)[0]])
+
+
+def readable(colour: Any) -> str:
+    """Black or white, what stands out from the colour."""
+    return "black" if _brightness(colour) > 0.6 else "white"
