@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 
 import numpy as np
@@ -159,6 +160,8 @@ def test_parameters_have_the_names_of_the_code():
         (lambda X, a: a * X[:-1], ValueError, r"shape \(39,\) for 40 rows"),
         (lambda X, a: np.stack([a * X, X], 1), ValueError, r"shape \(40, 2\) for 40 rows"),
         (lambda X, a: 1 / 0, ValueError, r"f fails at the start, for X of shape \(40,\): ZeroDivisionError"),
+        (lambda X, a: 1 / 0, ValueError, "The usual cause: a division by zero"),
+        (lambda X, a: [math.exp(a * v) for v in [X]], ValueError, "math.exp and float.* take one number; np.exp"),
         (lambda X, a: {}["k"], ValueError, "f fails at the start.*KeyError"),
         (lambda X, a: a * X[:, 1], ValueError, r"IndexError.*The usual cause: f takes columns X\[:, 0\]"),
         (lambda X, a: a * X * np.nan, ValueError, r"f is nan in row 0 \(X = 0.1\) at a = 1.*begin elsewhere"),
@@ -173,6 +176,15 @@ def test_parameters_have_the_names_of_the_code():
 def test_functions_that_cannot_be_fitted(f, error, words):
     with pytest.raises(error, match=words):
         bh.NonlinearRegression(f, 1.0).fit(x, y)
+
+
+@pytest.mark.parametrize("start", [1.0, [1.0]])
+@pytest.mark.parametrize("f", [lambda X, a: a, lambda X, a: a * np.mean(X) / np.mean(X)])
+def test_one_number_stands_for_every_row(f, start):
+    """The mean, by a curve that knows no x; [1.0] makes of a an array of one number."""
+    m = bh.NonlinearRegression(f, start).fit(x, y)
+    assert_allclose(m.coef_, [y.mean()], rtol=1e-14)
+    assert_allclose(m.inference_.std_err, [y.std(ddof=1) / np.sqrt(len(y))], rtol=1e-12)
 
 
 @pytest.mark.parametrize("form", ["array", "column", "in place of a slice"])

@@ -109,6 +109,33 @@ def test_flat_and_undefined(solver):
     assert undefined.status == "not stationary"
 
 
+KINKS = {
+    "sum of sizes": (lambda x: np.sum(np.abs(x)), 0.0),
+    "largest": (lambda x: np.max(np.abs(x)), 0.0),
+    "length": (lambda x: np.sqrt(np.sum(x**2)), 0.0),
+}
+
+
+@pytest.mark.parametrize("kink", KINKS)
+@pytest.mark.parametrize("solver", [None, *SOLVERS])
+def test_kinks_end_in_words(solver, kink):
+    """Where no derivative vanishes: a low point, and nothing claimed of it, unless it is exactly where slopes are 0."""
+    function, least = KINKS[kink]
+    found = bh.minimize(function, np.array([1.0, 2.0]), solver=solver)
+    assert found.value < 1e-20
+    assert found.value >= least
+    assert found.stop_reason in ("no progress", "converged")
+    assert found.converged == bool(np.abs(found.gradient).max() <= 1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-12, 1.0, 1e12, 1e30])
+@pytest.mark.parametrize("solver", [None, *SOLVERS, "gradient_descent"])
+def test_units_of_the_function_do_not_matter(solver, unit):
+    found = bh.minimize(lambda x: unit * np.sum((x - 1) ** 2 * (1 + np.arange(2))), [5.0, 2.0], solver=solver)
+    np.testing.assert_allclose(found.point, 1.0, rtol=1e-6)
+    assert found.status == "local minimum"
+
+
 def test_containers_and_counts():
     calls = []
 

@@ -153,6 +153,10 @@ def _called(model: NonlinearModel, rows: Rows, beta: np.ndarray) -> np.ndarray:
         value = model.raw(rows.X, beta)
     except (ArithmeticError, LookupError, AttributeError, TypeError, ValueError) as error:
         usual = "f takes columns X[:, 0] of an X given with one dimension, or the other way round"
+        if isinstance(error, ArithmeticError):
+            usual = "a division by zero, or a number beyond 1e308; begin elsewhere"
+        elif isinstance(error, TypeError) and "convert" in str(error):
+            usual = "math.exp and float(…) take one number; np.exp takes arrays, and has a derivative"
         if "read-only" in str(error):
             usual = "f writes into X, which are your data: take a new name, Z = X - 1"
         raise ValueError(

@@ -82,8 +82,8 @@ class NonlinearModel:
             return array
         if array.dtype.kind not in "fiub":
             raise TypeError(f"f gives {array.dtype}; expected real numbers, a prediction for each row")
-        if array.shape == ():
-            return np.full(n, float(array))
+        if array.size == 1:
+            return np.full(n, float(array.reshape(())))
         if array.shape not in ((n,), (n, 1)):
             raise ValueError(
                 f"f gives an array of shape {array.shape} for {n} rows; expected ({n},), a prediction for each row. "

@@ -56,7 +56,7 @@ def assess(problem: Problem, state: State, limits: Limits, hurried: bool = False
     if not np.isfinite(value) or state.stop_reason == "diverged":
         message = "there is no value here" if not np.isfinite(value) else "this is no minimum"
         certificate = replace(certificate, status="not stationary", converged=False, message=message)
-    elif certificate.converged and fall > limits.tolerance * scale:
+    elif certificate.converged and fall > limits.tolerance * scale and (np.abs(g) > rounding).any():
         certificate = replace(
             certificate, status="not stationary", converged=False,
             message=f"the derivatives are small, but Newton's step would lower the function by {fall:.2g}: it changes "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ class LineSearch(Solver):
     """
 
     flatter, rising = 0.9, 1.0
+    _typical = 1.0
 
     def __init__(self, line_search: str = "wolfe") -> None:
         if line_search not in LINE_SEARCHES:
@@ -127,6 +129,11 @@ class LineSearch(Solver):
         """The length to try first: 1, where directions come with a length of their own."""
         return 1.0
 
+    def short(self, direction: np.ndarray) -> float:
+        """The length of a first step −g t, whose length nothing tells: no longer than 1, and no longer than g is, in
+        units of J at the start where they are tiny."""
+        return 1 / max(self._typical, math.sqrt(float(direction.dot(direction))))
+
     def finished(
         self, problem: Problem, state: State, g: np.ndarray, steepest: float, limits: Limits
     ) -> bool:
@@ -141,7 +148,7 @@ class LineSearch(Solver):
         if not np.isfinite(state.value):
             state.stop_reason = "diverged"
             return state
-        search, box = LINE_SEARCHES[self.line_search], problem.box
+        search, box, self._typical = LINE_SEARCHES[self.line_search], problem.box, limits.typical
         land = np.add if box is None else box.land
         self.begin(problem)
         before: float | None = None

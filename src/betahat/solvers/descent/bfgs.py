@@ -35,7 +35,7 @@ class BFGS(LineSearch):
         return -state.gradient if self._inverse is None else blas.dsymv(-1.0, self._inverse, state.gradient)
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
-        return 1.0 if self._inverse is not None else 1 / max(1.0, math.sqrt(float(direction @ direction)))
+        return 1.0 if self._inverse is not None else self.short(direction)
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
         along, bent = float(step @ change), float(change @ change)

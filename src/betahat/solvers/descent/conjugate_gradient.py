@@ -64,4 +64,4 @@ class ConjugateGradient(LineSearch):
             length = min(-2.02 * self._fall / self._slope, same, _LONGER * self._moved / size)
             if 0 < length < math.inf:
                 return length
-        return 1 / max(1.0, size)
+        return self.short(direction)

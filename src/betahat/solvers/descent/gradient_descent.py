@@ -74,7 +74,7 @@ class GradientDescent(Solver):
             inertia = 0.5 if self.nesterov and not self.momentum else self.momentum
             watch = Watch(limits, trace, callback, inertia if constant else None)
             state = State(problem.start.copy(), *problem.both(problem.start))
-            path = _Path(problem, schedule, self, state)
+            path = _Path(problem, schedule, self, state, limits.typical)
             moved, step = 0.0, 0
             while (end := watch.over(state, moved)) is None:
                 following = path.step(state, step)
@@ -124,12 +124,17 @@ class _Path:
     """Where a descent has been: what momentum and the search for L remember."""
 
     def __init__(
-        self, problem: Problem, schedule: Schedule | None, method: GradientDescent, state: State
+        self,
+        problem: Problem,
+        schedule: Schedule | None,
+        method: GradientDescent,
+        state: State,
+        typical: float,
     ) -> None:
         self._problem, self._schedule, self._method = problem, schedule, method
         self._before = state.x  # x₋₁ of the heavy ball; the last x₊ in Nesterov's method
         self._t = 1.0
-        self._L = max(1.0, float(np.linalg.norm(state.gradient)))
+        self._L = max(typical, float(np.linalg.norm(state.gradient)))
         self._found = False
 
     def step(self, state: State, step: int) -> State | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from betahat.solvers.checks import check_count
@@ -29,7 +27,7 @@ class LimitedMemory(LineSearch):
         self._pairs = Pairs(memory, problem.n)
 
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
-        return 1.0 if len(self._pairs) else 1 / max(1.0, math.sqrt(float(direction.dot(direction))))
+        return 1.0 if len(self._pairs) else self.short(direction)
 
     def learn(self, step: np.ndarray, change: np.ndarray, state: State) -> None:
         self._pairs.take(step, change)

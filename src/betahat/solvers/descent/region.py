@@ -24,6 +24,7 @@ from betahat.solvers.trace import Trace
 EPS = float(np.finfo(np.float64).eps)
 _FIRST = 0.1  # of the start's length: the first radius
 _LARGEST = 1e100  # radius: a J that still falls as its model says has no minimum
+_LEAST = 1e-150  # radius, whose square is a number still
 _FADING = 0.5  # how much of a number's unit lasts an iteration where its curvature has fallen
 _ENOUGH = 0.01  # of the fall that a slope foretells, for a step of the model to be taken
 
@@ -123,6 +124,9 @@ class Region(Solver):
                 share = (state.value - value) / fall
             if share < 0.25 or not np.isfinite(value):
                 radius = 0.25 * min(size, radius)
+                if radius < _LEAST:
+                    state.stop_reason = "no progress"
+                    return state
             elif share > 0.75 and size > 0.8 * radius:
                 radius = 2 * radius
             if share > 1e-4 and np.isfinite(value):

@@ -39,4 +39,4 @@ class SteepestDescent(LineSearch):
     def first_length(self, state: State, direction: np.ndarray, before: float | None) -> float:
         if self._length is not None:
             return self._length
-        return 1 / max(1.0, float(np.linalg.norm(direction)))
+        return self.short(direction)
