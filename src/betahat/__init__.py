@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "ConvNetClassifier": "estimators.convnet_classifier",
+    "ConvNetRegressor": "estimators.convnet_regressor",
     "ElasticNet": "estimators.elastic_net",
     "ElasticNetCV": "estimators.elastic_net_cv",
     "Lasso": "estimators.lasso",

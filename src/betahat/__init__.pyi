@@ -31,6 +31,8 @@ from betahat.errors import SeparationError as SeparationError
 from betahat.errors import SeparationWarning as SeparationWarning
 from betahat.errors import StorageError as StorageError
 from betahat.errors import UnseenLevelError as UnseenLevelError
+from betahat.estimators.convnet_classifier import ConvNetClassifier as ConvNetClassifier
+from betahat.estimators.convnet_regressor import ConvNetRegressor as ConvNetRegressor
 from betahat.estimators.elastic_net import ElasticNet as ElasticNet
 from betahat.estimators.elastic_net_cv import ElasticNetCV as ElasticNetCV
 from betahat.estimators.formula import fit as fit

@@ -7,6 +7,8 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from betahat import (
+    ConvNetClassifier,
+    ConvNetRegressor,
     DataError,
     ElasticNet,
     ElasticNetCV,
@@ -117,6 +119,8 @@ class Zeros(Named):
         MLPRegressor(solver="lbfgs"),
         NetworkClassifier([Dense(20), Tanh(), Dense(1)], learning_rate_init=0.01),
         NetworkRegressor([Dense(20), Tanh(), Dense(1)], learning_rate_init=0.01),
+        ConvNetClassifier(),
+        ConvNetRegressor(),
     ]
 )
 def test_scikit_learns_checks(estimator, check):

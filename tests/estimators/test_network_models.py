@@ -344,7 +344,9 @@ def test_a_bare_predictor_gives_what_the_model_gives(name: str) -> None:
     predict = model.predictor()
     rows = model.design_.matrix(A) if name == "table" else A
     expected = answers(model, A)
-    apart = 1e-14 if name in ("functions", "stack") else 0.0  # NumPy's products depend on how many rows there are
+    apart = (
+        1e-14 if name in ("functions", "stack") else 0.0
+    )  # NumPy's products depend on how many rows there are
     np.testing.assert_allclose(predict(rows), expected, rtol=0, atol=apart)
     np.testing.assert_allclose(predict(rows[5]), expected[5], rtol=0, atol=apart)
     with pytest.raises(ValueError, match="x has shape"):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from betahat.data.design import Column, Design, design_from_dict
     from betahat.data.formula import FormulaDesign
     from betahat.data.groups import group_codes
+    from betahat.data.image_folder import ImageFolder, images
     from betahat.data.inputs import read_formula, read_inputs
     from betahat.data.labels import read_labels
     from betahat.data.offset import Offset
@@ -28,12 +29,14 @@ __all__ = [
     "Column",
     "Design",
     "FormulaDesign",
+    "ImageFolder",
     "Offset",
     "QuerySource",
     "Source",
     "TableDesign",
     "design_from_dict",
     "group_codes",
+    "images",
     "iter_design_blocks",
     "learn_table",
     "query",
@@ -55,6 +58,7 @@ _WHERE = {
     "FormulaDesign": "formula",
     "Offset": "offset",
     "group_codes": "groups",
+    **dict.fromkeys(("ImageFolder", "images"), "image_folder"),
     "read_labels": "labels",
     "read_offset": "beside",
 }

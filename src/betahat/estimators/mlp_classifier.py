@@ -26,7 +26,8 @@ class MLPClassifier(NetworkClassification):
     precision), and "momentum", "nesterov", "rmsprop", "adagrad", "adamw", or a solver of `betahat.solvers` with its own
     learning rate. alpha : α. batch_size : "auto" is min(200, n). learning_rate : "constant", or for "sgd", "momentum"
     and "nesterov" "invscaling" (η/(t + 1)^power_t, t rows seen, changed after every epoch) or "adaptive" (divided by 5
-    when the loss falls no more); or for all a schedule of the step, such as `betahat.solvers.Cosine(1e-3, 2000)`.
+    when the loss falls no more); or for all "one_cycle", a rise to η and a fall to almost nothing over max_iter epochs
+    (`betahat.solvers.OneCycle`), or a schedule of the step, such as `betahat.solvers.Cosine(1e-3, 2000)`.
     learning_rate_init : η; "auto" finds it by a range test before the first epoch (:meth:`find_learning_rate`; for
     solvers by name and without a schedule) and leaves it in `learning_rate_init_`. max_iter : epochs at most. shuffle,
     random_state : the order of an epoch depends on the seed and its number. tol, n_iter_no_change : the training ends

@@ -20,6 +20,8 @@ class _Stored(NamedTuple):
 
 
 _STORED = {
+    "ConvNetClassifier": _Stored("convnet_classifier", "storing_network"),
+    "ConvNetRegressor": _Stored("convnet_regressor", "storing_network"),
     "ElasticNet": _Stored("elastic_net", "storing_linear"),
     "ElasticNetCV": _Stored("elastic_net_cv", "storing_selected"),
     "GammaRegressor": _Stored("gamma_regressor", "storing_likelihood"),

@@ -39,6 +39,7 @@ def to_dict(estimator: NetworkEstimator) -> dict[str, Any]:
     units, history = estimator._units, estimator._history
     return {
         **inputs_to_dict(estimator),
+        **estimator._rows_to_dict(),
         "input_shape": list(estimator._network.input_shape),
         "outputs": estimator.n_outputs_,
         "kind": np.dtype(estimator._kind).name,
@@ -62,8 +63,7 @@ def restore(estimator: NetworkEstimator, model: Fields) -> None:
     """Put what `to_dict` told into an estimator that has its parameters; raises where it does not fit together."""
     restore_inputs(estimator, model)
     columns, shape = check_inputs(estimator), _shape(model)
-    if (shape[0] if shape else 0) != columns:
-        raise StorageError(f"`model.input_shape` is {shape}, and the inputs give {columns} columns")
+    estimator._restore_rows(model, shape, columns)
     estimator._kind = _KINDS[model.text("kind", tuple(_KINDS))]
     estimator._seed = _seed(model)
     estimator._units = _units(model, shape)

@@ -26,6 +26,7 @@ from betahat.losses.poisson import Poisson
 from betahat.losses.power_links import Log, Power
 from betahat.losses.probability_links import Cauchit, Cloglog, Logit, Loglog, Probit
 from betahat.losses.pseudo_huber import PseudoHuber
+from betahat.losses.smoothed import SmoothedMultinomial
 from betahat.losses.squared import SquaredError
 from betahat.losses.tweedie_family import Tweedie
 from betahat.losses.vector import VectorLoss
@@ -60,6 +61,7 @@ __all__ = [
     "Power",
     "Probit",
     "PseudoHuber",
+    "SmoothedMultinomial",
     "SquaredError",
     "Tweedie",
     "VectorLoss",

@@ -10,6 +10,7 @@ import numpy as np
 from betahat.layers import Dense
 from betahat.losses.base import Loss
 from betahat.losses.multinomial import Multinomial
+from betahat.losses.smoothed import SmoothedMultinomial
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
 from betahat.models.network_layout import covered
@@ -102,7 +103,7 @@ class NetworkObjective:
         """The part of v (size,) along which J is the same everywhere, by the form of the loss: adding one number to all
         scores of a softmax. It is a shift of the last biases, and of the last weights where nothing penalises them."""
         found, last = np.zeros_like(v), self.network.leaves[-1]
-        if not (isinstance(self.loss, Multinomial) and isinstance(last.layer, Dense)):
+        if not (isinstance(self.loss, (Multinomial, SmoothedMultinomial)) and isinstance(last.layer, Dense)):
             return found
         for slot in self.network.layout:
             if slot.layer == last.path and not (slot.penalised and self.strength):

@@ -33,13 +33,16 @@ _FULL = {
 class TrainedLike(Protocol):
     """What a trained network must show to be explained.
 
-    alpha : α; rows : of a mini-batch, None for all rows; chain : what makes a step of a gradient, as a line; standard,
-    targets : whether columns, and y, were brought to units of their own; found_rate : the learning rate that a range
-    test suggested, where one was asked for; ailments : what is wrong, a paragraph each.
+    rows_are : what rows of x are taken for, a sentence, where that is not what it looks like; alpha : α; rows : of a
+    mini-batch, None for all rows; chain : what makes a step of a gradient, as a line; standard, targets : whether
+    columns, and y, were brought to units of their own; found_rate : the learning rate that a range test suggested,
+    where one was asked for; ailments : what is wrong, a paragraph each.
     """
 
     @property
     def network(self) -> Network: ...
+    @property
+    def rows_are(self) -> str: ...
     @property
     def loss_formula(self) -> str: ...
     @property
@@ -98,7 +101,8 @@ def _objective(model: TrainedLike) -> str:
         words += " The penalty is on weights, not on biases"
         words += "." if model.rows is None else ", and b the rows of a mini-batch."
     if model.standard:
-        words += " Each column of x enters with mean 0 and standard deviation 1 over the training rows"
+        column = "channel" if len(model.network.input_shape) == 3 else "column"
+        words += f" Each {column} of x enters with mean 0 and standard deviation 1 over the training rows"
         words += ", as y does." if model.targets else "."
     return "\n".join([*lines, wrap(words)])
 
@@ -118,7 +122,8 @@ def _network(model: TrainedLike) -> str:
     ]
     rows.append(["in all", "", "", f"{network.parameter_count:,}", f"{network.flops:,}"])
     shown = table(["place", "layer", "output", "parameters", "operations a row"], rows, rule="─")
-    return "\n".join([*lines, "", textwrap.indent(shown, "    ")])
+    before = [wrap(model.rows_are)] if model.rows_are else []
+    return "\n".join([*before, *lines, "", textwrap.indent(shown, "    ")])
 
 
 def _derivative(network: Network) -> str:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from betahat.certificate import Certificate
 from betahat.data.source import Source
 from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
-from betahat.errors import DataError
+from betahat.errors import DataError, StorageError
 from betahat.estimators.inputs import check_weight
 from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.given import Given, TrainingRows
@@ -25,6 +25,7 @@ from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
 from betahat.solvers.trace import Trace
+from betahat.storage import Fields
 
 if TYPE_CHECKING:
     from betahat.estimators.network.checkpoints import Checkpoints
@@ -88,6 +89,10 @@ class NetworkEstimator(TargetReader):
 
     _images = False
     """Whether rows may have several axes."""
+    _rows_are = ""
+    """What rows are taken for, a sentence for explain()."""
+    _batch = staticmethod(lambda rows: min(200, rows))
+    """Rows of a mini-batch where `batch_size` is "auto", of so many: scikit-learn's rule."""
     _trusted = False
     """Whether X is rows that were read already: of a copy that is asked for scores while it is trained."""
 
@@ -123,6 +128,25 @@ class NetworkEstimator(TargetReader):
     @abstractmethod
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """How good the answers are, the higher the better."""
+
+    def _rows_of(self, X: Any, reset: bool, finite: bool = True) -> Any:
+        """X of users as rows of numbers. reset : whether names and shapes are learnt anew; finite : whether arrays are
+        searched for what is not."""
+        return read_rows(self, X, True, self._images) if reset else new_rows(self, X, self._images, finite)
+
+    def _rows_to_dict(self) -> dict[str, Any]:
+        """What a file is to hold of how rows are read."""
+        return {}
+
+    def _restore_rows(self, model: Fields, shape: Shape, columns: int) -> None:
+        """Take it from one, for a network that takes rows of that shape, and inputs that give so many columns; raises
+        StorageError where it does not fit."""
+        if (shape[0] if shape else 0) != columns:
+            raise StorageError(f"`model.input_shape` is {shape}, and the inputs give {columns} columns")
+
+    def _laid(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of numbers (n, p) in the shape that the network takes."""
+        return rows
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
@@ -213,7 +237,7 @@ class NetworkEstimator(TargetReader):
             return read_source(self, X, reset, aside, classes, y=y, sample_weight=sample_weight)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        rows = read_rows(self, X, reset, self._images)
+        rows = self._rows_of(X, reset)
         target = self._read_target(y, reset, classes)
         n = rows.shape[0]
         if len(target) != n:
@@ -351,9 +375,9 @@ class NetworkEstimator(TargetReader):
         if self._trusted:
             return self._of_rows(X, probabilities)
         try:  # the engine sees what is not finite in passing
-            return self._of_rows(new_rows(self, X, self._images, finite=False), probabilities)
+            return self._of_rows(self._rows_of(X, reset=False, finite=False), probabilities)
         except DataError:
-            new_rows(self, X, self._images)
+            self._rows_of(X, reset=False)
             raise
 
     def _of_source(self, source: Source, **beside: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from betahat import solvers
-from betahat.solvers.schedules import InverseScaling, Schedule
+from betahat.estimators.network.parameters import is_one_cycle
+from betahat.solvers.schedules import InverseScaling, OneCycle, Schedule
 from betahat.solvers.stochastic.chain import Chain, ChainSolver
 from betahat.solvers.stochastic.clip import ClipByGlobalNorm
 from betahat.solvers.stochastic.momentum import HeavyBall, NesterovMomentum
@@ -58,6 +59,8 @@ def chain_of(p: Any, steps: int, rows: int, rate: float | None = None) -> Chain:
             )
         return p.solver
     eta: Any = p.learning_rate if isinstance(p.learning_rate, Schedule) else (rate or p.learning_rate_init_)
+    if is_one_cycle(p):
+        eta = OneCycle(eta, steps * p.max_iter)
     if p.solver not in PLAIN:
         known = {"adam": ("beta_1", "beta_2"), "adamw": ("beta_1", "beta_2")}.get(p.solver, ())
         own = {name: getattr(p, name) for name in (*known, "epsilon")}

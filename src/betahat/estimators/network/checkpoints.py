@@ -12,6 +12,7 @@ from betahat.engines import TrainingState
 from betahat.errors import StorageError
 from betahat.estimators.network.given import TrainingRows, digest
 from betahat.estimators.network.history import History
+from betahat.estimators.network.parameters import is_one_cycle
 from betahat.estimators.storing_parts import read_trace
 from betahat.solvers.stochastic.chain import ChainState
 from betahat.solvers.trace import Trace
@@ -151,7 +152,8 @@ def mark(
         state.buffers,
         np.array([chain.step, model._history.epochs]),
     )
-    parameters = {name: _words(v) for name, v in model.get_params(deep=False).items() if name not in _FREE}
+    free = [name for name in _FREE if not (name == "max_iter" and is_one_cycle(model))]  # how long a cycle is
+    parameters = {name: _words(v) for name, v in model.get_params(deep=False).items() if name not in free}
     return {
         "estimator": type(model).__name__,
         **parameters,

@@ -23,7 +23,9 @@ from betahat.estimators.written import class_names
 from betahat.layers import Shape
 from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.multinomial import Multinomial, class_probabilities
+from betahat.losses.smoothed import SmoothedMultinomial
 from betahat.losses.stable import sigmoid
+from betahat.losses.vector import VectorLoss
 
 
 class NetworkClassification(ClassifierMixin, AskedNetwork):
@@ -148,14 +150,21 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
         return outputs
 
     def _settle_loss(self, outputs: int) -> None:
-        one = self._several or outputs == 1
-        self._loss = Bernoulli() if one else Multinomial(outputs)
+        one, smoothing = self._several or outputs == 1, self._smoothing
+        smooth = SmoothedMultinomial(outputs, smoothing) if smoothing and not one else None
+        self._loss = smooth or (Bernoulli() if one else Multinomial(outputs))
         self.out_activation_ = "logistic" if one else "softmax"
 
     def _as_targets(self, y: np.ndarray) -> np.ndarray:
-        if self._several:
+        if not self._several and isinstance(self._loss, VectorLoss):
             return y
-        return y if isinstance(self._loss, Multinomial) else y[:, None]
+        sure = y if self._several else y[:, None]
+        return sure if not self._smoothing else sure * (1 - self._smoothing) + self._smoothing / 2
+
+    @property
+    def _smoothing(self) -> float:
+        """ε: the share that targets take from the true class, and give to all in equal parts."""
+        return 0.0
 
     def _original(self, y: np.ndarray) -> np.ndarray:
         return y.astype(np.int64) if self._several else self.classes_[y.astype(np.intp)]

@@ -69,7 +69,7 @@ def range_test(prepared: NetworkEstimator, given: Given, schedule: Growing) -> R
     trial = trial_of(prepared)
     put_schedule(trial, schedule)
     which, _ = split(trial, given)
-    size = batch_rows(trial.batch_size, len(which))
+    size = batch_rows(trial, len(which))
     rows, mean = trial._rows(given, which)
     task = trial._task(-(-len(which) // size), len(which), mean)
     state, engine = trial._state, engine_for(task)

@@ -17,7 +17,7 @@ from betahat.estimators.network.given import Given, TrainingRows
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
 from betahat.estimators.network.progress import Bar
-from betahat.estimators.network.training import Plan, Training
+from betahat.estimators.network.training import Plan, Training, leaves_one
 from betahat.layers.base import size_of
 from betahat.models.network_units import dead_units
 from betahat.solvers.stochastic.chain import Chain, ChainState
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from betahat.estimators.network.checkpoints import Checkpoints
     from betahat.estimators.network.stream import Stream
 
-_BATCH = 200  # rows of "auto", as in scikit-learn
 _ASKED, _NUMBERS = 1000, 2**22  # rows that show which units are dead, and the numbers that they may hold
 
 
@@ -61,7 +60,7 @@ def feed_of(model: NetworkEstimator, given: Given | Stream) -> Feed:
     """The epochs of a training on these rows."""
     if isinstance(given, Given):
         return ArrayFeed(*model._rows(given, given.which), given.which)
-    return given.feed(model, batch_rows(model.batch_size, given.rows))
+    return given.feed(model, batch_rows(model, given.rows))
 
 
 def look_for_dead_units(model: NetworkEstimator, given: TrainingRows) -> None:
@@ -94,14 +93,15 @@ def train(
     if part and model.learning_rate == "invscaling":
         rate = model.learning_rate_init_ / (history.rows + 1) ** model.power_t
     count, mean = feed.rows, feed.mean_weight
-    size = history.batch = batch_rows(model.batch_size, count)
-    steps = -(-count // size)
+    size = history.batch = batch_rows(model, count)
+    whole = bool(model._network.buffer_size and model.shuffle)
+    steps = -(-count // size) - leaves_one(count, size, whole)
     task = model._task(steps, count, mean, rate)
     model._state.chain = _resumed(task.chain, model._state.chain)
     engine = model._engine = _engine_of(model, task)
     plan = Plan(
         feed.which, epochs, size, model._seed, bool(model.shuffle), model.tol, float(model.n_iter_no_change),
-        score is not None, bool(model._network.buffer_size),
+        score is not None, whole,
     )  # fmt: skip
     current = [rate or model.learning_rate_init_]
 
@@ -173,10 +173,11 @@ def against_divergence(model: NetworkEstimator) -> str:
     return " or ".join(helps)
 
 
-def batch_rows(batch_size: Any, rows: int) -> int:
+def batch_rows(model: NetworkEstimator, rows: int) -> int:
     """Rows of a mini-batch, of so many in all."""
+    batch_size = model.batch_size
     if isinstance(batch_size, str):
-        return min(_BATCH, rows)
+        return model._batch(rows)
     if batch_size > rows:
         warnings.warn(
             f"batch_size (={batch_size}) is more than the {rows} rows there are to train with, and is taken as {rows}",

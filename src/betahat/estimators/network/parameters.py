@@ -27,7 +27,7 @@ from betahat.solvers.stochastic.average import Average
 from betahat.solvers.stochastic.chain import Chain, ChainSolver
 
 SOLVERS = (*(name for name in LEARNING_RATES if name != "gradient_descent"), "lbfgs")
-RATES = ("constant", "invscaling", "adaptive")
+RATES = ("constant", "invscaling", "adaptive", "one_cycle")
 DTYPES = ("auto", "float32", "float64")
 
 
@@ -75,6 +75,11 @@ def check_training(p: Any) -> None:
     check_positive("epsilon", p.epsilon)
     for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "standardize"):
         check_flag(name, getattr(p, name))
+    if is_one_cycle(p) and p.warm_start:
+        raise ValueError(
+            "learning_rate='one_cycle' and warm_start=True: the cycle of a fit ends with a rate of almost nothing, at "
+            'which another fit cannot go on; use learning_rate="constant" or a schedule'
+        )
     if not (isinstance(p.n_iter_no_change, float) and p.n_iter_no_change == np.inf):
         check_count("n_iter_no_change", p.n_iter_no_change)
         if not is_finite(p.n_iter_no_change):
@@ -130,7 +135,7 @@ def growing(smallest: Any, largest: Any, steps: Any) -> Growing:
     return Growing(float(smallest), float(largest), int(steps))
 
 
-def hidden_sizes(value: Any) -> tuple[int, ...]:
+def hidden_sizes(value: Any, name: str = "hidden_layer_sizes") -> tuple[int, ...]:
     """Units of each hidden layer; a number stands for one layer.
 
     >>> hidden_sizes(64), hidden_sizes([100, 50]), hidden_sizes(())
@@ -143,18 +148,16 @@ def hidden_sizes(value: Any) -> tuple[int, ...]:
         or np.ndim(sizes) != 1
     ):
         raise TypeError(
-            f"hidden_layer_sizes (={value!r}) must be a list of whole numbers, the units of each hidden layer"
+            f"{name} (={value!r}) must be a list of whole numbers, the units of each hidden layer"
         )
     found = list(sizes)
     for size in found:
         if isinstance(size, bool) or not isinstance(size, Integral):
-            raise TypeError(f"hidden_layer_sizes (={value!r}) must hold whole numbers; {size!r} is none")
+            raise TypeError(f"{name} (={value!r}) must hold whole numbers; {size!r} is none")
         if size <= 0:
-            raise ValueError(f"hidden_layer_sizes (={value!r}) must be > 0: every hidden layer needs a unit")
+            raise ValueError(f"{name} (={value!r}) must be > 0: every hidden layer needs a unit")
         if int(size) >= _MOST:
-            raise ValueError(
-                f"hidden_layer_sizes (={value!r}) must be below 2**31: no memory holds such a layer"
-            )
+            raise ValueError(f"{name} (={value!r}) must be below 2**31: no memory holds such a layer")
     return tuple(map(int, found))
 
 
@@ -177,6 +180,12 @@ def _check_rate(rate: Any) -> None:
             f"learning_rate (={rate!r}) must be one of {', '.join(map(repr, RATES))}, or a schedule of betahat.solvers "
             "such as Cosine(0.001, steps=1000); the number to begin with is learning_rate_init"
         )
+
+
+def is_one_cycle(p: Any) -> bool:
+    """Whether the learning rate rises and falls once over all epochs."""
+    named = isinstance(p.learning_rate, str) and p.learning_rate == "one_cycle"
+    return named and isinstance(p.solver, str) and not is_full_batch(p)
 
 
 def finds_rate(p: Any) -> bool:

@@ -147,7 +147,7 @@ class AskedNetwork(NetworkEstimator):
             )
         if block.offset is not None:
             raise DataError("these rows were given an offset or exposure, and networks take none")
-        return self._columns(self._of_rows(np.asarray(block.X)), name)
+        return self._columns(self._of_rows(self._laid(np.asarray(block.X))), name)
 
     @property
     def _result(self) -> TrainingState:

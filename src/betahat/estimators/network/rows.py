@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from betahat.data.frame import open_frame
+from betahat.data.image_folder import ImageFolder
 from betahat.data.missing import unmasked
 from betahat.errors import DataError, MissingValueError
 from betahat.estimators.inputs import is_frame, naming, numbers
@@ -38,6 +39,17 @@ def read_rows(estimator: Any, X: Any, reset: bool, images: bool) -> Any:
 
 def new_rows(estimator: Any, X: Any, images: bool, finite: bool = True) -> Any:
     """X of new rows, coded as in training. finite : whether arrays are searched for what is not."""
+    found = coded(estimator, X, images, finite)
+    shape = estimator._network.input_shape
+    if found.shape[1:] != shape:
+        raise ValueError(
+            f"X has rows of shape {found.shape[1:]}; this network was fitted to rows of shape {shape}"
+        )
+    return found
+
+
+def coded(estimator: Any, X: Any, images: bool, finite: bool = True) -> Any:
+    """X of new rows as numbers, of any shape."""
     design = estimator.design_
     if design is not None and is_frame(X):
         if design.kind != "formula":  # which says itself what it misses
@@ -51,16 +63,15 @@ def new_rows(estimator: Any, X: Any, images: bool, finite: bool = True) -> Any:
             f"this {type(estimator).__name__} was fitted on a table with categories or a formula, its columns "
             f"{list(design.input_names)}; it needs a table with these columns, not {type(X).__name__}"
         )
-    found = _checked(estimator, X, images, reset=False, finite=finite)
-    shape = estimator._network.input_shape
-    if found.shape[1:] != shape:
-        raise ValueError(
-            f"X has rows of shape {found.shape[1:]}; this network was fitted to rows of shape {shape}"
-        )
-    return found
+    return _checked(estimator, X, images, reset=False, finite=finite)
 
 
 def _checked(estimator: Any, X: Any, images: bool, reset: bool, finite: bool = True) -> Any:
+    if isinstance(X, ImageFolder):
+        raise TypeError(
+            f"X is {X!r}, which ConvNetClassifier and ConvNetRegressor take; {type(estimator).__name__} takes their "
+            "pixels and labels: pass X.array() and X.y"
+        )
     finite = finite or not (isinstance(X, np.ndarray) and X.dtype in (np.float64, np.float32))
     with naming("X"), np.errstate(invalid="ignore"):  # of sums over infinities
         found = validate_data(

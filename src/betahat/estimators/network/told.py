@@ -10,7 +10,7 @@ import numpy as np
 from betahat.certificate import Certificate
 from betahat.estimators.network.chains import chain_of
 from betahat.estimators.network.fitting import against_divergence
-from betahat.estimators.network.parameters import is_full_batch
+from betahat.estimators.network.parameters import is_full_batch, is_one_cycle
 from betahat.losses.base import Loss
 from betahat.losses.family import Family
 from betahat.losses.vector import VectorLoss
@@ -28,6 +28,7 @@ class Told:
     """See `betahat.report.explain_network.TrainedLike`."""
 
     network: Network
+    rows_are: str
     loss_formula: str
     outputs: str
     alpha: float
@@ -52,11 +53,12 @@ def told(model: NetworkEstimator) -> Told:
     moved = bool(shift.any() or (spread != 1).any())
     return Told(
         network=model._network,
+        rows_are=model._rows_are,
         loss_formula=formula_of(model._loss),
         outputs=outputs_of(model._loss, model.n_outputs_),
         alpha=float(model.alpha),
         rows=None if full else model._history.batch,
-        chain="" if full else repr(chain_of(model, 1, 1)),
+        chain="" if full else repr(chain_of(model, *_steps(model))),
         standard=model._units is not None,
         targets=moved,
         precision=f"{np.dtype(model._kind).name}",
@@ -74,6 +76,12 @@ def told(model: NetworkEstimator) -> Told:
             against_divergence(model) if model.stop_reason_ == "diverged" else "",
         ),
     )
+
+
+def _steps(model: NetworkEstimator) -> tuple[int, int]:
+    """Steps and rows of an epoch, by which schedules are told."""
+    rows = model._history.rows // max(model._history.epochs, 1) if is_one_cycle(model) else 1
+    return max(1, -(-rows // model._history.batch)), max(rows, 1)
 
 
 def formula_of(loss: Loss | VectorLoss) -> str:

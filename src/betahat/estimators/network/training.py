@@ -49,7 +49,7 @@ class Plan:
         if not self.shuffle:
             return self.which
         order = self.which[random_numbers(self.seed, epoch).permutation(len(self.which))]
-        if self.whole_batches and len(order) > self.batch_size > 1 and len(order) % self.batch_size == 1:
+        if leaves_one(len(order), self.batch_size, self.whole_batches):
             return order[:-1]  # one row has no variance for a normalisation to go by
         return order
 
@@ -211,6 +211,11 @@ class Training:
             rows = self._partial[-1][1]
             self._history.losses.append(self._sum() / rows)
             self._history.rows += rows
+
+
+def leaves_one(rows: int, batch_size: int, whole_batches: bool) -> bool:
+    """Whether the last mini-batch would be a single row, which is left out."""
+    return whole_batches and rows > batch_size > 1 and rows % batch_size == 1
 
 
 def penalty(task: Task, beta: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from betahat.data.image_folder import ImageFolder
 from betahat.data.source import Source
 from betahat.estimators.network.given import Given
 from betahat.estimators.network.parameters import is_full_batch
@@ -25,7 +26,9 @@ def read_validation(model: NetworkEstimator, validation: Any) -> Given | None:
             f"{'solver=' + repr(model.solver) + ' does without' if model.early_stopping else 'is off'}; leave "
             "validation out, or let the training be judged"
         )
-    if isinstance(validation, Source):
+    if isinstance(validation, ImageFolder):
+        given = model._read(validation, None, None, reset=False)
+    elif isinstance(validation, Source):
         given = model._read(validation, None, None, reset=False)
         if not isinstance(given, Given):
             raise ValueError(
