@@ -13,10 +13,14 @@ from betahat.engines.cpu.pool import Table, weighed_back, weighed_forward
 from betahat.engines.cpu.program import Program, Turned, Value
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import convolve as does
+from betahat.kernels.network.operations import SHARD_WHOLE
 from betahat.kernels.network.tiles import BYTES
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
 from betahat.layers.windows import Windows
+
+_LARGE = 1 << 18  # bytes of a gradient that stay in cache
+_WINDOWS = 1024  # that are summed at once where they do not
 
 
 def is_known_convolution(layer: Convolution, shape: Shape) -> bool:
@@ -90,12 +94,17 @@ class LoweredConvolution:
         channels, filters = self.each
         taps = self.windows.numbers
         into = program.table(np.arange(taps * channels) * self._row)
+        chunk, rows = self.chunk, self.rows
+        if taps * channels * self._row > _LARGE:  # read and written for each chunk
+            chunk = max(chunk, -(-_WINDOWS // slope.places))
+            chunk = SHARD_WHOLE if chunk >= program.shard else chunk
+            rows = program.table(self._windows_in(self.framed, min(chunk, program.shard)))
         for g, columns in enumerate(self.columns):
             aside = g * filters * self.size
             program.add(
-                does.filters_back, self.framed.at, self.framed.row, columns, self.rows, slope.at + aside, slope.row,
+                does.filters_back, self.framed.at, self.framed.row, columns, rows, slope.at + aside, slope.row,
                 slope.place, gradient + aside, apart, into, taps * channels, self._registers(filters), slope.places,
-                program.zeros.ctypes.data, chunk=self.chunk,
+                program.zeros.ctypes.data, chunk=chunk,
             )  # fmt: skip
         if not needed:
             return None
@@ -119,16 +128,16 @@ class LoweredConvolution:
     def _registers(self, numbers: int) -> int:
         return -(-numbers * self.size // BYTES)
 
-    def _images(self, value: Value) -> np.ndarray:
+    def _images(self, value: Value, images: int | None = None) -> np.ndarray:
         """Where the images of a chunk begin, (images, 1, 1)."""
-        return (np.arange(self.images) * value.row)[:, None, None]
+        return (np.arange(images or self.images) * value.row)[:, None, None]
 
-    def _windows_in(self, x: Value) -> np.ndarray:
+    def _windows_in(self, x: Value, images: int | None = None) -> np.ndarray:
         """Where the windows begin in the framed images of a chunk."""
         assert x.grid is not None
         (height, width), (s, t) = self.windows.output, self.windows.stride
         places = np.arange(height)[:, None] * s * x.grid[1] + np.arange(width) * t
-        return self._images(x) + places * x.place
+        return self._images(x, images) + places * x.place
 
     def _taps_in(self, x: Value) -> np.ndarray:
         """Where the numbers of a window are, from where it begins, (taps,)."""

@@ -147,7 +147,7 @@ class Program:
 
     def image(self, grid: tuple[int, int], channels: int) -> Value:
         """Memory for images of a batch."""
-        pixel = -(-channels // WIDE) * WIDE
+        pixel = row_numbers(channels, self.beta.itemsize)
         width = grid[0] * grid[1] * pixel
         array = self.hold(aligned((self.batch, width), self.dtype))
         return Value(array, width, 0, grid, channels, pixel)

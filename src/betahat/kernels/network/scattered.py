@@ -16,6 +16,9 @@ from betahat.kernels.compiled import compiled
 from betahat.kernels.network.tiles import BYTES, MOST_ROWS, VECTORS, any_size, bend, emit_in
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
 
+_DEEP, _SHALLOW = 192, 320  # columns of A at once; so many at most are taken whole
+_TILES = 64  # of rows at once
+
 
 def _emit(v: Vectors, rows: int, vectors: int, given: Any) -> None:
     a, a_rows, columns, b, b_k, c, c_rows, k, init, follows, slope = given
@@ -76,16 +79,24 @@ def multiply_scattered(a, a_rows, columns, b, b_k, c, c_rows, rows, vectors, k, 
     Panels of B and tiles of rows are as even as can be, since narrow ones are slower.
     """
     panels = (vectors + VECTORS - 1) // VECTORS
-    place = 0
+    place, whole = 0, like.dtype.type(1.0)
     for panel in range(panels):
         here = vectors // panels + (1 if panel < vectors % panels else 0)
         most = MOST_ROWS[here]
-        tiles, row = (rows + most - 1) // most, 0
-        for t in range(tiles):
-            some = rows // tiles + (1 if t < rows % tiles else 0)
-            tile(
-                some, here, a, a_rows + row * 8, columns, b + place, b_k, c + place, c_rows + row * 8, k, init + place,
-                follows, slope, like,
-            )  # fmt: skip
-            row += some
+        tiles = (rows + most - 1) // most
+        for block in range(0, tiles, _TILES):  # whose C stays in the second-level cache
+            done = 0
+            while done == 0 or done < k:  # while so much of B stays in the first
+                deep = k if k <= _SHALLOW else min(_DEEP, k - done)
+                ends = done + deep >= k
+                row = block * (rows // tiles) + min(block, rows % tiles)
+                for t in range(block, min(block + _TILES, tiles)):
+                    some = rows // tiles + (1 if t < rows % tiles else 0)
+                    tile(
+                        some, here, a, a_rows + row * 8, columns + done * 8, b + place + done * b_k, b_k, c + place,
+                        c_rows + row * 8, deep, (init if done == 0 else c) + place, follows if done == 0 else 1,
+                        slope if ends else whole, like,
+                    )  # fmt: skip
+                    row += some
+                done += max(deep, 1)
         place += here * BYTES
