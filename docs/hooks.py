@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from convergence_table import convergence_table
+from convolution_pictures import PICTURES as CONVOLUTION
 from descent_pictures import PICTURES, pictures
 from latex2mathml.converter import convert
 from logistic_pictures import PICTURES as LOGISTIC
@@ -30,7 +31,7 @@ def _mathml(match: re.Match[str]) -> str:
 
 @cache
 def _pictures() -> dict[str, str]:
-    return dict(pictures(PICTURES | NONLINEAR | LOGISTIC | NETWORK))
+    return dict(pictures(PICTURES | NONLINEAR | LOGISTIC | NETWORK | CONVOLUTION))
 
 
 def on_files(files: Files, *, config: Any, **_: Any) -> Files:

@@ -1,7 +1,7 @@
 """Draws docs/images from real fits and from the import contract: `.venv/bin/python docs/make_images.py`.
 
-Those of docs/gradient-descent.md and docs/neural-networks.md are drawn by each build; the README has one of each here,
-with a ground of its own.
+Those of docs/gradient-descent.md, docs/neural-networks.md and docs/convolution.md are drawn by each build; the README
+has one of each here, with a ground of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tomllib
 import warnings
 from pathlib import Path
 
+from convolution_pictures import cam
 from descent_pictures import as_png, ground, valley
 from network_pictures import regions
 from rich.console import Console
@@ -100,7 +101,7 @@ if __name__ == "__main__":
     for name, picture in (("summary", summary_picture()), ("rooms", rooms_picture())):
         (IMAGES / f"{name}.svg").write_text(picture, encoding="utf-8")
         print(f"docs/images/{name}.svg")
-    for name, draw in (("descent", valley), ("networks", regions)):
+    for name, draw in (("descent", valley), ("networks", regions), ("seen", cam)):
         with ground("light", "#ffffff"):
             (IMAGES / f"{name}.png").write_bytes(as_png(draw()))
         print(f"docs/images/{name}.png")

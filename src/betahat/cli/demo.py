@@ -8,6 +8,7 @@ import numpy as np
 
 from betahat.cli.demo_data import race, real_table, timed_fit
 from betahat.cli.demo_descent import descent
+from betahat.cli.demo_images import images
 from betahat.cli.demo_logistic import late_flights, tumours
 from betahat.cli.demo_network import digits
 from betahat.cli.output import Report
@@ -28,6 +29,7 @@ def demo_command(report: Report) -> None:
         ("336,776 flights from New York: how late", _flights),
         ("The same flights: late or not", late_flights),
         ("A network that reads: 1,797 handwritten digits (Alpaydin & Kaynak 1998)", digits),
+        ("A network that sees: the same digits as images", images),
     ):
         report.out.rule(f" {title} ", style="cyan", align="left")
         report.out.print()

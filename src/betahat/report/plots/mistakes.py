@@ -88,8 +88,8 @@ class MistakesDisplay:
         if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
             raise ValueError(f"most (={most!r}) must be a whole number above 0")
         rows = self.rows[:most]
-        columns = max(1, min(len(rows), _ACROSS))
-        lines = max(1, math.ceil(len(rows) / columns))
+        lines = max(1, math.ceil(len(rows) / _ACROSS))
+        columns = max(1, math.ceil(len(rows) / lines))
         long = any(len(str(label)) > 8 for k in rows for label in (self.truth[k], self.predicted[k]))
         tile = _TILE + 0.35 * long if ax is None else style.width_of(ax) / columns
         titles = [self._title(int(k), int(tile / seen.LETTER)) for k in rows]
