@@ -25,7 +25,10 @@ from betahat.solvers.smooth import coordinates_of, solve_smooth
 NEWTON_UP_TO = 1000
 """Coefficients up to which Newton's equations are solved; beyond, gradients and products are cheaper."""
 _PRODUCTS_UP_TO = 5000
-_FILE_ROWS, _FILE_NUMBERS = 100_000, 1 << 23  # at most of a file, whose sample is held in memory
+_UNCOUNTED, _FILE_NUMBERS = (
+    100_000,
+    1 << 23,
+)  # rows where n is not known; numbers of a file's sample, held in memory
 _PILOT_SHARE, _PILOT_ROWS = 16, 60  # a sample of n/16 rows, 60 for each column at least
 
 
@@ -83,9 +86,9 @@ def _start(at: Coordinates, level: float, warm: tuple[np.ndarray, float] | None)
 def few_of(source: Source) -> Block | None:
     """A sample to begin with, where it is much smaller than the whole."""
     n, p = source.n_rows, len(source.names)
-    rows = _FILE_ROWS if n is None else n // _PILOT_SHARE
+    rows = _UNCOUNTED if n is None else n // _PILOT_SHARE
     if not source.in_memory:
-        rows = min(rows, _FILE_ROWS, _FILE_NUMBERS // (p + 1))
+        rows = min(rows, _FILE_NUMBERS // (p + 1))
     rows = max(rows, _PILOT_ROWS * (p + 1))
     if n is not None and (rows > n // 4 or n * p <= 1 << 20):
         return None
