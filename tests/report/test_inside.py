@@ -154,3 +154,16 @@ def test_refusals() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_convnet_opens_for_images_and_for_flat_rows() -> None:
+    X = rows((6, 6, 1)).round().astype(np.uint8)
+    y = NAMES[np.arange(len(X)) % 3]
+    for given in (X, X.reshape(len(X), -1)):
+        m = bh.ConvNetClassifier(channels=(4,), max_iter=1, random_state=0).fit(given, y)
+        inside = m.inside(given[:4])
+        np.testing.assert_array_equal(inside.images, X[:4])
+        np.testing.assert_allclose(
+            softmax(inside.outputs, axis=1), m.predict_proba(given[:4]), rtol=1e-4, atol=1e-6
+        )
+        assert inside.saliency().shape == (4, 6, 6)

@@ -16,7 +16,6 @@ from betahat.engines import TrainingState
 from betahat.errors import DataError, InferenceError
 from betahat.estimators.network.base import NetworkEstimator
 from betahat.estimators.network.parameters import LARGEST, SMALLEST, STEPS, check_flag, growing
-from betahat.estimators.network.rows import new_rows
 from betahat.report.inside import Inside
 from betahat.report.range_test import RangeTest
 from betahat.solvers.checks import check_positive
@@ -92,7 +91,7 @@ class AskedNetwork(NetworkEstimator):
         Raises NotFittedError before `fit`, and what `predict` raises for X.
         """
         check_is_fitted(self, "_state")
-        rows = new_rows(self, X, self._images)
+        rows = self._rows_of(X, reset=False)
         rows = rows.toarray() if hasattr(rows, "tocsr") else rows
         point, buffers = (a.astype(np.float64) for a in (self._state.chain.point, self._state.buffers))
         classes = getattr(self, "classes_", None)
