@@ -16,11 +16,13 @@ import betahat as bh
 from betahat.layers import (
     BatchNorm,
     Columns,
+    Conv1d,
     Dense,
     Dropout,
     Embedding,
     Flatten,
     Function,
+    GlobalMaxPool,
     LayerNorm,
     ReLU,
     Residual,
@@ -380,3 +382,27 @@ def test_the_command_line_shows_and_predicts(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         numbers[["prediction_1", "prediction_2"]], regressor.predict(TABLE[["x"]]), atol=1e-12
     )
+
+
+# --- sequences of tokens ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.float64])
+def test_patterns_in_sequences_of_tokens(dtype: Any, tmp_path: Path) -> None:
+    """Whether 3 is followed by 5 anywhere: a convolution of width 2 over embedded tokens; 0 pads."""
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1, 8, (300, 9)).astype(dtype)
+    tokens[np.arange(9) >= rng.integers(4, 10, 300)[:, None]] = 0
+    y = ((tokens[:, :-1] == 3) & (tokens[:, 1:] == 5)).any(axis=1)
+    layers = [Embedding(8, 6), Conv1d(16, 2), ReLU(), GlobalMaxPool(), Dense(1)]
+    model = bh.NetworkClassifier(layers, learning_rate_init=0.01, max_iter=60, random_state=0).fit(tokens, y)
+    assert model.score(tokens, y) > 0.98
+    pair = np.zeros((2, 9), dtype)
+    pair[0, 5:7], pair[1, 5:7] = (3, 5), (5, 3)  # seen nowhere else at this place only
+    assert model.predict(pair).tolist() == [True, False]
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(bh.load(tmp_path / "m").predict_proba(tokens), model.predict_proba(tokens))
+    with pytest.raises(bh.DataError, match=r"hold 8.* in row 0"):
+        model.predict(pair + dtype(8))
+    with pytest.raises(ValueError, match="8 features"):
+        model.predict(pair[:, 1:])

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from betahat.cli.options import (
+    Architecture,
     Data,
     Debug,
+    Epochs,
     Exposure,
     Frequency,
     Groups,
@@ -21,6 +23,8 @@ from betahat.cli.options import (
     Memory,
     Model,
     Offset,
+    Seed,
+    Size,
     Table,
 )
 
@@ -75,7 +79,7 @@ def fit(
             "-m",
             metavar="NAME",
             help="linear, logistic, poisson, gamma, tweedie, binomial (proportions), negative_binomial, "
-            "inverse_gaussian or gaussian. Guessed from the target where not given.",
+            "inverse_gaussian or gaussian. Guessed from the target where not given. convnet for a folder of images.",
         ),
     ] = None,
     weights: Annotated[
@@ -125,6 +129,10 @@ def fit(
             metavar="NAME", help="Rows with missing values: drop, error, or mean (fill numbers with it)."
         ),
     ] = "drop",
+    size: Size = None,
+    architecture: Architecture = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
     table: Table = None,
     memory_limit: Memory = None,
     out: Annotated[
@@ -134,19 +142,32 @@ def fit(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fit a linear, logistic or other generalized linear model, and print its summary and certificate.
+    """Fit a linear, logistic or other generalized linear model, and print its summary and certificate; or a
+    convolutional network to a folder of images by class.
 
     The data are read in blocks, so they may be larger than memory. Text columns are coded as categories.
 
     Example: betahat fit flights.parquet --formula "arr_delay ~ dep_delay + C(carrier)" --cov HC3 --out delays
 
     Example: betahat fit patients.csv --target died --model logistic --columns age,ward
+
+    Example: betahat fit images/ --model convnet --size 32 --out cats-and-dogs
     """
     from betahat.cli.output import reporting
 
     with reporting(debug, as_json) as report:
         from betahat.cli.fitting import fit_command, names_in
+        from betahat.cli.images import fit_images, is_images, refuse_image_options
 
+        network = {"architecture": architecture, "epochs": epochs, "seed": seed}
+        if is_images(data, model):
+            tables = {
+                "target": target, "formula": formula, "columns": columns, "weights": weights, "frequency": frequency,
+                "groups": groups, "offset": offset, "exposure": exposure, "link": link, "power": power, "firth": firth,
+                "table": table, "alpha": alpha, "no-intercept": not intercept,
+            }  # fmt: skip
+            raise typer.Exit(fit_images(report, data, out, tables, size, network))
+        refuse_image_options({"size": size, **network})
         code = fit_command(
             report,
             data,
@@ -307,14 +328,14 @@ def predict(
     model: Model,
     data: Data,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--out",
             "-o",
             metavar="FILE",
-            help="The .parquet or .csv file to write: all columns and the predictions.",
+            help="The .parquet or .csv file to write: all columns and predictions; of images a .csv, or printed.",
         ),
-    ],
+    ] = None,
     interval: Annotated[
         float | None,
         typer.Option(
@@ -340,7 +361,8 @@ def predict(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Predict for every row of a file or query, in blocks; the output is replaced only when complete."""
+    """Predict for every row of a file or query, in blocks, or for an image or a folder of them; the output is replaced
+    only when complete."""
     from betahat.cli.output import reporting
 
     with reporting(debug, as_json) as report:

@@ -11,7 +11,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A CSV, Parquet or JSON file, a pattern ('part-*.parquet'), file.duckdb::table, or SQL text.",
+        help="A CSV, Parquet or JSON file, a pattern ('part-*.parquet'), file.duckdb::table, or SQL text; "
+        "for images a folder of them.",
         show_default=False,
     ),
 ]
@@ -52,3 +53,20 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of text; undefined is null.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Images: resize each to N × N, or height,width.", show_default=False),
+]
+Architecture = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Images: lenet, vgg-small or resnet-9; else two convolutions.",
+        show_default=False,
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Images: readings of all, 20 where not given.", show_default=False),
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Images: of random numbers.", show_default=False)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from betahat.cli.images import predict_images, takes_images
 from betahat.cli.output import Report
 from betahat.cli.progress import Progress
 from betahat.cli.showing import load_model
@@ -20,7 +21,7 @@ def predict_command(
     report: Report,
     path: Path,
     data: str,
-    out: Path,
+    out: Path | None,
     *,
     interval: float | None,
     columns: list[str] | None,
@@ -29,11 +30,23 @@ def predict_command(
 ) -> None:
     """Write `data` with predictions (and intervals) to `out`."""
     from betahat.data import write_predictions
+    from betahat.data.image_file import is_image
     from betahat.inference.distributions import check_level
 
     if interval is not None:
         check_level(interval)
     model = load_model(path)
+    if takes_images(model) and (Path(data).is_dir() or is_image(data)):
+        given = [
+            each for each, value in {"interval": interval, "columns": columns, **options}.items() if value
+        ]
+        if given:
+            raise ValueError(f"--{given[0].replace('_', '-')} is for tables, and {data!r} is of images")
+        return predict_images(report, model, data, out, name)
+    if out is None:
+        raise ValueError(
+            "--out is missing: the .parquet or .csv file that predictions of a table are written to"
+        )
     if not model.certificate_.converged:
         report.warn(f"{str(path)!r} was saved without a certificate: {model.certificate_.message}")
     if options["exposure"] is not None and hasattr(model, "_check_exposure"):
