@@ -25,6 +25,7 @@ TITLES = {
     "likelihoods": "Likelihoods of real tables",
     "logistic_file": "A file larger than memory should hold, logistic",
     "networks": "Neural networks",
+    "networks_quality": "How good neural networks become",
     "images": "Convolutional networks",
 }
 

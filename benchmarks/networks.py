@@ -1,7 +1,8 @@
 """Neural networks beside PyTorch, JAX, scikit-learn and onnxruntime.
 
-`python -m benchmarks networks` records all parts; `python -m benchmarks.networks [part …] [--quick]` prints some, the
-latter with small sizes and few repeats. Peers that are not installed are left out, and named.
+`python -m benchmarks networks` records the parts that measure time, `python -m benchmarks networks_quality` those that
+train until a model is good; `python -m benchmarks.networks [part …] [--quick]` prints any, the latter with small sizes
+and few repeats. Peers that are not installed are left out, and named.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ PARTS = {
     "first": ("The first fit of a process", "networks_first", "run"),
     "tables": ("Real tables", "networks_tables", "run"),
 }
+QUALITY = ("mnist", "tables")
+"""Parts that are recorded apart: they take a quarter of an hour."""
 PEERS = ("torch", "jax", "optax", "onnx", "onnxruntime", "scikit-learn")
 
 
@@ -35,7 +38,7 @@ def versions() -> str:
 
 def run(names: list[str] | None = None, quick: bool = False) -> str:
     found = [versions()]
-    for name in names or PARTS:
+    for name in names or [name for name in PARTS if name not in QUALITY]:
         title, module, function = PARTS[name]
         measure: Callable[[bool], str] = getattr(import_module(f"benchmarks.{module}"), function)
         print(f"  {title.lower()} …", file=sys.stderr, flush=True)
@@ -48,7 +51,7 @@ def main(arguments: list[str]) -> None:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         raise SystemExit(f"unknown part {unknown[0]!r}; there are {', '.join(PARTS)}, and --quick")
-    print(run(names, "--quick" in arguments))
+    print(run(names or list(PARTS), "--quick" in arguments))
 
 
 if __name__ == "__main__":
