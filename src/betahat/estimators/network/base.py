@@ -332,37 +332,6 @@ class NetworkEstimator(TargetReader):
         self.n_layers_ = 1 + sum(isinstance(leaf.layer, Dense) for leaf in self._network.leaves)
         self.certificate_ = unassessed(_WORDS)
 
-    # --- parameters ---------------------------------------------------------------------------------------------
-
-    @property
-    def network_(self) -> Network:
-        """The layers and where their parameters lie."""
-        check_is_fitted(self, "_state")
-        return self._network
-
-    @property
-    def parameters_(self) -> dict[str, np.ndarray]:
-        """All parameters by layer and name, views of one flat array: changing them changes the model."""
-        check_is_fitted(self, "_state")
-        return self._network.views(self._state.chain.point)
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights (inputs, outputs) of the dense layers, views: of standardised inputs where `standardize`."""
-        return self._dense("weight")
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases (outputs,) of the dense layers, views."""
-        return self._dense("bias")
-
-    def _dense(self, name: str) -> list[np.ndarray]:
-        found = self.parameters_
-        layers = {leaf.path for leaf in self._network.leaves if isinstance(leaf.layer, Dense)}
-        return [
-            found[s.name] for s in self._network.layout if s.layer in layers and s.name.endswith(f".{name}")
-        ]
-
     # --- prediction ---------------------------------------------------------------------------------------------
 
     def _outputs(self, X: Any, probabilities: bool = False) -> np.ndarray:
