@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -74,6 +75,13 @@ def until_loaded(reference: Any) -> str:
     return f"not after {_UNTIL_LOADED} more fits; run betahat warmup"
 
 
+def _load() -> str:
+    """How busy the machine was, which medians of turns taken bear and times do not."""
+    if not hasattr(os, "getloadavg"):
+        return "How busy the machine was is not known"
+    return f"Load of the machine at the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"
+
+
 def run() -> str:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from nist_nonlinear import MODELS, nist_nonlinear
@@ -108,9 +116,10 @@ def run() -> str:
     lines = [
         f"Runs of {len(runs)} whose worst parameter is right to so many digits, each library with its defaults. "
         f"Evaluations of f and seconds are summed over the {len(shared)} runs that all solve to {_DIGITS[0]} digits; "
-        "evaluations that give all derivatives count as one; betahat's time includes certificate and inference. "
+        "evaluations that give all derivatives count as one; betahat's time includes the certificate and (JᵀWJ)⁻¹, of which inference is made when asked for. "
         f"Time is that of a fit among {_IN_A_ROW} in a row, in a process that has its kernels (which come with use: "
-        f"{fits}); 'alone' is one fit after a collection of garbage, which leaves the processor's caches cold.",
+        f"{fits}); 'alone' is one fit after a collection of garbage, which leaves the processor's caches cold. "
+        f"{_load()}.",
         "",
         f"| | {' | '.join(f'{d} digits' for d in _DIGITS)} | evaluations | time | ratio to betahat | alone | ratio |",
         "|---|---|---|---|---|---|---|---|---|",
