@@ -116,7 +116,8 @@ def run() -> str:
     lines = [
         f"Runs of {len(runs)} whose worst parameter is right to so many digits, each library with its defaults. "
         f"Evaluations of f and seconds are summed over the {len(shared)} runs that all solve to {_DIGITS[0]} digits; "
-        "evaluations that give all derivatives count as one; betahat's time includes the certificate and (JᵀWJ)⁻¹, of which inference is made when asked for. "
+        "evaluations that give all derivatives count as one; betahat's time includes the certificate and "
+        "(JᵀWJ)⁻¹, of which inference is made when asked for. "
         f"Time is that of a fit among {_IN_A_ROW} in a row, in a process that has its kernels (which come with use: "
         f"{fits}); 'alone' is one fit after a collection of garbage, which leaves the processor's caches cold. "
         f"{_load()}.",
