@@ -27,6 +27,7 @@ TITLES = {
     "networks": "Neural networks",
     "networks_quality": "How good neural networks become",
     "images": "Convolutional networks",
+    "images_quality": "How good convolutional networks become",
 }
 
 
