@@ -166,9 +166,7 @@ def test_wrong_usage_and_data_end_with_2_and_one_message(
         assert done.stdout == ""
 
 
-@pytest.mark.parametrize(
-    "arguments", [["fit"], ["fit", "data.csv", "--nope"], ["predict", "m", "d"], ["nope"]]
-)
+@pytest.mark.parametrize("arguments", [["fit"], ["fit", "data.csv", "--nope"], ["predict", "m"], ["nope"]])
 def test_wrong_options_end_with_2(betahat: Any, arguments: list[str]) -> None:
     done = betahat(*arguments)
     assert done.exit_code == 2

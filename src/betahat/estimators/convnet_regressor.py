@@ -23,7 +23,7 @@ class ConvNetRegressor(ConvolutionalNetwork, NetworkRegression):
     >>> import numpy as np, betahat as bh
     >>> X = np.random.default_rng(0).random((200, 6, 6))
     >>> y = X[:, :3].mean(axis=(1, 2))
-    >>> model = bh.ConvNetRegressor(4, hidden=16, max_iter=60, random_state=0).fit(X, y)
+    >>> model = bh.ConvNetRegressor(channels=4, hidden=16, max_iter=60, random_state=0).fit(X, y)
     >>> bool(model.score(X, y) > 0.9)
     True
     """
