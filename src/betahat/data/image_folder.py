@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, final
@@ -14,10 +14,10 @@ from typing import Any, final
 import numpy as np
 
 from betahat.data.image_file import MODES, Header, decode, header, is_image
+from betahat.data.image_rows import ImageRows
 from betahat.errors import DataError, MissingRowsWarning, users_line
 from betahat.kernels.team import number_of_threads
 
-_BLOCK = 1 << 25  # bytes of pixels decoded at once
 _MEMORY = 1 << 31
 
 
@@ -55,20 +55,28 @@ class ImageFolder:
         of = f", {len(self.classes)} classes" if self.classes else ""
         return f"<{n:,} images of {' × '.join(map(str, pixels))}{of}>"
 
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Pixels (k, height, width, channels) uint8, some files after the other: about 32 MB at once.
+    def blocks(self) -> Generator[np.ndarray]:
+        """Pixels (k, height, width, channels) uint8, some files after the other: about 16 MB at once.
 
         Raises DataError where a file cannot be decoded, naming it.
         """
-        step = max(1, _BLOCK // int(np.prod(self.shape[1:])))
-        with ThreadPoolExecutor(number_of_threads()) as pool:
-            for start in range(0, len(self.files), step):
-                part = self.files[start : start + step]
-                yield np.stack(list(pool.map(self._decode, part)))
+        return self._files().blocks()
+
+    def rows(self) -> np.ndarray | ImageRows:
+        """Pixels as a training takes them: decoded once, where `memory_limit` bytes hold them or a `cache` was given
+        for more; else decoded anew whenever they are asked for.
+
+        Raises what `array` raises.
+        """
+        few = int(np.prod(self.shape)) <= self._memory_limit
+        return self.array() if few or self._cache is not None else self._files()
+
+    def _files(self) -> ImageRows:
+        return ImageRows(self.files, self.mode, self.size, self.shape[1:], self._memory_limit)
 
     def array(self) -> np.ndarray:
         """All pixels, (n, height, width, channels) uint8: in memory up to `memory_limit` bytes, else in a temporary
-        file that is mapped into memory and vanishes with the array.
+        file, in `cache` or the system's folder, that is mapped into memory and vanishes with the array.
 
         Raises DataError where a file cannot be decoded, or the folder of the temporary file has no room for it.
         """
@@ -93,12 +101,6 @@ class ImageFolder:
         with tempfile.TemporaryFile(dir=folder) as file:
             return np.memmap(file, np.uint8, "w+", shape=self.shape)
 
-    def _decode(self, name: str) -> np.ndarray:
-        found = decode(name, self.mode, self.size)
-        if found.shape != self.shape[1:]:
-            raise DataError(f"{name!r} changed while it was used: its pixels are now {found.shape}")
-        return found
-
 
 def images(
     path: Any,
@@ -119,8 +121,11 @@ def images(
     mode : "L" (grey), "RGB", "RGBA", or "auto": grey where all files are, else RGB, without transparency.
     corrupt : "error", or "skip": all files are decoded once to find those that cannot be, which are left out with a
         MissingRowsWarning that counts them.
-    memory_limit : bytes that pixels may take in memory; more are kept in a temporary file in the folder `cache` (None:
-        the system's) while a model is fitted. Predictions take one block of files at a time.
+    memory_limit : bytes that pixels may take in memory. A training on a folder of no more decodes each file once and
+        keeps its pixels; of a larger one it decodes the files anew in each epoch, in the order that it takes them,
+        some mini-batches ahead, to the same bits. Predictions do that with folders of any size.
+    cache : a folder in which the pixels of a larger folder are kept instead while a model is fitted, decoded once: a
+        temporary file that is mapped into memory. None for none.
 
     Photographs are turned upright as their EXIF orientation says. Pixels are whole numbers from 0 to 255; of 16-bit
     grey images the higher byte.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
+from betahat.data.far_rows import FarRows, left_in_place
 from betahat.data.source import Source
 from betahat.engines import Engine, Rows, Task, TrainingState, engine_for
 from betahat.errors import DataError, StorageError
@@ -237,7 +239,7 @@ class NetworkEstimator(TargetReader):
             return read_source(self, X, reset, aside, classes, y=y, sample_weight=sample_weight)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        rows = self._rows_of(X, reset)
+        rows = left_in_place(self._rows_of(X, reset))
         target = self._read_target(y, reset, classes)
         n = rows.shape[0]
         if len(target) != n:
@@ -358,6 +360,13 @@ class NetworkEstimator(TargetReader):
 
     def _of_rows(self, rows: Any, probabilities: bool = False) -> np.ndarray:
         """The same of rows that are numbers already."""
+        rows = left_in_place(rows)
+        if isinstance(rows, FarRows):
+            with closing(rows.blocks()) as blocks:
+                return np.concatenate([self._of_near_rows(block, probabilities) for block in blocks])
+        return self._of_near_rows(rows, probabilities)
+
+    def _of_near_rows(self, rows: Any, probabilities: bool) -> np.ndarray:
         given, state = Rows(rows, _NO_TARGET, None, *(self._units or (None, None))), self._state
         f = self._engine_now().predict(state.chain.point, state.buffers, given, probabilities)
         return f.reshape(len(f), -1).astype(np.float64, copy=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from betahat.data.image_folder import ImageFolder
+from betahat.data.image_rows import ImageRows
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
 from betahat.errors import StorageError
@@ -85,7 +87,7 @@ class ConvolutionalNetwork(AskedNetwork):
         if isinstance(X, ImageFolder):
             if y is None:
                 y = self._labels_of(X)
-            X = self._decoded(X, reset)
+            X = self._pixels(X, reset)
         elif reset:
             self._resized = False
         return super()._read(X, y, sample_weight, reset, classes, aside)
@@ -94,23 +96,35 @@ class ConvolutionalNetwork(AskedNetwork):
     def _labels_of(self, folder: ImageFolder) -> Any:
         """y of a folder, where none is given."""
 
-    def _decoded(self, folder: ImageFolder, reset: bool) -> np.ndarray:
+    def _pixels(self, folder: ImageFolder, reset: bool) -> np.ndarray | ImageRows:
         if reset:
             if self.image_order != "NHWC":
                 raise ValueError(
                     f"image_order (={self.image_order!r}) is for arrays; images of files have their channels last"
                 )
             self._resized = folder.size is not None
-        return folder.array()
+        return folder.rows()
 
     def _rows_of(self, X: Any, reset: bool, finite: bool = True) -> Any:
         if isinstance(X, ImageFolder):
             return self._form.laid(X.array(), "NHWC")
+        if isinstance(X, ImageRows):
+            return self._files(X, reset)
         rows = self._numbers(X, reset, finite)
         given = tuple(rows.shape[1:])
         if reset:
             self._given, self._form = given, form_of(self, given)
         return self._laid(rows)
+
+    def _files(self, X: ImageRows, reset: bool) -> ImageRows:
+        """They themselves, where they are images of the right shape."""
+        if reset:
+            self.design_, self.n_features_in_ = None, X.shape[1]
+            vars(self).pop("feature_names_in_", None)
+            self._given = X.shape[1:]
+            self._form = form_of(self, self._given)
+        self._form.laid(np.empty((0, *X.shape[1:]), X.dtype), "NHWC")
+        return X
 
     def _numbers(self, X: Any, reset: bool, finite: bool) -> np.ndarray:
         """X as numbers, in the shape that it has."""
@@ -147,8 +161,9 @@ class ConvolutionalNetwork(AskedNetwork):
         if not isinstance(X, ImageFolder):
             return super()._outputs(X, probabilities)
         check_is_fitted(self, "_state")
-        blocks = (self._form.laid(block, "NHWC") for block in X.blocks())
-        return np.concatenate([self._of_rows(block, probabilities) for block in blocks])
+        with closing(X.blocks()) as blocks:
+            found = [self._of_rows(self._form.laid(block, "NHWC"), probabilities) for block in blocks]
+        return np.concatenate(found)
 
     @property
     def _rows_are(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

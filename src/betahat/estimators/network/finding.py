@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from betahat.engines import engine_for
+from betahat.estimators.network.feed import gathered
 from betahat.estimators.network.fitting import batch_rows, split
 from betahat.estimators.network.history import copied
 from betahat.estimators.network.parameters import LARGEST, SMALLEST, STEPS, growing, is_full_batch
@@ -81,7 +82,7 @@ def range_test(prepared: NetworkEstimator, given: Given, schedule: Growing) -> R
     with np.errstate(all="ignore"):
         for batch in _batches(plan, trial._history.epochs):
             share = penalty(task, state.chain.x) / len(batch)
-            losses.append(float(engine.train(state, rows, batch, size)[0]) + share)
+            losses.append(float(engine.train(state, *gathered(rows, batch), size)[0]) + share)
             if len(losses) == schedule.steps or has_risen(losses):
                 break
     found = np.array(losses)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from betahat.data.far_rows import FarRows, chosen
 from betahat.engines import Engine, Task, engine_for
 from betahat.errors import CertificateWarning, users_line
 from betahat.estimators.network.chains import SMALLEST_RATE, is_adaptive
-from betahat.estimators.network.feed import ArrayFeed, Feed
+from betahat.estimators.network.feed import ArrayFeed, FarFeed, Feed
 from betahat.estimators.network.given import Given, TrainingRows
 from betahat.estimators.network.history import Epoch
 from betahat.estimators.network.parameters import callbacks_of, is_full_batch
@@ -59,7 +60,10 @@ def fit_epochs(
 def feed_of(model: NetworkEstimator, given: Given | Stream) -> Feed:
     """The epochs of a training on these rows."""
     if isinstance(given, Given):
-        return ArrayFeed(*model._rows(given, given.which), given.which)
+        rows, which = model._rows(given, given.which), given.which
+        if isinstance(given.X, FarRows):
+            return FarFeed(*rows, which, batch_rows(model, len(which)))
+        return ArrayFeed(*rows, which)
     return given.feed(model, batch_rows(model, given.rows))
 
 
@@ -228,7 +232,7 @@ def _proportionate(model: NetworkEstimator, given: Given) -> np.ndarray | None:
 def _score_of(model: NetworkEstimator, judged: Given) -> Callable[[], float]:
     """The score of rows, as the model is when it is asked."""
     aside = judged.which
-    X, y = judged.X[aside], model._original(judged.y[aside])
+    X, y = chosen(judged.X, aside), model._original(judged.y[aside])
     weight = None if judged.weight is None else judged.weight[aside]
     view = copy.copy(model)
     view._trusted = True

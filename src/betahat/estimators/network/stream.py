@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from betahat.data.batches import random_numbers
-from betahat.data.prefetch import prefetch
 from betahat.data.shuffle_buffer import through_buffer
 from betahat.data.source import Block
 from betahat.engines import Rows
 from betahat.errors import DataError
 from betahat.estimators.network.entry import Entry, Reading, changed, dense
-from betahat.estimators.network.feed import Feed
+from betahat.estimators.network.feed import ReadAhead
 from betahat.estimators.network.given import Given, TrainingRows, batches_of
 from betahat.estimators.network.rows import precision_for
 from betahat.estimators.network.units import Moments, SparseMoments, as_units
@@ -165,30 +164,21 @@ class Stream(TrainingRows):
 
 
 @final
-class StreamFeed(Feed):
+class StreamFeed(ReadAhead):
     """Epochs of a stream. Parts of the source come in an order that is drawn anew for each epoch, and pass through the
-    buffer; both depend on the seed and the epoch's number alone. Threads read ahead while the engine trains."""
+    buffer; both depend on the seed and the epoch's number alone."""
 
     def __init__(self, stream: Stream, model: NetworkEstimator, size: int) -> None:
         self._stream, self._model, self._size = stream, model, size
         self.rows, self.mean_weight = stream.rows, stream.trained_mean
 
-    def epoch(self, number: int, plan: Plan) -> Generator[tuple[Rows, np.ndarray]]:
+    def _parts(self, number: int, plan: Plan, leave: Event) -> Generator[Rows]:
         numbers = random_numbers(plan.seed, number) if plan.shuffle else None
-        leave = Event()
-        ahead = prefetch(lambda: self._parts(numbers, leave, plan.whole_batches), ahead=1)
-        try:
-            for rows in ahead:
-                yield rows, np.arange(rows.X.shape[0])
-        finally:
-            leave.set()
-            ahead.close()
-
-    def _parts(self, numbers: np.random.Generator | None, leave: Event, whole: bool) -> Iterator[Rows]:
         stream, size, seen = self._stream, self._size, 0
         count = stream.parts()
         order = list(range(count)) if numbers is None else numbers.permutation(count).tolist()
-        alone = whole and numbers is not None and self.rows > size > 1 and self.rows % size == 1
+        whole = plan.whole_batches and numbers is not None
+        alone = whole and self.rows > size > 1 and self.rows % size == 1
         with closing(_until(leave, stream.trained(order, Reading()))) as blocks:
             for part in through_buffer(blocks, stream.room, stream.leaving(size), numbers):
                 seen += part.X.shape[0]

@@ -103,6 +103,8 @@ class Training:
                 reason = (self._kept.ended if self._kept is not None else None) or self._run()
             except KeyboardInterrupt:
                 reason = "interrupted"
+            finally:
+                self._feed.close()
         if reason in ("interrupted", "budget spent") and self._whole and self.epochs:
             self._save(None)
         if reason == "interrupted":
@@ -116,7 +118,7 @@ class Training:
     def _run(self) -> str:
         plan, history = self._plan, self._history
         for number in range(self.epochs + 1, plan.epochs + 1):
-            loss, rows = self._epoch()
+            loss, rows = self._epoch(plan.epochs - number)
             if not (np.isfinite(loss) and np.isfinite(self._state.chain.point).all()):
                 self._save("diverged")
                 return "diverged"
@@ -154,11 +156,11 @@ class Training:
             best = self._best.taken
             self._kept.save(self.epochs, self._last.taken, self._history, self._trace, best, ended)
 
-    def _epoch(self) -> tuple[float, int]:
+    def _epoch(self, follow: int) -> tuple[float, int]:
         """One pass over the rows: J's mean over its batches, each before its step, and how many rows."""
         plan, size = self._plan, self._plan.batch_size
         before, count, self._partial = self._held, 0, []
-        with closing(self._feed.epoch(self._history.epochs, plan)) as parts:
+        with closing(self._feed.epoch(self._history.epochs, plan, follow)) as parts:
             for rows, order in parts:
                 self._part(rows, order, count)
                 count += len(order)
