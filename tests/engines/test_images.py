@@ -19,7 +19,9 @@ from betahat.layers import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    GroupNorm,
     Image,
+    LayerNorm,
     MaxPool1d,
     MaxPool2d,
     ReLU,
@@ -31,6 +33,8 @@ from betahat.layers import (
 )
 from betahat.losses import SquaredError
 from betahat.losses.multinomial import Multinomial
+from betahat.losses.smoothed import SmoothedMultinomial
+from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
 from betahat.solvers.stochastic.named import SGD
 
@@ -44,7 +48,7 @@ def assert_same(layers, shape, dtype=np.float64, batch=7, n=20, rule=None, loss=
     loss = SquaredError() if loss is None else loss
     task = Task(network, loss, (rule or SGD(0.01)).chain, alpha=0.1, dtype=dtype, seed=5)
     assert isinstance(engine_for(task), CpuEngine)
-    y = rng.integers(0, 3, n) if isinstance(loss, Multinomial) else rng.standard_normal((n, 3))
+    y = rng.integers(0, 3, n) if isinstance(loss, VectorLoss) else rng.standard_normal((n, 3))
     rows = Rows(rng.standard_normal((n, *shape)), y)
     engines, states = (
         [kind(task) for kind in (ReferenceEngine, CpuEngine)],
@@ -100,6 +104,36 @@ def test_groups_of_whole_registers(groups, dtype):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("filters", [1, 3, 12, 16, 24])
+@pytest.mark.parametrize("channels", [1, 5, 8, 16])
+@pytest.mark.parametrize("groups", [2, 3, 5])
+def test_groups_of_any_size(groups, channels, filters, bias, stride):
+    grouped = Conv2d(filters * groups, 3, groups=groups, padding="same", stride=stride, bias=bias)
+    assert_same([Conv2d(channels * groups, 2), Tanh(), grouped, ReLU(), *END], (6, 5, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("batch", [1, 16, 40, 200])
+def test_groups_one_after_the_other(batch, dtype):
+    first = Conv2d(6, 3, groups=3, padding=1)  # on images that nothing trained comes before
+    layers = [
+        first,
+        Conv2d(20, 3, groups=2),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(40, 1, groups=4),
+        GlobalAvgPool(),
+        Dense(3),
+    ]
+    assert_same(layers, (8, 8, 6), dtype, batch, 2 * batch + 1)
+
+
+def test_groups_along_sequences():
+    assert_same([Conv1d(6, 3, groups=2, padding="same"), Tanh(), Conv1d(9, 2, groups=3), *END], (9, 4))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("padding", [0, 2, "same"])
 @pytest.mark.parametrize("channels", [2, 16, 19])
 def test_depthwise(channels, padding, stride):
@@ -145,6 +179,46 @@ SEQUENCES = [
 @pytest.mark.parametrize("layer", SEQUENCES, ids=repr)
 def test_sequences(layer):
     assert_same([Conv1d(7, 2), ReLU(), layer, *END], (12, 4))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1, 2), (7, 6, 3), (5, 1, 1), (12, 4)])
+@pytest.mark.parametrize("groups", [1, 2, 7, 14])
+@pytest.mark.parametrize("each", [1, 3, 16])
+def test_group_normalisation(each, groups, shape, dtype):
+    convolution = Conv2d if len(shape) == 3 else Conv1d
+    assert_same([convolution(each * groups, 1), GroupNorm(groups), Tanh(), *END], shape, dtype)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_group_normalisation_of_rows(groups):
+    assert_same([GroupNorm(groups), Dense(12), GroupNorm(groups), Tanh(), Dense(3)], (6,))
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_group_normalisation_first(groups):
+    assert_same([GroupNorm(groups), Conv2d(4, 2), *END], (5, 4, 3))
+
+
+@pytest.mark.parametrize("batch", [1, 16, 40, 200])
+def test_group_normalisation_in_shards(batch):
+    layers = [Conv2d(20, 3, padding=1, bias=False), GroupNorm(5), ReLU(), MaxPool2d(2), LayerNorm(), *END]
+    assert_same(layers, (28, 28, 1), batch=batch, n=batch + 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(7, 6, 3), (5, 1, 17), (12, 4)])
+def test_layer_normalisation_of_places(shape, dtype):
+    convolution = Conv2d if len(shape) == 3 else Conv1d
+    assert_same([LayerNorm(), convolution(9, 1), LayerNorm(), Tanh(), *END], shape, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("batch", [7, 40])
+def test_smoothed_labels(batch, smoothing, dtype):
+    loss = SmoothedMultinomial(3, smoothing)
+    assert_same([Conv2d(6, 3), ReLU(), *END], (6, 5, 2), dtype, batch, 50, loss=loss)
 
 
 STACKS = {

@@ -9,6 +9,7 @@ import pytest
 
 from betahat.autodiff import vjp
 from betahat.engines import Rows, Task, TrainingState
+from betahat.engines.cpu import CpuEngine
 from betahat.engines.reference import ReferenceEngine
 from betahat.layers import (
     AvgPool2d,
@@ -26,6 +27,7 @@ from betahat.layers import (
     functional,
 )
 from betahat.losses.multinomial import Multinomial
+from betahat.losses.smoothed import SmoothedMultinomial
 from betahat.models.network import Network
 from betahat.solvers.stochastic.named import Adam, Momentum
 
@@ -289,3 +291,24 @@ def test_twenty_steps(name, optimiser, dtype):
         scores = model(images).numpy()
     found = engine.predict(state.chain.x, state.buffers, rows)
     np.testing.assert_allclose(found, scores, rtol=tolerance, atol=10 * tolerance)
+
+
+@pytest.mark.parametrize("engine", [CpuEngine, ReferenceEngine])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
+@DTYPES
+def test_label_smoothing(rng, dtype, smoothing, engine):
+    torch = pytest.importorskip("torch")
+    X, y = rng.normal(size=(40, 5)).astype(dtype), rng.integers(0, 4, 40)
+    task = Task(Network([Dense(4)], 5), SmoothedMultinomial(4, smoothing), Momentum(0.1).chain, dtype=dtype)
+    state, its = TrainingState.begin(task), engine(task)
+    W, b = (
+        torch.tensor(view.copy(), requires_grad=True) for view in task.network.views(state.chain.x).values()
+    )
+    expected = torch.nn.functional.cross_entropy(
+        torch.from_numpy(X) @ W + b, torch.from_numpy(y), label_smoothing=smoothing
+    )
+    expected.backward()
+    value = its.train(state, Rows(X, y.astype(np.float64)), np.arange(40), 40)
+    np.testing.assert_allclose(value[0], expected.item(), rtol=TOLERANCE[dtype])
+    for found, theirs in zip(task.network.views(its.gradient()).values(), (W.grad, b.grad), strict=True):
+        near(found, theirs.numpy(), dtype)

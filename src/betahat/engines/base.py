@@ -103,5 +103,5 @@ class Engine(ABC):
         """f (n, *output_shape) as it is used, not trained; y is not looked at.
 
         probabilities : in the place of f those of classes, (n, K) float64: eᶠʲ/Σ eᶠᵏ, and of one output, a log odds,
-            1 − π and π. Raises NotFiniteError where X holds NaN or infinity.
+            1 − π and π. Raises DataError where X holds NaN or infinity.
         """

@@ -44,10 +44,9 @@ class ConvNetClassifier(ConvolutionalNetwork, NetworkClassification):
     steps of max_iter epochs and fall to almost nothing (:class:`betahat.solvers.OneCycle`, Smith & Topin 2018). For
     `partial_fit` a call is an epoch, and max_iter calls make the cycle. batch_size : "auto" is 128, and n/32 but at
     least 32 where there are fewer than 4,096 rows. label_smoothing : ε of [0, 1); a target is 1 − ε + ε/K for its class
-    and ε/K for the others (:class:`~betahat.losses.smoothed.SmoothedMultinomial`; more than two classes are then
-    trained in NumPy, not in compiled code). standardize : channels are centred and divided by their standard deviation
-    on their way in. All other parameters and attributes are those of MLPClassifier, and `image_shape_` (height, width,
-    channels).
+    and ε/K for the others (:class:`~betahat.losses.smoothed.SmoothedMultinomial`). standardize : channels are centred
+    and divided by their standard deviation on their way in. All other parameters and attributes are those of
+    MLPClassifier, and `image_shape_` (height, width, channels).
 
     Raises DataError and ValueError where images have another shape or number of channels than those of the training,
     windows do not fit into them, or pooling leaves nothing, and what MLPClassifier raises.

@@ -7,32 +7,18 @@ from typing import final
 
 import numpy as np
 
-from betahat.engines.cpu.images import back_to, framed, over_two_axes, widened
-from betahat.engines.cpu.layout import row_numbers
+from betahat.engines.cpu.images import back_to, framed, over_two_axes, regrouped, widened
+from betahat.engines.cpu.layout import Groups, is_depthwise, row_numbers
 from betahat.engines.cpu.pool import Table, weighed_back, weighed_forward
 from betahat.engines.cpu.program import Program, Turned, Value
-from betahat.kernels.aligned import aligned
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
-from betahat.kernels.network.tiles import BYTES
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
 from betahat.layers.windows import Windows
 
 _LARGE = 1 << 18  # bytes of a gradient that stay in cache
 _WINDOWS = 1024  # that are summed at once where they do not
-
-
-def is_known_convolution(layer: Convolution, shape: Shape) -> bool:
-    """Whether groups, if there are any, are single channels or whole registers."""
-    channels, filters, groups = shape[-1], layer.filters, layer.groups
-    each = (channels // groups, filters // groups)
-    return groups == 1 or each == (1, 1) or all(count % 16 == 0 for count in each)
-
-
-def is_depthwise(layer: Convolution, shape: Shape) -> bool:
-    """Whether each channel has one filter."""
-    return layer.groups > 1 and layer.groups == shape[-1] == layer.filters
 
 
 @final
@@ -47,42 +33,48 @@ class LoweredConvolution:
         self.place, self.at = program.parameter(f"{path}.weight")
         self.size = program.beta.itemsize
         self.depthwise = is_depthwise(layer, shape)
-        self.bias = program.parameter(f"{path}.bias")[1] if layer.bias else program.zeros.ctypes.data
-        simple = x.raw and layer.groups == 1 and x.grid is not None
-        self.x = x if simple or x.even else widened(program, x)
-        self.f = program.image(self.windows.output, layer.filters)  # pyright: ignore[reportArgumentType]
-        self.chunk = program.chunk(self.x, self.f)
+        bias, filters = program.bias(path, layer.bias), layer.filters
+        self.x = x if x.raw and not self.depthwise else widened(program, x)
+        self.f = f = program.image(self.windows.output, filters)  # pyright: ignore[reportArgumentType]
+        self.chunk = program.chunk(self.x, f)
         if self.depthwise:
             self.table = Table(program, self.windows, self.x.place, self._row)
-            weighed_forward(program, self.table, self.x, self.f, self.chunk, self.at, self.bias)
+            weighed_forward(program, self.table, self.x, f, self.chunk, self.at, bias, bend)
             return
+        self.channels, self.filters = Groups(layer.groups, shape[-1]), Groups(layer.groups, filters)
+        if self.filters.scattered:
+            f = program.image(self.windows.output, self.filters.width)  # pyright: ignore[reportArgumentType]
         self.framed = framed(program, self.x, self.windows.before, self.windows.after, self.chunk)
         self.images = min(self.chunk, program.shard)
         self.rows = program.table(self._windows_in(self.framed))
-        into = program.table(self._images(self.f) + np.arange(self.f.places)[:, None] * self.f.place)
-        taps = self._taps_in(self.framed)
-        channels, filters = shape[-1] // layer.groups, layer.filters // layer.groups
-        self.each = (channels, filters)
+        into = program.table(self._images(f) + np.arange(f.places)[:, None] * f.place)
+        taps, channels = self._taps_in(self.framed), self.channels.each
         self.columns = [
             program.table(taps[:, None] + (g * channels + np.arange(channels)) * self.size)
             for g in range(layer.groups)
         ]
         for g, columns in enumerate(self.columns):
-            aside = g * filters * self.size
+            aside = g * self.filters.apart * self.size
             program.add(
                 does.windows, self.framed.at, self.framed.row, self.rows, columns, self.at + aside, self._row,
-                self.f.at + aside, self.f.row, into, self.f.places, self._registers(filters), len(taps) * channels,
-                self.bias + aside, real=bend, chunk=self.chunk,
+                f.at + aside, f.row, into, f.places, program.registers(self.filters.each), len(taps) * channels,
+                bias + aside, real=bend, chunk=self.chunk,
             )  # fmt: skip
+        if self.filters.scattered:
+            regrouped(program, f, self.f, self.filters, self.chunk)
 
     def back(self, slope: Value, needed: bool) -> Value | None:
         """∂J/∂W, ∂J/∂b and ∂J/∂x for a slope of f's layout."""
         program, layer = self.program, self.layer
-        apart = program.gradients.strides[0]
+        apart, dense = program.gradients.strides[0], slope
+        if not self.depthwise and self.filters.scattered:
+            slope = program.image(self.windows.output, self.filters.width)  # pyright: ignore[reportArgumentType]
+            regrouped(program, dense, slope, self.filters, self.chunk)
         if layer.bias:
-            program.scratch = max(program.scratch, row_numbers(layer.filters, 8))
+            width = layer.filters if self.depthwise else self.filters.width
+            program.scratch = max(program.scratch, row_numbers(width, 8))
             program.add(
-                does.bias_back, slope.at, slope.row, slope.place, slope.places, self._registers(layer.filters),
+                does.bias_back, slope.at, slope.row, slope.place, slope.places, program.registers(width),
                 program.gradient(f"{self.path}.bias"), apart, chunk=self.chunk,
             )  # fmt: skip
         gradient = program.gradient(f"{self.path}.weight")
@@ -91,8 +83,7 @@ class LoweredConvolution:
                 program, self.table, self.x, slope, self.chunk, needed, (self.at, self._row, gradient, apart)
             )
             return None if dx is None else back_to(program, dx, self.given, self.x)
-        channels, filters = self.each
-        taps = self.windows.numbers
+        channels, taps = self.channels.each, self.windows.numbers
         into = program.table(np.arange(taps * channels) * self._row)
         chunk, rows = self.chunk, self.rows
         if taps * channels * self._row > _LARGE:  # read and written for each chunk
@@ -100,15 +91,17 @@ class LoweredConvolution:
             chunk = SHARD_WHOLE if chunk >= program.shard else chunk
             rows = program.table(self._windows_in(self.framed, min(chunk, program.shard)))
         for g, columns in enumerate(self.columns):
-            aside = g * filters * self.size
+            aside = g * self.filters.apart * self.size
             program.add(
                 does.filters_back, self.framed.at, self.framed.row, columns, rows, slope.at + aside, slope.row,
-                slope.place, gradient + aside, apart, into, taps * channels, self._registers(filters), slope.places,
-                program.zeros.ctypes.data, chunk=chunk,
+                slope.place, gradient + aside, apart, into, taps * channels, program.registers(self.filters.each),
+                slope.places, program.zeros.ctypes.data, chunk=chunk,
             )  # fmt: skip
         if not needed:
             return None
-        dx = program.alike(self.x)
+        dx = given = program.alike(self.x)
+        if self.channels.scattered:
+            dx = program.image(self.windows.sizes, self.channels.width)  # pyright: ignore[reportArgumentType]
         a, b = axes = [_Axis(self.windows, axis) for axis in range(2)]
         low, high = ((a.low, b.low), (a.high, b.high))
         around = framed(program, slope, low, high, self.chunk)
@@ -117,16 +110,15 @@ class LoweredConvolution:
             turned = self._turned(g, axes, order)
             for phase in order:
                 self._slope_of_phase(g, axes, phase, around, turned, dx)
-        return back_to(program, dx, self.given, self.x)
+        if self.channels.scattered:
+            regrouped(program, dx, given, self.channels, self.chunk)
+        return back_to(program, given, self.given, self.x)
 
     # --- tables, in bytes ----------------------------------------------------------------------------------------
 
     @property
     def _row(self) -> int:
         return self.place.stride * self.size
-
-    def _registers(self, numbers: int) -> int:
-        return -(-numbers * self.size // BYTES)
 
     def _images(self, value: Value, images: int | None = None) -> np.ndarray:
         """Where the images of a chunk begin, (images, 1, 1)."""
@@ -150,21 +142,22 @@ class LoweredConvolution:
 
     def _turned(self, g: int, axes: list[_Axis], order: list[tuple[int, int]]) -> Turned:
         """The filters of a group with channels and filters exchanged, phase after phase."""
-        channels, filters = self.each
-        width, begins = self.windows.window[1], np.zeros(self.windows.numbers, np.int64)
-        taps = [k * width + m for r, q in order for k in axes[0].taps(r) for m in axes[1].taps(q)]
-        begins[taps] = np.arange(len(taps)) * filters
-        rows = -(-filters // 16) * 16 + filters * self.windows.numbers
-        array = aligned((rows, row_numbers(channels, self.size)), self.program.dtype)
-        turned = Turned(self.place, g * filters, channels, filters, array, begins)
-        self.program.turned.append(turned)
-        return turned
+        begins = np.zeros(self.windows.numbers, np.int64)
+        taps = [tap for phase in order for tap in self._taps(axes, phase)]
+        begins[taps] = np.arange(len(taps)) * self.filters.each
+        first = g * self.filters.apart
+        return self.program.transposed(self.place, self.channels.each, self.filters.each, first, begins)
+
+    def _taps(self, axes: list[_Axis], phase: tuple[int, int]) -> list[int]:
+        """Numbers of a window that meet places of the phase."""
+        lines, columns = (axis.taps(r) for axis, r in zip(axes, phase, strict=True))
+        return [k * self.windows.window[1] + m for k in lines for m in columns]
 
     def _slope_of_phase(
         self, g: int, axes: list[_Axis], phase: tuple[int, int], slope: Value, turned: Turned, dx: Value
     ) -> None:
         """∂J/∂x where (place + before) mod stride is the phase: only some taps meet these places."""
-        program, (channels, filters) = self.program, self.each
+        program, filters = self.program, self.filters
         assert slope.grid is not None
         assert dx.grid is not None
         lines, places = (axis.places(r) for axis, r in zip(axes, phase, strict=True))
@@ -177,18 +170,14 @@ class LoweredConvolution:
         into = (lines[:, None] * dx.grid[1] + places) * dx.place
         back, aside = (a.steps(r) for a, r in zip(axes, phase, strict=True))
         taps = -(back[:, None] * slope.grid[1] + aside).reshape(-1) * slope.place
-        columns = taps[:, None] + (g * filters + np.arange(filters)) * self.size
-        first = (
-            int(turned.order[axes[0].taps(phase[0])[0] * self.windows.window[1] + axes[1].taps(phase[1])[0]])
-            if taps.size
-            else 0
-        )
+        columns = taps[:, None] + (g * filters.apart + np.arange(filters.each)) * self.size
+        first = next((int(turned.order[tap]) for tap in self._taps(axes, phase)), 0)
         row = turned.array.strides[0]
         program.add(
             does.windows, slope.at, slope.row, program.table(self._images(slope) + rows),
             program.table(columns if columns.size else np.zeros(1)), turned.array.ctypes.data + first * row, row,
-            dx.at + g * channels * self.size, dx.row, program.table(self._images(dx) + into), rows.size,
-            self._registers(channels), columns.size, program.zeros.ctypes.data, real=1.0, chunk=self.chunk,
+            dx.at + g * self.channels.apart * self.size, dx.row, program.table(self._images(dx) + into), rows.size,
+            program.registers(self.channels.each), columns.size, program.zeros.ctypes.data, real=1.0, chunk=self.chunk,
         )  # fmt: skip
 
 

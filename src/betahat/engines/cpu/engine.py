@@ -49,7 +49,7 @@ class CpuEngine(Engine):
             self._step = training(self.task, self.layout, self._beta, self._buffers, batch)
         step = self._step
         self._take(state)
-        step.program.turn()
+        step.program.fill()
         steps = -(-len(order) // batch)
         table = step.links.table.copy()
         kept, width = self._memory.ctypes.data, self.layout.size * self._beta.itemsize

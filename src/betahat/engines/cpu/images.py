@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from betahat.engines.cpu.layout import WIDE
+from betahat.engines.cpu.layout import WIDE, Groups
 from betahat.engines.cpu.program import Program, Value
 from betahat.kernels.network import convolve as does
 from betahat.layers.base import Shape
@@ -109,17 +109,26 @@ def framed(program: Program, x: Value, low: Shape, high: Shape, chunk: int) -> V
         return x
     assert x.grid is not None
     grid = (low[0] + x.grid[0] + high[0], low[1] + x.grid[1] + high[1])
-    pixel, size = x.pixel, x.array.itemsize
+    pixel = x.pixel
     width = grid[0] * grid[1] * pixel
     array = program.hold(np.zeros((program.batch, -(-width // WIDE) * WIDE), program.dtype))
     f = Value(array, width, 0, grid, x.channels, pixel)
     begin = (low[0] * grid[1] + low[1]) * f.place
     program.add(
-        does.frame, x.at, x.row, x.grid[1] * x.place, f.at + begin, f.row, grid[1] * f.place, x.grid[0],
+        does.frame, x.at, x.row, x.grid[1] * x.place, 0, f.at + begin, f.row, grid[1] * f.place, 0, x.grid[0], 1,
         x.grid[1] * pixel, chunk=chunk,
     )  # fmt: skip
-    assert f.place == pixel * size
     return f
+
+
+def regrouped(program: Program, x: Value, f: Value, groups: Groups, chunk: int) -> None:
+    """f ← images whose groups of channels lie with gaps in one of the two, without in the other."""
+    size = x.array.itemsize
+    mine, its = ((groups.apart if v.channels == groups.width else groups.each) * size for v in (x, f))
+    program.add(
+        does.frame, x.at, x.row, x.place, mine, f.at, f.row, f.place, its, x.places, groups.groups, groups.each,
+        chunk=chunk,
+    )  # fmt: skip
 
 
 def _dense(x: Value) -> np.ndarray:

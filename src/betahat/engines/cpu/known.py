@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from betahat.engines.base import Task
 from betahat.engines.cpu.chain import number_of
-from betahat.engines.cpu.convolve import is_known_convolution
 from betahat.kernels.network import activations as kinds
 from betahat.kernels.random import threshold
 from betahat.layers import activations
@@ -15,6 +14,7 @@ from betahat.layers.convolution import Convolution
 from betahat.layers.dense import Dense
 from betahat.layers.dropout import Dropout, Dropout2d
 from betahat.layers.flatten import Flatten
+from betahat.layers.group_norm import GroupNorm
 from betahat.layers.image import Image, Reshape
 from betahat.layers.layer_norm import LayerNorm
 from betahat.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
@@ -22,13 +22,15 @@ from betahat.layers.residual import Residual
 from betahat.layers.sequential import Sequential, chained
 from betahat.losses.base import Loss
 from betahat.losses.multinomial import Multinomial
+from betahat.losses.smoothed import SmoothedMultinomial
 
 _SIMPLE = {
     activations.Tanh: kinds.TANH, activations.Sigmoid: kinds.SIGMOID, activations.Softplus: kinds.SOFTPLUS,
     activations.SiLU: kinds.SILU,
 }  # fmt: skip
 _PLACES = (
-    Dense, Dropout, Dropout2d, BatchNorm, Flatten, Image, Reshape, AvgPool, MaxPool, GlobalAvgPool, GlobalMaxPool,
+    Dense, Convolution, Dropout, Dropout2d, BatchNorm, GroupNorm, LayerNorm, Flatten, Image, Reshape, AvgPool, MaxPool,
+    GlobalAvgPool, GlobalMaxPool,
 )  # fmt: skip
 _DEEP = 6  # numbers of a layer inside others that an operation holds
 
@@ -63,7 +65,8 @@ def is_known(task: Task) -> bool:
         and len(network.output_shape) == 1
         and _all_known(chained(network.layers, network.input_shape), 1)
         and (
-            isinstance(task.loss, Multinomial) or (isinstance(task.loss, Loss) and task.loss.code is not None)
+            isinstance(task.loss, (Multinomial, SmoothedMultinomial))
+            or (isinstance(task.loss, Loss) and task.loss.code is not None)
         )
         and all(number_of(link) is not None for link in task.chain.transformations)
     )
@@ -78,12 +81,6 @@ def _all_known(children: tuple[Child, ...], depth: int) -> bool:
                 return False
         elif isinstance(layer, Columns):
             if place or depth > 1:
-                return False
-        elif isinstance(layer, LayerNorm):
-            if len(child.shape) != 1:
-                return False
-        elif isinstance(layer, Convolution):
-            if not is_known_convolution(layer, child.shape):
                 return False
         elif not (isinstance(layer, _PLACES) or is_plain(layer) or activation_of(layer) is not None):
             return False

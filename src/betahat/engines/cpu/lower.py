@@ -4,39 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
-from betahat.engines.cpu.convolve import LoweredConvolution, is_depthwise
+from betahat.engines.cpu.convolve import LoweredConvolution
+from betahat.engines.cpu.dense import LoweredDense
 from betahat.engines.cpu.images import as_image, lower_reshape, moved
 from betahat.engines.cpu.known import activation_of, is_plain
-from betahat.engines.cpu.layout import WIDE, Place, row_numbers
-from betahat.engines.cpu.normalise import lower_batch_norm, lower_layer_norm
+from betahat.engines.cpu.normalise import lower_batch_norm, lower_group_norm
 from betahat.engines.cpu.pool import lower_pool
-from betahat.engines.cpu.program import Program, Turned, Value
-from betahat.kernels.aligned import aligned
+from betahat.engines.cpu.program import Program, Value
 from betahat.kernels.network import activations as kinds
 from betahat.kernels.network import embedding as columns
 from betahat.kernels.network import operations as does
-from betahat.kernels.network.tiles import WHOLE
 from betahat.kernels.random import threshold
-from betahat.layers.base import Child, Shape
+from betahat.layers.base import Child
 from betahat.layers.batch_norm import BatchNorm
 from betahat.layers.columns import Columns
 from betahat.layers.convolution import Convolution
 from betahat.layers.dense import Dense
 from betahat.layers.dropout import Dropout, Dropout2d
 from betahat.layers.flatten import Flatten
+from betahat.layers.group_norm import GroupNorm
 from betahat.layers.image import Image, Reshape
 from betahat.layers.layer_norm import LayerNorm
 from betahat.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from betahat.layers.residual import Residual
 from betahat.layers.sequential import Sequential, chained
-
-_WHOLE_FROM = (
-    1 << 15
-)  # numbers of a weight matrix from which its gradient is shared out by its rows, not the batch's
 
 Run = Callable[[Value, bool], "Value | None"]
 
@@ -54,11 +49,9 @@ class Back:
 @final
 @dataclass
 class Lowering:
-    """The way through a network so far. whole : gradients of large weights, for when all shards are done: operation,
-    its numbers, units."""
+    """The way through a network."""
 
     program: Program
-    whole: list[tuple[Any, tuple[int, ...], int]]
 
     def chain(
         self, children: list[Child], path: str, numbers: tuple[int, ...], x: Value
@@ -69,7 +62,10 @@ class Lowering:
         while k < len(children):
             child, slope = children[k], 1.0
             k += 1
-            if _bends(child) and k < len(children):
+            product = isinstance(child.layer, (Convolution, Dense))
+            if product and k < len(children) and self._folds(children[k], child, path):
+                k += 1
+            if product and k < len(children):
                 following = activation_of(children[k].layer)
                 if following is not None and following[0] == kinds.LEAKY and 0 <= following[1] <= 1:
                     slope, k = following[1], k + 1
@@ -94,18 +90,22 @@ class Lowering:
             return self._residual(layer, child, path, numbers, x)
         if isinstance(layer, Columns):
             return self._columns(layer, path, x)
-        if isinstance(layer, Dense):
-            return self._dense(layer, path, x, bend)
         if isinstance(layer, BatchNorm):
             f, back = lower_batch_norm(program, layer, path, x)
             return f, [Back(True, back)]
-        if isinstance(layer, LayerNorm):
-            f, back = lower_layer_norm(program, layer, path, x)
+        if isinstance(layer, (LayerNorm, GroupNorm)):
+            f, back = lower_group_norm(program, layer, path, x)
             return f, [Back(True, back)]
         if isinstance(layer, (Dropout, Dropout2d)) and threshold(layer.rate):
             return self._drop(layer, numbers, x) if program.training else (x, [])
-        if isinstance(layer, Convolution):
-            return self._convolution(layer, child.shape, path, x, bend)
+        if isinstance(layer, (Convolution, Dense)):
+            lowered = (
+                LoweredDense(program, layer, path, x, bend)
+                if isinstance(layer, Dense)
+                else LoweredConvolution(program, layer, child.shape, path, x, bend)
+            )
+            backs = [Back(True, lowered.back)]
+            return lowered.f, backs if bend == 1.0 else [*backs, Back(False, self._bent_by(lowered.f, bend))]
         if isinstance(layer, (AvgPool, MaxPool, GlobalAvgPool, GlobalMaxPool)):
             f, back = lower_pool(program, layer, child.shape, x)
             return f, [Back(False, back)]
@@ -117,19 +117,19 @@ class Lowering:
             assert is_plain(layer)
             return x, []
         f = program.alike(x)
-        program.add(does.apply, x.at, f.at, x.row, x.apart, kind[0], real=kind[1], chunk=self._chunk(x))
+        program.add(
+            does.apply, x.at, f.at, x.row, x.apart, kind[0], real=kind[1], chunk=self.program.chunk_of(x)
+        )
         return f, [Back(False, self._bent(x, f, kind))]
 
-    def _chunk(self, x: Value) -> int:
-        """Rows at once of what goes through numbers one by one."""
-        return does.SHARD_WHOLE if x.grid is None else self.program.chunk(x)
-
-    def _convolution(
-        self, layer: Convolution, shape: Shape, path: str, x: Value, bend: float
-    ) -> tuple[Value, list[Back]]:
-        lowered = LoweredConvolution(self.program, layer, shape, path, x, bend)
-        backs = [Back(True, lowered.back)]
-        return lowered.f, backs if bend == 1.0 else [*backs, Back(False, self._bent_by(lowered.f, bend))]
+    def _folds(self, child: Child, before: Child, path: str) -> bool:
+        """Whether a layer has become part of the weights before it."""
+        layer, product = child.layer, before.layer
+        if self.program.training or not isinstance(layer, BatchNorm):
+            return False
+        assert isinstance(product, (Convolution, Dense))
+        self.program.fold(path + before.name, product.bias, path + child.name, layer.epsilon)
+        return True
 
     def _bent_by(self, f: Value, bend: float) -> Run:
         return self._bent(f, f, (kinds.LEAKY, bend))
@@ -137,64 +137,10 @@ class Lowering:
     def _bent(self, x: Value, f: Value, kind: tuple[int, float]) -> Run:
         def back(slope: Value, needed: bool) -> Value:
             numbers = (x.at, f.at, slope.at, slope.row, slope.apart, kind[0])
-            self.program.add(does.apply_back, *numbers, real=kind[1], chunk=self._chunk(f))
+            self.program.add(does.apply_back, *numbers, real=kind[1], chunk=self.program.chunk_of(f))
             return slope
 
         return back
-
-    def _dense(self, layer: Dense, path: str, x: Value, bend: float) -> tuple[Value, list[Back]]:
-        program, size = self.program, self.program.beta.itemsize
-        weight, at = program.parameter(f"{path}.weight")
-        row, zeros = weight.stride * size, program.zeros.ctypes.data
-        bias = program.parameter(f"{path}.bias")[1] if layer.bias else zeros
-        f = program.value(layer.units)
-        left, right, into = (x.at, x.row, 0, x.row, size), (at, 0, row), (f.at, f.row, 0, f.row)
-        program.add(
-            does.product, *left, *right, *into, does.ROWS, 0, f.registers, weight.rows, bias, real=bend
-        )
-
-        def back(slope: Value, needed: bool) -> Value | None:
-            self._weights(path, layer.bias, weight, x, slope)
-            if not needed:
-                return None
-            turned = aligned((-(-weight.units // WIDE) * WIDE, row_numbers(weight.rows, size)), program.dtype)
-            begin = np.zeros(1, np.int64)
-            program.turned.append(Turned(weight, 0, weight.rows, weight.units, turned, begin))
-            target = program.alike(x)
-            left, right = (
-                (slope.at, slope.row, 0, slope.row, size),
-                (turned.ctypes.data, 0, turned.strides[0]),
-            )
-            into = (target.at, target.row, 0, target.row)
-            sizes = (does.ROWS, 0, target.registers, weight.units)
-            program.add(does.product, *left, *right, *into, *sizes, zeros, real=1.0)
-            return target
-
-        backs = [Back(True, back)]
-        return f, backs if bend == 1.0 else [*backs, Back(False, self._bent_by(f, bend))]
-
-    def _weights(self, path: str, bias: bool, weight: Place, x: Value, slope: Value) -> None:
-        """∂J/∂W and ∂J/∂b: of small weights by shards, whose sums are added later; of large ones by rows of W."""
-        program, size = self.program, self.program.beta.itemsize
-        to, row, zeros = program.gradient(f"{path}.weight"), weight.stride * size, program.zeros.ctypes.data
-        apart = program.gradients.strides[0]
-        sums = (slope.at, slope.row, slope.registers, program.gradient(f"{path}.bias") if bias else 0)
-        whole = program.shards > 1 and weight.size >= _WHOLE_FROM
-        block = -(-max(WHOLE, -(-weight.rows // 64)) // WHOLE) * WHOLE if whole else 0
-        left = (x.at, 0, block * size, size, x.row) if whole else (x.at, x.row, 0, size, x.row)
-        right = (slope.at, 0 if whole else slope.row, slope.row)
-        into = (to, 0, block * row if whole else apart, row)
-        numbers = (*left, *right, *into, weight.rows, block, slope.registers, does.ROWS, zeros)
-        if not whole:
-            program.add(does.product, *numbers, real=1.0)
-            if bias:
-                program.add(does.sum_rows, *sums, apart)
-            return
-        self.whole.append((does.product, numbers, -(-weight.rows // block)))
-        program.parts[f"{path}.weight"] = 1
-        if bias:
-            self.whole.append((does.sum_rows, (*sums, 0), 1))
-            program.parts[f"{path}.bias"] = 1
 
     def _drop(
         self, layer: Dropout | Dropout2d, numbers: tuple[int, ...], x: Value
@@ -203,7 +149,7 @@ class Lowering:
         factor = float(np.asarray(1 / (1 - layer.rate), program.dtype))
         width, alike = x.width if x.grid is None else x.channels, isinstance(layer, Dropout2d)
         its = (f.row, x.places, x.place, width, alike, threshold(layer.rate), len(numbers), *numbers)
-        chunk = self._chunk(x)
+        chunk = self.program.chunk_of(x)
         program.add(does.drop, x.at, f.at, *its, real=factor, chunk=chunk)
 
         def back(slope: Value, needed: bool) -> Value:
@@ -223,7 +169,7 @@ class Lowering:
             aside, beside = self.layer(first, f"{path}.{first.name}", (*numbers, first.number), x, 1.0)
         g, inner = self.chain(children, f"{path}.", numbers, x)
         f = program.alike(g)
-        chunk = self._chunk(g)
+        chunk = self.program.chunk_of(g)
         if aside.row != g.row:  # x as it came in
             aside = self._laid_as(aside, g)
         program.add(does.add, aside.at, g.at, f.at, f.row, f.apart, chunk=chunk)
@@ -244,7 +190,7 @@ class Lowering:
                 through.at,
                 through.row,
                 through.apart,
-                chunk=self._chunk(through),
+                chunk=self.program.chunk_of(through),
             )
             return through
 
@@ -295,14 +241,6 @@ class Lowering:
         return f, [Back(True, back)]
 
 
-def _bends(child: Child) -> bool:
-    """Whether a layer's product is bent before it leaves registers."""
-    layer = child.layer
-    if isinstance(layer, Convolution):
-        return not is_depthwise(layer, child.shape)
-    return isinstance(layer, Dense)
-
-
 def run_back(backs: list[Back], slope: Value, needed: bool) -> Value | None:
     """Add backward passes from the last to the first, as far as there is something to train before them."""
     current: Value | None = slope
@@ -315,9 +253,7 @@ def run_back(backs: list[Back], slope: Value, needed: bool) -> Value | None:
     return current
 
 
-def lower_network(program: Program, x: Value) -> tuple[Value, Lowering, list[Back]]:
+def lower_network(program: Program, x: Value) -> tuple[Value, list[Back]]:
     """f of the whole network on rows x."""
-    lowering = Lowering(program, [])
     network = program.network
-    f, backs = lowering.chain(list(chained(network.layers, network.input_shape)), "", (), x)
-    return f, lowering, backs
+    return Lowering(program).chain(list(chained(network.layers, network.input_shape)), "", (), x)

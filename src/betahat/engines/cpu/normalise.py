@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from betahat.engines.cpu.images import back_to, widened
 from betahat.engines.cpu.program import Program, Value
+from betahat.kernels.network import group_normalise as its
 from betahat.kernels.network import normalise as does
 from betahat.layers.batch_norm import BatchNorm
+from betahat.layers.group_norm import GroupNorm
 from betahat.layers.layer_norm import LayerNorm
 
 
@@ -20,7 +22,8 @@ def lower_batch_norm(
     scale, shift = (program.parameter(f"{path}.{name}")[1] for name in ("scale", "shift"))
     running = [program.buffer(f"{path}.{name}") for name in ("mean", "variance")]
     program.scratch = max(program.scratch, 2 * width)
-    z, inverse, over = program.alike(x), program.doubles(width), (x.place, x.places, width)
+    z = program.alike(x) if program.training else x
+    inverse, over = program.doubles(width), (x.place, x.places, width)
     if program.training:
         moments = program.doubles(program.shards, 2, width)
         program.add(does.batch_moments, x.at, *over, moments)
@@ -42,20 +45,30 @@ def lower_batch_norm(
     return f, back
 
 
-def lower_layer_norm(
-    program: Program, layer: LayerNorm, path: str, x: Value
+def lower_group_norm(
+    program: Program, layer: LayerNorm | GroupNorm, path: str, x: Value
 ) -> tuple[Value, Callable[[Value, bool], Value]]:
-    """Each row by itself."""
-    f, z, inverse = program.alike(x), program.alike(x), program.doubles(program.batch)
+    """Each row by itself, all places of an image together; of a LayerNorm each place by itself."""
+    given, x = x, widened(program, x)
+    f, width = program.alike(x), x.channels if x.grid is not None else x.width
+    z = program.alike(x).at if program.training else 0
+    if isinstance(layer, GroupNorm):
+        groups, apart, sets, places = layer.groups, x.row, 1, x.places
+    else:
+        groups, apart, sets, places = 1, x.place, x.places, 1
+    over = (apart, sets, places, x.place, width, groups)
+    inverse = program.doubles(program.batch * sets * groups)
     scale, shift = (program.parameter(f"{path}.{name}")[1] for name in ("scale", "shift"))
-    program.scratch = max(program.scratch, 2 * x.width)
-    numbers = (x.at, x.row, x.width, z.at, f.at, scale, shift, inverse)
-    program.add(does.row_normalise, *numbers, real=layer.epsilon)
+    program.scratch = max(program.scratch, 5 * width)
+    chunk = program.chunk_of(x)
+    program.add(
+        its.group_normalise, x.at, z, f.at, *over, scale, shift, inverse, real=layer.epsilon, chunk=chunk
+    )
 
     def back(slope: Value, needed: bool) -> Value:
         targets = [program.gradient(f"{path}.{name}") for name in ("scale", "shift")]
-        numbers = (slope.at, z.at, slope.row, x.width, scale, inverse, *targets, program.gradients.strides[0])
-        program.add(does.row_back, *numbers)
-        return slope
+        between = program.gradients.strides[0]
+        program.add(its.group_back, slope.at, z, *over, scale, inverse, *targets, between, chunk=chunk)
+        return back_to(program, slope, given, x) if needed else slope
 
     return f, back

@@ -11,7 +11,6 @@ import numpy as np
 from betahat.engines.cpu.images import back_to, grid_of, over_two_axes, widened
 from betahat.engines.cpu.program import Program, Value
 from betahat.kernels.network import pool as does
-from betahat.kernels.network.tiles import BYTES
 from betahat.layers.base import Shape
 from betahat.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from betahat.layers.windows import Windows
@@ -24,7 +23,7 @@ class Table:
     """Of each window of an image the places that lie in it, those in the padding left out.
 
     place : bytes from place to place; row : from weight to weight, where there are any. alone : whether no place lies
-    in two windows, the address of places that lie in none, and how many they are.
+    in two windows; outside, bare : the address of places that lie in none, and how many they are.
     """
 
     def __init__(self, program: Program, windows: Windows, place: int, row: int = 0) -> None:
@@ -43,7 +42,8 @@ class Table:
         self.places = program.table(np.concatenate(at)[order])
         used = np.unique(np.concatenate(at))
         outside = np.setdiff1d(np.arange(int(np.prod(sizes))) * place, used)
-        self.alone = (int(len(used) == len(which)), program.table(outside), len(outside))
+        self.alone = len(used) == len(which)
+        self.outside, self.bare = program.table(outside), len(outside)
         numbers = np.concatenate(number)[order]
         if row:
             self.numbers = program.table(numbers * row)
@@ -59,11 +59,12 @@ class Table:
 
 
 def weighed_forward(
-    program: Program, table: Table, x: Value, f: Value, chunk: int, W: int, bias: int, counted: int = 0
-) -> None:
-    """f = b + Σ x W over windows, or their mean where W is 0."""
-    numbers = (x.at, x.row, f.at, f.row, f.place, *table.tables, table.count, _registers(x))
-    program.add(does.mean_pool, *numbers, counted, W, bias, chunk=chunk)
+    program: Program, table: Table, x: Value, f: Value, chunk: int, W: int, bias: int, bend: float = 1.0,
+    counted: int = 0,
+) -> None:  # fmt: skip
+    """f = b + Σ x W over windows, bent as max(f, bend · f), or their mean where W is 0."""
+    numbers = (x.at, x.row, f.at, f.row, f.place, *table.tables, table.count, program.registers(x.pixel))
+    program.add(does.mean_pool, *numbers, counted, W, bias, real=bend, chunk=chunk)
 
 
 def weighed_back(
@@ -71,7 +72,7 @@ def weighed_back(
     weights: tuple[int, int, int, int] | None, counted: int = 0,
 ) -> Value | None:  # fmt: skip
     """∂J/∂x; weights : W, its row stride, ∂J/∂W and bytes between shards."""
-    its = (slope.at, slope.row, slope.place, *table.tables, table.count, _registers(x))
+    its = (slope.at, slope.row, slope.place, *table.tables, table.count, program.registers(x.pixel))
     if weights is not None:
         _, row, gradient, apart = weights
         program.add(does.depthwise_back, x.at, x.row, *its, gradient, row, apart, table.taps, chunk=chunk)
@@ -100,10 +101,20 @@ def lower_pool(
     counted = windows.numbers if isinstance(layer, AvgPool) and layer.count_include_pad else 0
     which = program.alike(f) if largest else f
     if largest:
-        numbers = (x.at, x.row, f.at, f.row, f.place, which.at, *table.tables, table.count, _registers(x))
+        numbers = (
+            x.at,
+            x.row,
+            f.at,
+            f.row,
+            f.place,
+            which.at,
+            *table.tables,
+            table.count,
+            program.registers(x.pixel),
+        )
         program.add(does.max_pool, *numbers, chunk=chunk)
     else:
-        weighed_forward(program, table, x, f, chunk, 0, 0, counted)
+        weighed_forward(program, table, x, f, chunk, 0, 0, counted=counted)
 
     def back(slope: Value, needed: bool) -> Value | None:
         if not needed:
@@ -112,13 +123,26 @@ def lower_pool(
             dx: Any = weighed_back(program, table, x, slope, chunk, True, None, counted)
         else:
             dx = program.alike(x)
-            its = (slope.at, slope.row, slope.place, which.at, *table.tables, table.count, _registers(x))
-            program.add(does.max_pool_back, dx.at, dx.row, x.width, *its, *table.alone, chunk=chunk)
+            its = (
+                slope.at,
+                slope.row,
+                slope.place,
+                which.at,
+                *table.tables,
+                table.count,
+                program.registers(x.pixel),
+            )
+            program.add(
+                does.max_pool_back,
+                dx.at,
+                dx.row,
+                x.width,
+                *its,
+                table.alone,
+                table.outside,
+                table.bare,
+                chunk=chunk,
+            )
         return back_to(program, dx, given, x)
 
     return out, back
-
-
-def _registers(x: Value) -> int:
-    """Of a place."""
-    return x.place // BYTES

@@ -64,6 +64,7 @@ class Prediction:
         """From now on with these parameters and statistics."""
         self._layout.take(beta, self._beta)
         self._buffers[:] = buffers
+        self._program.fill()
 
     def run(self, rows: Rows) -> np.ndarray:
         """Raises DataError where X holds NaN or infinity."""

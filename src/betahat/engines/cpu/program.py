@@ -7,7 +7,8 @@ from typing import Any, final
 
 import numpy as np
 
-from betahat.engines.cpu.layout import WIDE, Layout, Place, row_numbers
+from betahat.engines.cpu.folded import Folded
+from betahat.engines.cpu.layout import WIDE, Layout, Place, row_numbers, whole
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations
 from betahat.kernels.network.calling import addresses
@@ -47,11 +48,6 @@ class Value:
     def row(self) -> int:
         """Bytes from row to row."""
         return self.array.strides[0]
-
-    @property
-    def registers(self) -> int:
-        """Of a row, where its numbers are."""
-        return -(-self.width * self.array.itemsize // BYTES)
 
     @property
     def places(self) -> int:
@@ -126,6 +122,10 @@ class Program:
         """Of how many shards' sums the gradient of each parameter consists."""
         self.turned: list[Turned] = []
         """Transposed weights, that slopes pass through."""
+        self.folded: dict[str, Folded] = {}
+        """Batch normalisations that were taken into the weights of a layer, by its path."""
+        self.later: list[tuple[Any, tuple[int, ...], int]] = []
+        """Gradients of large weights, for when all shards are done: operation, its numbers, units."""
         self.held: list[np.ndarray] = []
         """Arrays whose addresses operations hold."""
         self.scratch = 0
@@ -187,6 +187,10 @@ class Program:
         most = _TOGETHER // max(value.row for value in values)
         return operations.SHARD_WHOLE if most >= self.shard else 1 << max(most, 1).bit_length() - 1
 
+    def chunk_of(self, x: Value) -> int:
+        """Rows at once of what takes numbers, or rows, one by one."""
+        return operations.SHARD_WHOLE if x.grid is None else self.chunk(x)
+
     def wait(self) -> None:
         """Before the next operation all wait for all."""
         self._waits = True
@@ -195,6 +199,30 @@ class Program:
         """Its place and address."""
         place = self.layout.places[name]
         return place, self.beta.ctypes.data + place.offset * self.beta.itemsize
+
+    def bias(self, path: str, has: bool) -> int:
+        """The address of what is added to a layer's products."""
+        if path in self.folded:
+            return self.folded[path].bias.ctypes.data
+        return self.parameter(f"{path}.bias")[1] if has else self.zeros.ctypes.data
+
+    def fold(self, path: str, has: bool, norm: str, epsilon: float) -> None:
+        """Take a normalisation, by its path, into the weights of the layer before it."""
+        self.folded[path] = Folded(self.layout, self.network, path, has, norm, epsilon, self.dtype)
+
+    def registers(self, numbers: int) -> int:
+        """That so many numbers take up."""
+        return -(-numbers * self.beta.itemsize // BYTES)
+
+    def transposed(
+        self, place: Place, channels: int, filters: int, first: int = 0, order: np.ndarray | None = None
+    ) -> Turned:
+        """Memory for weights with channels and filters exchanged, of a matrix, or of taps, each where `order` says."""
+        order = np.zeros(1, np.int64) if order is None else order
+        rows = int(order.max()) + whole(filters)  # the last registers are written whole
+        array = aligned((rows, row_numbers(channels, self.beta.itemsize)), self.dtype)
+        self.turned.append(Turned(place, first, channels, filters, array, order))
+        return self.turned[-1]
 
     def gradient(self, name: str) -> int:
         """The address of the first shard's."""
@@ -205,8 +233,10 @@ class Program:
         slot = next(slot for slot in self.network.buffer_layout if slot.name == name)
         return self.buffers.ctypes.data + slot.offset * self.buffers.itemsize
 
-    def turn(self) -> None:
-        """Transposed weights, as they are before the first step."""
+    def fill(self) -> None:
+        """Folded and transposed weights, as parameters are before the first step."""
+        for folded in self.folded.values():
+            folded.take(self.beta, self.buffers)
         for turned in self.turned:
             turned.take(self.beta)
 

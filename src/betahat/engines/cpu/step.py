@@ -21,6 +21,7 @@ from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
 from betahat.layers.base import size_of
 from betahat.losses.base import Loss
+from betahat.losses.smoothed import SmoothedMultinomial
 
 _STRETCH = 1 << 11  # parameters moved at once
 _TURNED = 64  # rows of a matrix that are transposed at once
@@ -50,17 +51,18 @@ def entered(program: Program) -> Value:
 def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, batch: int) -> Step:
     """A program of whole steps."""
     program = Program(task.network, layout, beta, buffers, batch, True)
-    f, lowering, backs = lower_network(program, entered(program))
+    f, backs = lower_network(program, entered(program))
     slope = program.value(f.width)
     if isinstance(task.loss, Loss):
         assert task.loss.code is not None
         program.add(loss, f.at, f.row, f.width, slope.at, task.loss.code, real=task.loss.power)
     else:
-        program.add(cross_entropy, f.at, f.row, f.width, slope.at)
+        smoothing = task.loss.smoothing if isinstance(task.loss, SmoothedMultinomial) else 0.0
+        program.add(cross_entropy, f.at, f.row, f.width, slope.at, real=smoothing)
     run_back(backs, slope, False)
-    if lowering.whole:
+    if program.later:
         program.wait()
-    for operation, numbers, count in lowering.whole:
+    for operation, numbers, count in program.later:
         program.add(operation, *numbers, real=1.0, count=count)
     links = Links(task.chain)
     stretches = _stretches(program)

@@ -71,15 +71,16 @@ def bias_back(op, real, env, unit, first, some, rows, start, step, key, own, lik
 
 @compiled
 def frame(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Images put into a frame of zeros: x, bytes for each image before, and line; the frame where the image begins,
-    bytes for each image before, and line; lines, numbers of a line."""
-    x, x_first, x_line, f, f_first, f_line, lines, count = op[FIRST : FIRST + 8]
+    """Images put into others, such as a frame of zeros: x, bytes for each image, line and part before; where it begins
+    in the other, and bytes likewise; lines, parts of a line, numbers of a part."""
+    x, x_first, x_line, x_part, f, f_first, f_line, f_part, lines, parts, count = op[FIRST : FIRST + 11]
     for i in range(first, first + some):
         for line in range(lines):
-            given = carray(like_array(x + i * x_first + line * x_line, like), count)
-            out = carray(like_array(f + i * f_first + line * f_line, like), count)
-            for j in range(count):
-                out[j] = given[j]
+            for part in range(parts):
+                given = carray(like_array(x + i * x_first + line * x_line + part * x_part, like), count)
+                out = carray(like_array(f + i * f_first + line * f_line + part * f_part, like), count)
+                for j in range(count):
+                    out[j] = given[j]
 
 
 @compiled

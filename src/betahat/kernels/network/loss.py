@@ -111,19 +111,26 @@ def less_largest(f, row, some, outputs, into, like):
 
 @compiled
 def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """The same of L = log Σ eᶠʲ − f_y with y the code of a class, all in one: f, its row stride, outputs, the slope.
+    """The same of L = log Σ eᶠʲ − Σ qₖ fₖ with y the code of a class and qₖ = (1 − ε) 1[k = y] + ε/K, all in one: f,
+    its row stride, outputs K, the slope; the real number is ε.
 
     own : as many doubles as the shard has outputs, one step more, and one for each row.
     """
     f, row, outputs, slope = op[FIRST : FIRST + 4]
     count = some * outputs
     part = (count + LANES - 1) // LANES * LANES
-    powers, mine = own[:part], own[part : part + some]
+    powers, mine, smoothing = own[:part], own[part : part + some], real[0]
     for k in range(count, part):
         powers[k] = 0.0
     less_largest(f + first * row, row, some, outputs, powers, like)
     for i in range(some):
-        mine[i] = powers[i * outputs + np.int64(_double(env[TARGETS], _row_of(env, start + first + i)))]
+        begin = i * outputs
+        mine[i] = powers[begin + np.int64(_double(env[TARGETS], _row_of(env, start + first + i)))]
+        if smoothing > 0.0:
+            total = 0.0
+            for j in range(outputs):
+                total += powers[begin + j]
+            mine[i] += smoothing * (total / outputs - mine[i])
     exponentials(powers.ctypes.data, part // LANES)
     found, product = 0.0, 1.0
     for i in range(some):
@@ -144,9 +151,10 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
                 product = 1.0
         else:
             found += weight * math.log(total)
-        factor = weight / (rows * total)
+        factor, shared = weight / (rows * total), weight / rows * (smoothing / outputs)
         out = carray(like_array(slope + (first + i) * row, like), outputs)
         for j in range(outputs):
-            out[j] = powers[begin + j] * factor
-        out[own_code] = -others * factor  # with the digits of the others
+            out[j] = powers[begin + j] * factor - shared
+        # with the digits of the others
+        out[own_code] = (weight / rows * smoothing - shared) - others * factor
     _note(env, step, unit, found + math.log(product))

@@ -1,6 +1,6 @@
-"""Batch and layer normalisation of rows, forwards and backwards.
+"""Batch normalisation, forwards and backwards.
 
-Over a batch each shard sums its own mean and squared deviations, in doubles; behind a barrier everyone puts the shards'
+Each shard sums its own mean and squared deviations, in doubles; behind a barrier everyone puts the shards'
 together in the same order (Chan, Golub & LeVeque 1983).
 """
 
@@ -162,60 +162,3 @@ def batch_use(op, real, env, unit, first, some, rows, start, step, key, own, lik
         )
         for j in range(width):
             out[j] = (values[j] - means[j]) * factor[j] * scales[j] + shifts[j]
-
-
-@compiled
-def row_normalise(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Each row by itself: x, row stride, width, z, f, scale, shift, (rows,) doubles for 1/√(variance + ε)."""
-    x, row, width, z, f, scale, shift, inverse = op[FIRST : FIRST + 8]
-    scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
-    for i in range(first, first + some):
-        values, its_z = (
-            carray(like_array(x + i * row, like), width),
-            carray(like_array(z + i * row, like), width),
-        )
-        out = carray(like_array(f + i * row, like), width)
-        mean, squares = 0.0, 0.0
-        for j in range(width):
-            mean += values[j]
-        mean /= width
-        for j in range(width):
-            away = values[j] - mean
-            squares += away * away
-        factor = 1.0 / math.sqrt(squares / width + real[0])
-        carray(doubles(inverse), i + 1)[i] = factor
-        for j in range(width):
-            its_z[j] = (values[j] - mean) * factor
-            out[j] = its_z[j] * scales[j] + shifts[j]
-
-
-@compiled
-def row_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """∂J/∂x in place of ∂J/∂f, and a shard's ∂J/∂scale and ∂J/∂shift: the slope, z, row stride, width, scale, 1/√(…),
-    the two targets and bytes between shards."""
-    slope, z, row, width, scale, inverse, to_scale, to_shift, apart = op[FIRST : FIRST + 9]
-    scales = carray(like_array(scale, like), width)
-    of_scale, of_shift = own[:width], own[width : 2 * width]
-    of_scale[:] = 0.0
-    of_shift[:] = 0.0
-    for i in range(first, first + some):
-        s, its_z = (
-            carray(like_array(slope + i * row, like), width),
-            carray(like_array(z + i * row, like), width),
-        )
-        factor = carray(doubles(inverse), i + 1)[i]
-        about, along = 0.0, 0.0
-        for j in range(width):
-            t = float(s[j]) * scales[j]
-            about += t
-            along += t * its_z[j]
-            of_scale[j] += s[j] * its_z[j]
-            of_shift[j] += s[j]
-        about /= width
-        along /= width
-        for j in range(width):
-            s[j] = (s[j] * scales[j] - about - its_z[j] * along) * factor
-    out_scale = carray(like_array(to_scale + unit * apart, like), width)
-    out_shift = carray(like_array(to_shift + unit * apart, like), width)
-    for j in range(width):
-        out_scale[j], out_shift[j] = of_scale[j], of_shift[j]

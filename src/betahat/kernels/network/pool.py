@@ -16,6 +16,7 @@ from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import like_array, longs
 from betahat.kernels.network.convolve import is_later
 from betahat.kernels.network.operations import FIRST, REGISTER
+from betahat.kernels.network.tiles import bend
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, vectors_like
 
@@ -42,6 +43,15 @@ def _columns(v: Vectors, vectors: Any, body: Any) -> None:
         return []
 
     counted_loop(v.builder, vectors, [], one)
+
+
+def _either(v: Vectors, number: Any, this: int, vectors: Any, body: Any) -> None:
+    """body(offset, whether the number is this one) for each register of a place."""
+    with v.builder.if_else(v.builder.icmp_signed("==", number, ir.Constant(I64, this))) as (yes, no):
+        with yes:
+            _columns(v, vectors, lambda offset: body(offset, True))
+        with no:
+            _columns(v, vectors, lambda offset: body(offset, False))
 
 
 @intrinsic
@@ -102,11 +112,7 @@ def put_back(
 
             _numbers_of(v, count, places, numbers, [], body)
 
-        with builder.if_else(builder.icmp_signed("==", alone, ir.Constant(I64, 1))) as (yes, no):
-            with yes:
-                _columns(v, vectors, lambda offset: column(offset, True))
-            with no:
-                _columns(v, vectors, lambda offset: column(offset, False))
+        _either(v, alone, 1, vectors, column)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -117,7 +123,7 @@ def weighed(
     typingctx: Any, x: Any, count: Any, places: Any, numbers: Any, W: Any, init: Any, f: Any, vectors: Any, factor: Any,
     like: Any,
 ):  # fmt: skip
-    """f ← init + Σ x W[number] · factor over a window; with W = 0 each weight is 1."""
+    """f ← bend(init + Σ x W[number]) over a window, by the factor; with W = 0 Σ x · factor."""
     signature = types.void(*([types.int64] * 8), like.dtype, like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -137,13 +143,9 @@ def weighed(
 
             start = v.zero if plain else v.load(v.at(init, offset))
             total = _numbers_of(v, count, places, numbers, [start], body)[0]
-            v.store(v.mul(total, scale) if plain else total, v.at(f, offset))
+            v.store(v.mul(total, scale) if plain else bend(v, total, scale), v.at(f, offset))
 
-        with builder.if_else(builder.icmp_signed("==", W, ir.Constant(I64, 0))) as (yes, no):
-            with yes:
-                _columns(v, vectors, lambda offset: column(offset, True))
-            with no:
-                _columns(v, vectors, lambda offset: column(offset, False))
+        _either(v, W, 0, vectors, column)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -178,11 +180,7 @@ def scatter(
 
             _numbers_of(v, count, places, numbers, [], body)
 
-        with builder.if_else(builder.icmp_signed("==", W, ir.Constant(I64, 0))) as (yes, no):
-            with yes:
-                _columns(v, vectors, lambda offset: column(offset, True))
-            with no:
-                _columns(v, vectors, lambda offset: column(offset, False))
+        _either(v, W, 0, vectors, column)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -300,8 +298,8 @@ def share_of(counted, here, like):
 
 @compiled
 def mean_pool(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Σ x W[number] + b where W is not 0, else the mean: x, bytes for each image before; f, bytes likewise, and place;
-    edges, places, numbers; windows, registers of a place; numbers that count (0: those there are); W, b."""
+    """bend(Σ x W[number] + b) where W is not 0, else the mean: x, bytes for each image before; f, bytes likewise, and
+    place; edges, places, numbers; windows, registers of a place; numbers that count (0: those there are); W, b."""
     x, x_first, f, f_first, f_place, edges, places, numbers, count, vectors, counted, W, init = op[
         FIRST : FIRST + 13
     ]
@@ -310,7 +308,7 @@ def mean_pool(op, real, env, unit, first, some, rows, start, step, key, own, lik
         at, to = x + i * x_first, f + i * f_first
         for p in range(count):
             begin, here = edge[p] * 8, edge[p + 1] - edge[p]
-            factor = share_of(counted, here, like) if W == 0 else like.dtype.type(1.0)
+            factor = share_of(counted, here, like) if W == 0 else like.dtype.type(real[0])
             weighed(at, here, places + begin, numbers + begin, W, init, to, vectors, factor, like)
             to += f_place
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
-
 from betahat.kernels.compiled import compiled
-from betahat.kernels.network.tiles import BYTES, MOST_ROWS, VECTORS, any_size, bend, emit_in
+from betahat.kernels.network.tiles import BYTES, MOST_ROWS, VECTORS, bend, sized
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
 
 _DEEP, _SHALLOW = 192, 320  # columns of A at once; so many at most are taken whole
@@ -56,19 +54,7 @@ def tile(
     k: Any, init: Any, follows: Any, slope: Any, like: Any,
 ):  # fmt: skip
     """One tile of at most MOST_ROWS[vectors] rows; addresses and strides in bytes, tables of int64 bytes."""
-    signature = types.void(*([types.int64] * 12), like.dtype, like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        element, given = args[12].type, args[2:13]
-        any_size(
-            builder,
-            args[0],
-            args[1],
-            lambda high, wide: emit_in("scattered", element, _emit, high, wide, builder, given),
-        )
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return sized("scattered", _emit, like)
 
 
 @compiled

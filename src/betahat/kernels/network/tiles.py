@@ -55,6 +55,23 @@ def any_size(builder: Any, rows: Any, vectors: Any, emit: Any) -> None:
     switch(builder, vectors, range(1, VECTORS + 1), wide)
 
 
+def sized(name: str, emit: Any, like: Any) -> tuple[Any, Any]:
+    """Signature and code of an intrinsic that takes the rows and the registers of a tile, ten numbers more, a slope of
+    the elements' type, and `like`: emit(v, rows, registers, the numbers and the slope) for the size asked for."""
+    signature = types.void(*([types.int64] * 12), like.dtype, like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element, given = args[12].type, args[2:13]
+
+        def one(rows: int, vectors: int) -> None:
+            emit_in(name, element, emit, rows, vectors, builder, given)
+
+        any_size(builder, args[0], args[1], one)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 def _emit(v: Vectors, rows: int, vectors: int, given: Any) -> None:
     a, b, c, k, a_row, a_k, b_k, c_row, init, init_row, slope = given
     builder = v.builder
@@ -89,19 +106,7 @@ def tile(
 ):  # fmt: skip
     """One tile of at most MOST_ROWS[vectors] rows; addresses and strides in bytes, slope of the elements' type, that of
     the array `like`."""
-    signature = types.void(*([types.int64] * 12), like.dtype, like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        element, given = args[12].type, args[2:13]
-        any_size(
-            builder,
-            args[0],
-            args[1],
-            lambda high, wide: emit_in("tile", element, _emit, high, wide, builder, given),
-        )
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return sized("tile", _emit, like)
 
 
 @compiled
