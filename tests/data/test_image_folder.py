@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score, train_test_split
 
 import betahat as bh
 from betahat.data import images
@@ -134,6 +136,78 @@ def test_nothing_to_read_is_refused(folder: Path, tmp_path: Path) -> None:
         images([])
 
 
+@pytest.mark.parametrize("path", [None, 3, b"x", {"a": 1}, "", iter([])])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    with pytest.raises(TypeError, match="path"):
+        images(path)
+    with pytest.raises(TypeError, match="path"):
+        images([path])
+
+
+def test_a_folder_among_files_is_refused(folder: Path) -> None:
+    with pytest.raises(bh.DataError, match=r"the folder .*level"):
+        images([folder / "level"])
+
+
+def test_names_in_an_array(folder: Path) -> None:
+    files = images(folder).files
+    assert images(np.array(files)).files == files
+
+
+@pytest.mark.parametrize("which", [slice(3, 9), np.array([7, 0, 3]), np.arange(12) % 2 == 0])
+def test_some_of_the_images(folder: Path, which: Any) -> None:
+    found = images(folder)
+    assert found.y is not None
+    some = found[which]
+    np.testing.assert_array_equal(some.array(), found.array()[which])
+    assert some.y is not None
+    np.testing.assert_array_equal(some.y, found.y[which])
+
+
+def test_what_chooses_no_images(folder: Path) -> None:
+    found = images(folder)
+    with pytest.raises(TypeError, match="no list"):
+        found[3]
+    with pytest.raises(TypeError, match="no list"):
+        list(found)
+    with pytest.raises(bh.DataError, match="none of these 12"):
+        found[:0]
+    with pytest.raises(IndexError):
+        found[np.array([99])]
+
+
+KINDS: dict[str, tuple[str, Any]] = {
+    "palette": ("a.png", lambda x: Image.fromarray(x).quantize(255)),
+    "cmyk": ("a.tif", lambda x: Image.fromarray(x).convert("CMYK")),
+    "transparent": ("a.png", lambda x: Image.fromarray(np.dstack([x, x[..., 0]]))),
+    "bmp": ("a.bmp", Image.fromarray),
+    "tga": ("a.tga", Image.fromarray),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_colours_are_kept_however_they_are_stored(kind: str, tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (6, 8, 3)).astype(np.uint8)
+    name, made = KINDS[kind]
+    made(pixels).save(tmp_path / name)
+    found = images(tmp_path)
+    assert (found.mode, found.shape) == ("RGB", (1, 6, 8, 3))
+    np.testing.assert_allclose(found.array()[0].astype(float), pixels, atol=4)
+
+
+def test_black_and_white(tmp_path: Path) -> None:
+    bits = RNG.integers(0, 2, (6, 8)).astype(bool)
+    Image.fromarray(bits).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(images(tmp_path).array()[0, :, :, 0], 255 * bits)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif"])
+def test_of_several_pictures_the_first_is_read(name: str, tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((6, 8), grey, np.uint8)) for grey in (50, 200)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(np.unique(images(tmp_path).array()), [50])
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"size": 0}, "size"), ({"size": (3, 4, 5)}, "size"), ({"size": "big"}, "size"), ({"mode": "CMYK"}, "mode"),
     ({"corrupt": "ignore"}, "corrupt"), ({"memory_limit": -1}, "memory_limit"),
@@ -193,8 +267,31 @@ def test_a_regression_takes_numbers_beside_files(folder: Path) -> None:
     found = images(folder)
     model = bh.ConvNetRegressor(**SMALL).fit(found, np.arange(12.0))
     np.testing.assert_array_equal(model.predict(found), model.predict(found.array()))
-    with pytest.raises(bh.DataError, match="a number for each image"):
-        bh.ConvNetRegressor(**SMALL).fit(found)
+    for ask in (bh.ConvNetRegressor(**SMALL).fit, model.score, model.certify, model.partial_fit):
+        with pytest.raises(bh.DataError, match="a number for each image"):
+            ask(found)
+
+
+@pytest.mark.parametrize("memory_limit", [10**9, 0])
+def test_scikit_learn_cuts_folders(folder: Path, memory_limit: int) -> None:
+    found = images(folder, memory_limit=memory_limit)
+    assert found.y is not None
+    model = bh.ConvNetClassifier(**SMALL | {"max_iter": 2})
+    scores = cross_val_score(model, found, found.y, cv=3)
+    np.testing.assert_array_equal(scores, cross_val_score(model, found.array(), found.y, cv=3))
+    train, test, _, y = train_test_split(found, found.y, random_state=0, stratify=found.y)
+    np.testing.assert_array_equal(test.y, y)
+    assert model.fit(train).score(test) == model.fit(train.array(), train.y).score(test.array(), y)
+
+
+@pytest.mark.parametrize("model", [bh.ConvNetClassifier(**SMALL), bh.ConvNetRegressor(**SMALL)])
+def test_names_of_files_are_not_their_images(folder: Path, model: Any) -> None:
+    fitted = clone(model).fit(images(folder), np.arange(12) % 2)
+    for names in (str(folder), folder, list(images(folder).files)):
+        with pytest.raises(TypeError, match=r"betahat\.data\.images"):
+            clone(model).fit(names, np.arange(12) % 2)
+        with pytest.raises(TypeError, match=r"betahat\.data\.images"):
+            fitted.predict(names)
 
 
 def test_other_networks_name_what_to_do(folder: Path) -> None:

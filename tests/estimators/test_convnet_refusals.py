@@ -80,6 +80,23 @@ def test_new_images_are_refused_by_name(images: np.ndarray, words: str) -> None:
         model.predict(images)
 
 
+@pytest.mark.parametrize(("order", "one"), [("NHWC", X[0]), ("NCHW", X[0].transpose(2, 0, 1))])
+def test_one_image_needs_an_axis_for_rows(order: str, one: np.ndarray) -> None:
+    images = X if order == "NHWC" else X.transpose(0, 3, 1, 2)
+    model = bh.ConvNetClassifier(image_order=order, **SMALL).fit(images, Y)
+    with pytest.raises(bh.DataError, match=r"one image\? Give it an axis for rows: X\[None\]"):
+        model.predict(one)
+    assert model.predict(one[None]).shape == (1,)
+
+
+@pytest.mark.parametrize("kind", [bh.ConvNetClassifier, bh.ConvNetRegressor])
+def test_nothing_to_answer_and_nothing_to_compare_with(kind: Any) -> None:
+    model = kind(**SMALL).fit(X, Y)
+    assert len(model.predictor()(X[:0])) == 0
+    with pytest.raises(ValueError, match=r"score of ConvNet.* y is None"):
+        model.score(X)
+
+
 def test_channels_first_may_be_insisted_on() -> None:
     odd = np.random.default_rng(1).normal(size=(20, 3, 6, 6))
     model = bh.ConvNetClassifier(image_shape=(3, 6, 6), **SMALL).fit(odd, Y)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 from seeing_models import NAMES, STACKS, model, regressor, rows
 
 import betahat as bh
@@ -299,3 +301,61 @@ def test_refusals() -> None:
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+# --- folders of images, and labels that are none ------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Any:
+    rng = np.random.default_rng(0)
+    for k in range(30):
+        place = tmp_path / ("dark", "light")[k % 2]
+        place.mkdir(exist_ok=True)
+        grey = rng.integers(0, 200, (6, 6)) + 55 * (k % 2)
+        Image.fromarray(grey.astype(np.uint8)).save(place / f"{k}.png")
+    return bh.data.images(tmp_path)
+
+
+def test_pictures_of_a_folder_are_those_of_its_pixels(folder: Any) -> None:
+    m = bh.ConvNetClassifier(4, hidden=(), max_iter=1, random_state=0).fit(folder)
+    pixels = folder.array()
+    mistakes = MistakesDisplay.from_estimator(m, folder)
+    other = MistakesDisplay.from_estimator(m, pixels, folder.y)
+    np.testing.assert_array_equal(mistakes.rows, other.rows)
+    np.testing.assert_array_equal(mistakes.images, other.images)
+    np.testing.assert_array_equal(
+        ConfusionMatrixDisplay.from_estimator(m, folder).matrix,
+        ConfusionMatrixDisplay.from_estimator(m, pixels, folder.y).matrix,
+    )
+    for kind in (SaliencyDisplay, GradCamDisplay):
+        a, b = kind.from_estimator(m, folder[:2]), kind.from_estimator(m, pixels[:2])
+        np.testing.assert_array_equal(a.images, b.images)
+        np.testing.assert_array_equal(array(a.maps_[1]), array(b.maps_[1]))
+    np.testing.assert_array_equal(
+        FeatureMapsDisplay.from_estimator(m, folder[:1]).layers[0].maps,
+        FeatureMapsDisplay.from_estimator(m, pixels[:1]).layers[0].maps,
+    )
+    plt.close("all")
+
+
+def test_too_many_files_are_refused_before_they_are_decoded(folder: Any) -> None:
+    m = bh.ConvNetClassifier(4, hidden=(), max_iter=1, random_state=0).fit(folder)
+    for name in folder.files:
+        Path(name).unlink()
+    with pytest.raises(ValueError, match="30 rows; expected one image"):
+        FeatureMapsDisplay.from_estimator(m, folder)
+    for kind in (SaliencyDisplay, GradCamDisplay):
+        with pytest.raises(ValueError, match="30 rows; expected 1 to 24"):
+            kind.from_estimator(m, folder)
+
+
+@pytest.mark.parametrize("kind", [MistakesDisplay, ConfusionMatrixDisplay])
+def test_labels_that_are_none(kind: Any, folder: Any) -> None:
+    m = bh.ConvNetClassifier(4, hidden=(), max_iter=1, random_state=0).fit(folder)
+    flat = bh.data.images(list(folder.files))
+    for X in (folder.array(), flat):
+        with pytest.raises(ValueError, match="y is None"):
+            kind.from_estimator(m, X)
+    with pytest.raises(ValueError, match="y holds labels such as 0, and the estimator answers"):
+        kind.from_estimator(m, folder, np.arange(30) % 2)

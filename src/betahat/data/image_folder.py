@@ -55,6 +55,21 @@ class ImageFolder:
         of = f", {len(self.classes)} classes" if self.classes else ""
         return f"<{n:,} images of {' × '.join(map(str, pixels))}{of}>"
 
+    def __getitem__(self, which: Any) -> ImageFolder:
+        """Some of the files, by a slice or an array of numbers or booleans, with their labels: as scikit-learn cuts
+        rows for cross-validation."""
+        some = which[0] if isinstance(which, tuple) and which[1:] == (...,) else which
+        chosen = np.arange(len(self))[some]
+        if chosen.ndim != 1:  # no IndexError, at which a loop would end
+            raise TypeError(f"{which!r} chooses no list of images; give a slice or an array, or see array()")
+        if not len(chosen):
+            raise DataError(f"{which!r} chooses none of these {len(self)} images")
+        files = tuple(self.files[k] for k in chosen.tolist())
+        labels = None if self.y is None else tuple(self.y[chosen].tolist())
+        return ImageFolder(
+            files, labels, self.size, self.mode, self.shape[1:3], self._memory_limit, self._cache
+        )
+
     def blocks(self) -> Generator[np.ndarray]:
         """Pixels (k, height, width, channels) uint8, some files after the other: about 16 MB at once.
 
@@ -128,7 +143,8 @@ def images(
         temporary file that is mapped into memory. None for none.
 
     Photographs are turned upright as their EXIF orientation says. Pixels are whole numbers from 0 to 255; of 16-bit
-    grey images the higher byte.
+    grey images the higher byte. Of files that hold several pictures (animations, pages) the first is read; palettes,
+    CMYK and transparency become what `mode` says.
 
     Needs Pillow, the extra `images`.
 
@@ -198,10 +214,12 @@ def _size(size: Any) -> tuple[int, int] | None:
 
 def _listed(path: Any) -> tuple[list[str], list[str] | None]:
     """Files in order, and their labels where folders give them."""
-    if isinstance(path, (list, tuple)):
-        if not path:
+    if isinstance(path, (list, tuple, np.ndarray)):
+        if not len(path):
             raise DataError("path is an empty list; nothing to read")
         return [_file(each) for each in path], None
+    if not _is_path(path):
+        raise TypeError(f"path (={path!r}) must be the name of a folder or file, or a list of names of files")
     root = Path(path)
     if not root.is_dir():
         return [_file(path)], None
@@ -230,8 +248,16 @@ def _listed(path: Any) -> tuple[list[str], list[str] | None]:
     return files, labels
 
 
+def _is_path(path: Any) -> bool:
+    return isinstance(path, os.PathLike) or (isinstance(path, str) and path != "")
+
+
 def _file(path: Any) -> str:
-    name = os.fspath(path)
+    if not _is_path(path):
+        raise TypeError(f"path names {path!r}; names of files are expected")
+    name = str(Path(path))
+    if os.path.isdir(name):
+        raise DataError(f"path names the folder {name!r} among files; give it alone, or its files")
     if not os.path.isfile(name):
         raise FileNotFoundError(f"path (={name!r}) is no file and no folder")
     return name

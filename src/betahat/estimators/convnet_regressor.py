@@ -75,6 +75,12 @@ class ConvNetRegressor(ConvolutionalNetwork, NetworkRegression):
     ) -> None:
         keep(self, locals())
 
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """R², of several targets their mean."""
+        if y is None and isinstance(X, ImageFolder):
+            self._labels_of(X)
+        return super().score(X, y, sample_weight)
+
     def _labels_of(self, folder: ImageFolder) -> NoReturn:
         raise DataError(
             f"y is None: {folder!r} has labels at most, and a regression needs a number for each image"

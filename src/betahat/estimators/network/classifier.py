@@ -221,6 +221,10 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
 
             f, codes, weight = self._of_source(X, y=y, sample_weight=sample_weight)
             return float(accuracy_score(self._original(codes), self._labels(f), sample_weight=weight))
+        if y is None:
+            raise ValueError(
+                f"score of {type(self).__name__} compares answers with y, and y is None: give the labels of X"
+            )
         return super().score(X, y, sample_weight)
 
     # --- answers ------------------------------------------------------------------------------------------------

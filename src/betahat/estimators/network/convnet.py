@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import closing
@@ -221,6 +222,12 @@ class ConvolutionalNetwork(AskedNetwork):
 
 
 def _refuse_source(X: Any) -> None:
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    if isinstance(first, (str, os.PathLike)):
+        raise TypeError(
+            f"X names files ({first!r}{', …' if first is not X else ''}), whose images are read by "
+            "betahat.data.images(...): pass what it gives"
+        )
     if isinstance(X, Source):
         raise TypeError(
             f"X is a {type(X).__name__}, whose rows are those of a table; images are given as arrays, also mapped "

@@ -54,6 +54,8 @@ class Form:
         if len(given) == 3 and sorted(given) == sorted(self.shape) and given != image.laid:
             other = ORDERS[image.order == "NHWC"]
             return f'. Are their numbers in another order (image_order="{other}"), or height and width exchanged?'
+        if given == (self.shape[1:] if self.order == "NHWC" else self.shape[:2]):
+            return ". Is X one image? Give it an axis for rows: X[None]"
         if len(given) == 3:
             place = 2 if image.order == "NHWC" else 0
             if given[place] != self.shape[2]:

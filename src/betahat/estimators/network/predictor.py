@@ -10,6 +10,7 @@ import numpy as np
 from betahat.engines import Rows
 from betahat.engines.cpu.engine import CpuEngine
 from betahat.errors import DataError
+from betahat.layers.base import size_of
 from betahat.layers.columns import Columns
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def bare(model: AskedNetwork, probabilities: bool) -> Callable[[Any], np.ndarray
                 beta, buffers, Rows(rows, nothing, None, *(units or (None, None))), probabilities
             )
         if not probabilities:
-            f = answer(f.reshape(len(f), -1).astype(np.float64))
+            f = answer(f.reshape(len(f), size_of(f.shape[1:])).astype(np.float64))
         return f[0] if alone else f
 
     return predict

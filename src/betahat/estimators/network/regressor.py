@@ -182,6 +182,10 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
 
             f, truth, weight = self._of_source(X, y=y, sample_weight=sample_weight)
             return float(r2_score(self._original(truth), self._answer(f), sample_weight=weight))
+        if y is None:
+            raise ValueError(
+                f"score of {type(self).__name__} compares answers with y, and y is None: give the targets of X"
+            )
         return super().score(X, y, sample_weight)
 
     # --- answers ------------------------------------------------------------------------------------------------

@@ -54,14 +54,18 @@ class ConfusionMatrixDisplay:
             raise ValueError(f"labels has {len(self.labels)} for the {K} rows of matrix")
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any = None, *, ax: Axes | None = None, **kwargs: Any
+    ) -> Self:
         """Ask a fitted classifier, any of scikit-learn's too, and draw what it answers.
 
-        X : (n, …) rows; y : (n,) labels. ax, kwargs : as in :meth:`plot`.
+        X : (n, …) rows; y : (n,) labels, None for those of a folder of images. ax, kwargs : as in :meth:`plot`.
         """
         if not hasattr(estimator, "classes_"):
             raise TypeError(f"estimator (={estimator!r}) has no classes_; expected a fitted classifier")
-        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax, **kwargs)
+        predicted = np.asarray(estimator.predict(X))
+        truth = seen.truth_of(X, y, predicted)
+        return cls.from_predictions(truth, predicted, labels=estimator.classes_, ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(

@@ -86,8 +86,7 @@ class FeatureMapsDisplay:
 
         Raises ValueError where X has more rows, or a layer's output is no image.
         """
-        inside = seen.opened(estimator, X)
-        seen.several(inside.given, True, 1)
+        inside = seen.opened(estimator, X, 1)
         image = inside.images[0]
         predicted, probability = seen.answers(estimator, X)
         sure = "" if probability is None else f" ({seen.share(float(probability[0]))})"

@@ -61,10 +61,13 @@ class MistakesDisplay:
         self.rows = wrong[np.argsort(-self.probability[wrong], kind="stable")]
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any = None, *, ax: Axes | None = None, **kwargs: Any
+    ) -> Self:
         """Ask a fitted classifier, and draw what it got wrong.
 
-        X : (n, …) images, as `predict` takes them; y : (n,) labels. ax, kwargs : as in :meth:`plot`.
+        X : (n, …) images, as `predict` takes them; y : (n,) labels, None for those of a folder of images. ax,
+        kwargs : as in :meth:`plot`.
 
         Raises TypeError for a regressor, ValueError for images of several labels each.
         """
@@ -73,8 +76,9 @@ class MistakesDisplay:
             raise TypeError(
                 f"estimator (={estimator!r}) gives no single label a row; expected a fitted classifier of images"
             )
+        truth = seen.truth_of(X, y, predicted)
         images = seen.opened(estimator, X).images
-        return cls(images, np.asarray(y), predicted, probability).plot(ax=ax, **kwargs)
+        return cls(images, truth, predicted, probability).plot(ax=ax, **kwargs)
 
     def plot(
         self, ax: Axes | None = None, *, most: int = 12, cmap: str = "gray",

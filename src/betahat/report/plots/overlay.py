@@ -30,7 +30,7 @@ def _checked(
             f"images has shape {images.shape} and the map {heat.shape}; expected (n, height, width, channels) and "
             "(n, height', width') of as many images"
         )
-    seen.several(images, False, _MOST)
+    seen.several(images, _MOST)
     names = [""] * len(images) if titles is None else list(titles)
     if len(names) != len(images):
         raise ValueError(f"titles has {len(names)} texts for {len(images)} images")
@@ -161,8 +161,7 @@ class SaliencyDisplay:
 
         Raises ValueError for labels that are no class and rows that are no images.
         """
-        inside = seen.opened(estimator, X)
-        seen.several(inside.given, False, _MOST)
+        inside = seen.opened(estimator, X, _MOST)
         titles = _titles(estimator, X, inside, target)
         return cls(inside.images, inside.saliency(target), titles=titles).plot(ax=ax, **kwargs)
 
@@ -235,8 +234,7 @@ class GradCamDisplay:
 
         Raises ValueError for labels that are no class, and layers and rows that are no images.
         """
-        inside = seen.opened(estimator, X)
-        seen.several(inside.given, False, _MOST)
+        inside = seen.opened(estimator, X, _MOST)
         titles = _titles(estimator, X, inside, target)
         cam, step = inside.grad_cam(target, layer)
         return cls(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from betahat.data.image_folder import ImageFolder
 from betahat.report.inside import Inside
 from betahat.report.plots import style
 
@@ -21,24 +22,48 @@ class Opened(Protocol):
     def inside(self, X: Any) -> Inside: ...
 
 
-def opened(estimator: Any, X: Any) -> Inside:
-    """The network laid open.
+def opened(estimator: Any, X: Any, most: int | None = None) -> Inside:
+    """The network laid open. most : rows that are few enough to be drawn; None for any.
 
-    Raises TypeError where the estimator is no network.
+    Raises TypeError where the estimator is no network, ValueError where there are more rows.
     """
     if not isinstance(estimator, Opened):
         raise TypeError(
             f"estimator (={estimator!r}) has no inside(X); expected a fitted network, such as bh.NetworkClassifier"
         )
-    return estimator.inside(X)
+    if most is not None and isinstance(X, ImageFolder):
+        several(X, most)  # before they are decoded
+    inside = estimator.inside(X)
+    if most is not None:
+        several(inside.given, most)
+    return inside
 
 
-def several(X: Any, inside_of_one: bool, most: int) -> None:
+def truth_of(X: Any, y: Any, predicted: np.ndarray) -> np.ndarray:
+    """The labels y (n,); None for those that a folder of images brings.
+
+    Raises ValueError where there are none, or they are text and the answers numbers, or the other way round.
+    """
+    if y is None and isinstance(X, ImageFolder):
+        y = X.y
+    if y is None:
+        raise ValueError("y is None; the labels of X are expected, (n,)")
+    truth = np.asarray(y)
+    text = [isinstance(each.item(0), str) for each in (truth, predicted) if each.size]
+    if len(set(text)) > 1:
+        raise ValueError(
+            f"y holds labels such as {truth.item(0)!r}, and the estimator answers {predicted.item(0)!r}: give y as it "
+            "was fitted to"
+        )
+    return truth
+
+
+def several(X: Any, most: int) -> None:
     """ValueError where there is no image, or more than one picture can show."""
     n = len(X)
-    if not 1 <= n <= (1 if inside_of_one else most):
-        wanted = "one image, (1, …)" if inside_of_one else f"1 to {most} images"
-        raise ValueError(f"X has {n} rows; expected {wanted}, such as X[:{1 if inside_of_one else most}]")
+    if not 1 <= n <= most:
+        wanted = "one image, (1, …)" if most == 1 else f"1 to {most} images"
+        raise ValueError(f"X has {n} rows; expected {wanted}, such as X[:{most}]")
 
 
 def as_shown(image: np.ndarray) -> np.ndarray:
