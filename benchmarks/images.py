@@ -15,6 +15,7 @@ from benchmarks.networks import versions
 PARTS = {
     "step": ("A step of a small convolutional network", "images_step", "run_small"),
     "resnet": ("A step of ResNet-9", "images_step", "run_resnet"),
+    "memory": ("Memory of training steps", "images_memory", "run"),
     "mnist": ("MNIST by convolutions", "images_mnist", "run"),
 }
 
