@@ -59,6 +59,24 @@ def test_a_folder_needs_no_name_of_a_model(pictures: Path) -> None:
     assert found["accuracy"] > 0.9
 
 
+def test_images_are_changed_as_asked(pictures: Path) -> None:
+    out, text = pictures / "changed", "shift=1,flip=both,rotate=5.5"
+    said = command("fit", pictures / "images", *OPTIONS, "--augment", text, "--out", out).output
+    assert "turned by up to 5.5°" in " ".join(said.split())
+    images, changes = bh.data.images(pictures / "images", 6), {"shift": 1, "flip": "both", "rotate": 5.5}
+    same = bh.ConvNetClassifier(max_iter=30, random_state=1, augment=changes).fit(images)
+    np.testing.assert_array_equal(bh.load(out).predict_proba(images), same.predict_proba(images))
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("shift", "--augment (='shift') must be like shift=2"), ("shift=1,shift=2", "each named once"),
+    ("turn=2", "'turn'"), ("shift=1.5", "shift (=1.5)"), ("flip=sideways", "flip (='sideways')"),
+])  # fmt: skip
+def test_changes_that_cannot_be_are_refused(pictures: Path, text: str, words: str) -> None:
+    said = command("fit", pictures / "images", "--augment", text, code=2).output
+    assert words in " ".join(said.split())
+
+
 def test_an_image_and_a_folder_of_them_are_told(pictures: Path, model: Path) -> None:
     file = pictures / "images" / "upright" / "3.png"
     large = pictures / "large.png"

@@ -327,7 +327,7 @@ def test_parameters_are_those_of_a_perceptron_but_for_the_layers() -> None:
     own = set(bh.ConvNetClassifier().get_params()) - set(bh.MLPClassifier().get_params())
     assert own == {
         "channels", "kernel_size", "pool", "hidden", "residual", "architecture", "image_shape", "image_order",
-        "label_smoothing",
+        "label_smoothing", "augment",
     }  # fmt: skip
     assert set(bh.MLPClassifier().get_params()) - set(bh.ConvNetClassifier().get_params()) == {
         "hidden_layer_sizes", "layer_norm", "shuffle_buffer",

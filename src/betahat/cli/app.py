@@ -11,6 +11,7 @@ import typer
 
 from betahat.cli.options import (
     Architecture,
+    Augment,
     Data,
     Debug,
     Epochs,
@@ -131,6 +132,7 @@ def fit(
     ] = "drop",
     size: Size = None,
     architecture: Architecture = None,
+    augment: Augment = None,
     epochs: Epochs = None,
     seed: Seed = None,
     table: Table = None,
@@ -159,7 +161,7 @@ def fit(
         from betahat.cli.fitting import fit_command, names_in
         from betahat.cli.images import fit_images, is_images, refuse_image_options
 
-        network = {"architecture": architecture, "epochs": epochs, "seed": seed}
+        network = {"architecture": architecture, "augment": augment, "epochs": epochs, "seed": seed}
         if is_images(data, model):
             tables = {
                 "target": target, "formula": formula, "columns": columns, "weights": weights, "frequency": frequency,

@@ -50,6 +50,37 @@ def size_in(text: str | None) -> int | tuple[int, int] | None:
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
+def augmentation_in(text: str | None) -> dict[str, Any] | None:
+    """What --augment says.
+
+    >>> augmentation_in("shift=2,flip=true,scale=0.1"), augmentation_in(None)
+    ({'shift': 2, 'flip': True, 'scale': 0.1}, None)
+    """
+    if text is None:
+        return None
+    found: dict[str, Any] = {}
+    for part in text.split(","):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        if not (name and equals and value) or name in found:
+            raise ValueError(
+                f"--augment (={text!r}) must be like shift=2,flip=true,rotate=10, each named once"
+            )
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    """A truth value, a number, or the text itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def fit_images(
     report: Report,
     data: str,
@@ -78,6 +109,7 @@ def fit_images(
         )
     if out is not None:
         refuse_unwritable(out)
+    parameters = parameters | {"augment": augmentation_in(parameters["augment"])}
     own = {_PARAMETERS.get(k, k): v for k, v in parameters.items() if v is not None}
     model = ConvNetClassifier(verbose=not report.as_json, **own)
     model._check_parameters()

@@ -65,6 +65,15 @@ Architecture = Annotated[
         show_default=False,
     ),
 ]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Images: change them at random in training: shift, flip, rotate, scale, crop, brightness, cutout, "
+        "mixup, fill, such as shift=2,flip=true,rotate=10.",
+        show_default=False,
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(metavar="N", help="Images: readings of all, 20 where not given.", show_default=False),

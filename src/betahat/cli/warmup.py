@@ -60,6 +60,7 @@ def compile_kernels() -> None:
 
 def _compile_networks() -> None:
     """Every operation that a network may be lowered to, for both types."""
+    from betahat.data.augmentation import Augmentation
     from betahat.engines import Rows, Task, TrainingState
     from betahat.engines.cpu import CpuEngine
     from betahat.layers import (
@@ -95,11 +96,14 @@ def _compile_networks() -> None:
         Conv2d(3, 2, padding=1), ReLU(), Conv2d(3, 2, groups=3, stride=2), BatchNorm(), MaxPool2d(2), Flatten(),
         Dense(2),
     ]  # fmt: skip
-    for network in (Network(layers, 2), Network(images, (9, 9, 2))):
+    changes = Augmentation(rotate=1, mixup=1)
+    for network, augment in (
+        (Network(layers, 2), None), (Network(images, (9, 9, 2)), None), (Network(images, (9, 9, 2)), changes)
+    ):  # fmt: skip
         rows, order = np.zeros((32, *network.input_shape)), np.arange(32)
         for dtype in (np.float32, np.float64):
             for loss in (SquaredError(), Multinomial(2)):
-                task = Task(network, loss, Adam(clip_norm=1.0).chain, dtype=dtype)
+                task = Task(network, loss, Adam(clip_norm=1.0).chain, dtype=dtype, augment=augment)
                 state, engine = TrainingState.begin(task), CpuEngine(task)
                 y = np.zeros((32, 2 if isinstance(loss, SquaredError) else 1))
                 engine.train(state, Rows(rows, y), order, 16)

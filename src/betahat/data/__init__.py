@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from betahat.data.augmentation import Augmentation
     from betahat.data.beside import read_offset
     from betahat.data.design import Column, Design, design_from_dict
     from betahat.data.formula import FormulaDesign
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArraySource",
+    "Augmentation",
     "Block",
     "Column",
     "Design",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "Augmentation": "augmentation",
     **dict.fromkeys(("ArraySource", "Block", "Source"), "source"),
     **dict.fromkeys(("Column", "Design", "design_from_dict"), "design"),
     **dict.fromkeys(("TableDesign", "learn_table"), "table"),

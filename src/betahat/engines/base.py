@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
+from betahat.data.augmentation import Augmentation
 from betahat.losses.base import Loss
 from betahat.losses.vector import VectorLoss
 from betahat.models.network import Network
@@ -21,7 +23,8 @@ class Task:
 
     network : f; loss : L of every output (a Loss, summed over outputs) or of their vector (a VectorLoss); chain : what
     makes a step of ∂J/∂β; alpha : α, with scikit-learn's meaning for networks; dtype : of β and all that is computed
-    with it; seed : of dropout's random numbers, whose key in step k is derive(seed, k).
+    with it; seed : of dropout's random numbers, whose key in step k is derive(seed, k); augment : how images are
+    changed at random in training, by numbers of the same key, or None.
     """
 
     network: Network
@@ -30,6 +33,7 @@ class Task:
     alpha: float = 0.0
     dtype: Any = np.float32
     seed: int = 0
+    augment: Augmentation | None = None
 
 
 @final
@@ -48,10 +52,13 @@ class Rows:
     centre: np.ndarray | None = None
     scale: np.ndarray | None = None
 
-    def inputs(self, which: Any, dtype: Any) -> np.ndarray:
-        """Some rows as they enter the network."""
+    def inputs(
+        self, which: Any, dtype: Any, change: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Some rows as they enter the network; change : what is done to them before, in float64."""
         part = self.X[which]
         part = np.asarray(part.toarray() if hasattr(part, "toarray") else part)
+        part = part if change is None else change(part.astype(np.float64))
         if self.centre is not None and self.scale is not None:
             return ((part.astype(np.float64) - self.centre) * self.scale).astype(dtype)
         return part.astype(dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from betahat.engines.base import Engine, Rows, Task, TrainingState
 from betahat.errors import DataError
+from betahat.kernels.augment import augmented, mixed
 from betahat.kernels.random import derive
 from betahat.losses.multinomial import class_probabilities
 from betahat.objective.network import losses_of
@@ -43,14 +44,16 @@ class ReferenceEngine(Engine):
         for start in range(0, len(order), batch_size):
             which = order[start : start + batch_size]
             beta, b = state.chain.x, len(which)
-            f, saved, buffers = network.forward(
-                beta, rows.inputs(which, task.dtype), training=True, key=derive(task.seed, state.chain.step),
-                buffers=state.buffers,
-            )  # fmt: skip
-            value, slope = losses_of(task.loss, rows.y[which], f)
-            weight = np.ones(b) if rows.weight is None else rows.weight[which]
-            found.append(float(weight @ value) / b)
-            slope = (slope * (weight / b)[:, None]).reshape(f.shape).astype(task.dtype)
+            x, terms = self._drawn(rows, which, state.chain.step)
+            key = derive(task.seed, state.chain.step)
+            f, saved, buffers = network.forward(beta, x, training=True, key=key, buffers=state.buffers)
+            total, slope = 0.0, np.zeros((b, f.size // b))
+            for targets, share in terms:
+                value, its = losses_of(task.loss, rows.y[targets], f)
+                weight = np.full(b, share) if rows.weight is None else rows.weight[targets] * share
+                total, slope = total + float(weight @ value), slope + its * (weight / b)[:, None]
+            found.append(total / b)
+            slope = slope.reshape(f.shape).astype(task.dtype)
             gradient, _ = network.backward(beta, saved, slope)
             self._gradient = gradient
             if task.alpha:
@@ -58,6 +61,24 @@ class ReferenceEngine(Engine):
             state.buffers[...] = buffers
             task.chain.step(state.chain, gradient)
         return np.array(found)
+
+    def _drawn(
+        self, rows: Rows, which: np.ndarray, step: int
+    ) -> tuple[np.ndarray, list[tuple[np.ndarray, float]]]:
+        """A mini-batch as it enters the network in a step, and the rows whose targets have which shares of its loss."""
+        augment, b = self.task.augment, len(which)
+        if augment is None:
+            return rows.inputs(which, self.task.dtype), [(which, 1.0)]
+        table = augment.table(self.task.seed, step, b, b, self.task.network.input_shape)
+        mixes = augment.mixes(self.task.seed, step, b, b)
+        share, roll = (1.0, 0) if mixes is None else (float(mixes[0, 0]), int(mixes[0, 1]))
+
+        def change(images: np.ndarray) -> np.ndarray:
+            found = augmented(images, table, float(augment.fill))
+            return found if mixes is None else mixed(found, share, roll)
+
+        terms = [(which, share)] if mixes is None else [(which, share), (np.roll(which, -roll), 1.0 - share)]
+        return rows.inputs(which, self.task.dtype, change), terms
 
     def gradient(self) -> np.ndarray:
         return self._gradient

@@ -40,6 +40,11 @@ class ConvNetClassifier(ConvolutionalNetwork, NetworkClassification):
     (3 pairs of 3 × 3 convolutions, after Simonyan & Zisserman 2015) or "resnet-9" (8 convolutions, all normalised;
     after He et al. 2016), with the pool, activation, batch_norm and dropout that are asked for.
 
+    augment : a :class:`betahat.data.Augmentation`, or a dict of its parameters, such as {"shift": 2, "flip": True,
+    "rotate": 10, "mixup": 0.2}: images are changed at random each time they come by in training, in compiled code, by
+    numbers that depend on the seed alone. Steps then lower the mean of J over such draws; predictions, scores and
+    `certify` are of the images as they are, whose J is another function, so that its derivatives need not vanish.
+
     Training: learning_rate="one_cycle" lets the rate of any solver by name rise to learning_rate_init over 3/10 of the
     steps of max_iter epochs and fall to almost nothing (:class:`betahat.solvers.OneCycle`, Smith & Topin 2018). For
     `partial_fit` a call is an epoch, and max_iter calls make the cycle. batch_size : "auto" is 128, and n/32 but at
@@ -76,6 +81,7 @@ class ConvNetClassifier(ConvolutionalNetwork, NetworkClassification):
         architecture: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         image_order: str = "NHWC",
+        augment: Any = None,
         label_smoothing: float = 0.0,
         solver: Any = "adam",
         alpha: float = 0.0001,

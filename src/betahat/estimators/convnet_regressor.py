@@ -43,6 +43,7 @@ class ConvNetRegressor(ConvolutionalNetwork, NetworkRegression):
         architecture: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         image_order: str = "NHWC",
+        augment: Any = None,
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",

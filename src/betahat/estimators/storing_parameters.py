@@ -18,7 +18,7 @@ from betahat.layers import Function
 from betahat.layers.initialisation import Values
 from betahat.storage import Fields
 
-_MODULES = ("losses", "penalties", "solvers", "solvers.schedules", "layers")
+_MODULES = ("losses", "penalties", "solvers", "solvers.schedules", "layers", "data.augmentation")
 """Their public classes may be named by a file; nothing else is ever looked up."""
 _BY_LABEL = ("class_weight",)
 """Parameters that are dicts by the labels of classes."""

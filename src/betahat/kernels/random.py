@@ -12,8 +12,9 @@ RESOLUTION = 24
 """Bits with which a share of units to drop is told: a float32 holds as many."""
 
 
-def bits(key: int, counters: np.ndarray) -> np.ndarray:
-    """64 random bits for each counter, as uint64 in the counters' shape.
+def bits(key: int | np.ndarray, counters: np.ndarray) -> np.ndarray:
+    """64 random bits for each counter, as uint64 in the counters' shape; keys (uint64) may be several, and are
+    broadcast with them.
 
     With γ = 0x9E3779B97F4A7C15 and arithmetic modulo 2⁶⁴:
 
@@ -29,10 +30,11 @@ def bits(key: int, counters: np.ndarray) -> np.ndarray:
     ['e220a8397b1dcdaf', '6e789e6aa1b965f4']
     """
     counters = np.asarray(counters, np.uint64)
-    z = np.atleast_1d(counters) * np.uint64(GOLDEN) + np.uint64(key & MASK)
+    keys = key if isinstance(key, np.ndarray) else np.uint64(key & MASK)
+    z = np.atleast_1d(counters) * np.uint64(GOLDEN) + keys
     z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX[0])
     z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX[1])
-    return (z ^ (z >> np.uint64(31))).reshape(counters.shape)
+    return (z ^ (z >> np.uint64(31))).reshape(np.broadcast_shapes(np.shape(keys), counters.shape))
 
 
 def derive(key: int, *parts: int) -> int:

@@ -33,7 +33,8 @@ _FULL = {
 class TrainedLike(Protocol):
     """What a trained network must show to be explained.
 
-    rows_are : what rows of x are taken for, a sentence, where that is not what it looks like; alpha : α; rows : of a
+    rows_are : what rows of x are taken for, a sentence, where that is not what it looks like; changes : how they are
+    changed at random in training, part of a sentence; alpha : α; rows : of a
     mini-batch, None for all rows; chain : what makes a step of a gradient, as a line; standard, targets : whether
     columns, and y, were brought to units of their own; found_rate : the learning rate that a range test suggested,
     where one was asked for; ailments : what is wrong, a paragraph each.
@@ -43,6 +44,8 @@ class TrainedLike(Protocol):
     def network(self) -> Network: ...
     @property
     def rows_are(self) -> str: ...
+    @property
+    def changes(self) -> str: ...
     @property
     def loss_formula(self) -> str: ...
     @property
@@ -104,6 +107,11 @@ def _objective(model: TrainedLike) -> str:
         column = "channel" if len(model.network.input_shape) == 3 else "column"
         words += f" Each {column} of x enters with mean 0 and standard deviation 1 over the training rows"
         words += ", as y does." if model.targets else "."
+    if model.changes:
+        words += (
+            f" In training each x was drawn anew whenever it came by: {model.changes}; steps lower the mean of J over "
+            "such draws. Predictions, and a certificate, are of J at x as it is, which is another function."
+        )
     return "\n".join([*lines, wrap(words)])
 
 

@@ -63,6 +63,11 @@ class CpuEngine(Engine):
             of.LOSSES: losses, of.SHARD_LOSSES: shards, of.STRETCHES: step.stretches, of.LINKS: table,
             of.NUMBERS: numbers, of.NORMS: step.norms,
         }  # fmt: skip
+        augment, drawn = self.task.augment, (self.task.seed, chain.step, batch, len(order))
+        if augment is not None:
+            held[of.CHANGES] = augment.table(*drawn, self.task.network.input_shape)
+            mixes = augment.mixes(*drawn)
+            held |= {} if mixes is None else {of.MIXES: mixes}
         for place, array in held.items():
             env[place] = array.ctypes.data
         doubles = max(

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from betahat.data.augmentation import Augmentation
 from betahat.engines.base import Task
 from betahat.engines.cpu.chain import Links
 from betahat.engines.cpu.layout import WIDE, Layout
@@ -14,8 +15,9 @@ from betahat.engines.cpu.lower import lower_network, run_back
 from betahat.engines.cpu.program import Program, Turned, Value
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
+from betahat.kernels.network.augment import gather_changed
 from betahat.kernels.network.convolve import turn_filters
-from betahat.kernels.network.loss import cross_entropy, loss
+from betahat.kernels.network.loss import cross_entropy, cross_entropy_mixed, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
@@ -39,26 +41,35 @@ class Step:
     output: Value
 
 
-def entered(program: Program) -> Value:
-    """Rows as they come in, at the beginning of a program."""
+def entered(program: Program, augment: Augmentation | None = None) -> Value:
+    """Rows as they come in, at the beginning of a program; augment : how images are changed."""
     x = replace(program.value(size_of(program.network.input_shape)), raw=True)
     if program.training:
         program.wait()  # for the step before
-    program.add(gather, x.at, x.row, x.width)
+    if augment is None:
+        program.add(gather, x.at, x.row, x.width)
+        return x
+    height, width, channels = program.network.input_shape
+    program.scratch = max(program.scratch, 3 * x.width + (height + 3) * (width + 3) * channels)
+    program.add(
+        gather_changed, x.at, x.row, height, width, channels, augment.motion, real=float(augment.fill)
+    )
     return x
 
 
 def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, batch: int) -> Step:
     """A program of whole steps."""
     program = Program(task.network, layout, beta, buffers, batch, True)
-    f, backs = lower_network(program, entered(program))
+    f, backs = lower_network(program, entered(program, task.augment))
     slope = program.value(f.width)
     if isinstance(task.loss, Loss):
         assert task.loss.code is not None
         program.add(loss, f.at, f.row, f.width, slope.at, task.loss.code, real=task.loss.power)
     else:
         smoothing = task.loss.smoothing if isinstance(task.loss, SmoothedMultinomial) else 0.0
-        program.add(cross_entropy, f.at, f.row, f.width, slope.at, real=smoothing)
+        mixes = task.augment is not None and task.augment.mixup > 0
+        operation = cross_entropy_mixed if mixes else cross_entropy
+        program.add(operation, f.at, f.row, f.width, slope.at, real=smoothing)
     run_back(backs, slope, False)
     if program.later:
         program.wait()

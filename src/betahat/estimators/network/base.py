@@ -93,6 +93,8 @@ class NetworkEstimator(TargetReader):
     """Whether rows may have several axes."""
     _rows_are = ""
     """What rows are taken for, a sentence for explain()."""
+    _changes = ""
+    """How rows are changed at random in training, part of a sentence for explain()."""
     _batch = staticmethod(lambda rows: min(200, rows))
     """Rows of a mini-batch where `batch_size` is "auto", of so many: scikit-learn's rule."""
     _trusted = False

@@ -144,6 +144,7 @@ def _is_same(one: Task, other: Task) -> bool:
         one.network is other.network
         and one.loss is other.loss
         and (one.alpha, one.dtype, one.seed) == (other.alpha, other.dtype, other.seed)
+        and one.augment == other.augment
         and one.chain.transformations == other.chain.transformations
         and one.chain.average == other.chain.average
     )

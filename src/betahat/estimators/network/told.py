@@ -29,6 +29,7 @@ class Told:
 
     network: Network
     rows_are: str
+    changes: str
     loss_formula: str
     outputs: str
     alpha: float
@@ -54,6 +55,7 @@ def told(model: NetworkEstimator) -> Told:
     return Told(
         network=model._network,
         rows_are=model._rows_are,
+        changes=model._changes,
         loss_formula=formula_of(model._loss),
         outputs=outputs_of(model._loss, model.n_outputs_),
         alpha=float(model.alpha),

@@ -15,4 +15,7 @@ STRETCHES, LINKS, NUMBERS, LINK_COUNT, NORMS, NORM_COUNT = range(20, 26)
 """Addresses and counts of what `update` reads."""
 ANSWERS, BROKEN = range(26, 28)
 """The address of what leaves the network; set to 1 by whoever met a number of X that is not finite."""
-SIZE = 28
+CHANGES, MIXES = range(28, 30)
+"""Addresses: how each row of the span is changed (see `betahat.kernels.augment`), and of each step the share that a row
+keeps of itself and how many rows further on its partner is; 0 for neither."""
+SIZE = 30

@@ -13,7 +13,7 @@ from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import doubles, like_array, longs
-from betahat.kernels.network.environment import ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
+from betahat.kernels.network.environment import MIXES, ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
 from betahat.kernels.network.operations import FIRST
 from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE
@@ -44,7 +44,7 @@ def exponentials(typingctx: Any, address: Any, vectors: Any):
 
 
 @compiled
-def _row_of(env, i):
+def row_of(env, i):
     """Which row of the data comes as number i of the span."""
     return i if env[ORDER] == 0 else carray(longs(env[ORDER]), i + 1)[i]
 
@@ -53,6 +53,20 @@ def _row_of(env, i):
 def _double(address, i):
     """Number i of doubles."""
     return carray(doubles(address + i * 8), 1)[0]
+
+
+@compiled
+def mix_of(env, step):
+    """The share that each row of a step's batch keeps of itself, and how many rows further on its partner is."""
+    if env[MIXES] == 0:
+        return 1.0, 0
+    return _double(env[MIXES], 2 * step), np.int64(_double(env[MIXES], 2 * step + 1))
+
+
+@compiled
+def _weight_of(env, which):
+    """Of a row of the data."""
+    return 1.0 if env[WEIGHTS] == 0 else _double(env[WEIGHTS], which)
 
 
 @compiled
@@ -73,28 +87,30 @@ def loss(op, real, env, unit, first, some, rows, start, step, key, own, like):
     part = (count + STEP - 1) // STEP * STEP
     eta, y, w = own[:part], own[part : 2 * part], own[2 * part : 3 * part]
     one, two, totals = own[3 * part : 4 * part], own[4 * part : 5 * part], own[5 * part : 5 * part + 4 * STEP]
-    for k in range(count, part):
-        eta[k] = y[k] = w[k] = 0.0
-    totals[:] = 0.0
-    for i in range(some):
-        which = _row_of(env, start + first + i)
-        values = carray(like_array(f + (first + i) * row, like), outputs)
-        target = carray(doubles(env[TARGETS] + which * its * 8), outputs)
-        weight = 1.0 if env[WEIGHTS] == 0 else _double(env[WEIGHTS], which)
-        for j in range(outputs):
-            eta[i * outputs + j], y[i * outputs + j], w[i * outputs + j] = values[j], target[j], weight
-    tiles.row_terms(
-        code, real[0], eta.ctypes.data, y.ctypes.data, w.ctypes.data, part // STEP, one.ctypes.data, two.ctypes.data,
-        totals.ctypes.data,
-    )  # fmt: skip
+    share, roll = mix_of(env, step)
     found = 0.0
-    for k in range(STEP):
-        found += totals[k] + totals[k + STEP]
+    for mate in range(1 if env[MIXES] == 0 else 2):  # of a row that is mixed both targets have their share
+        for k in range(count, part):
+            eta[k] = y[k] = w[k] = 0.0
+        totals[:] = 0.0
+        for i in range(some):
+            which = row_of(env, start + (first + i if mate == 0 else (first + i + roll) % rows))
+            values = carray(like_array(f + (first + i) * row, like), outputs)
+            target = carray(doubles(env[TARGETS] + which * its * 8), outputs)
+            weight = _weight_of(env, which) * (share if mate == 0 else 1.0 - share)
+            for j in range(outputs):
+                eta[i * outputs + j], y[i * outputs + j], w[i * outputs + j] = values[j], target[j], weight
+        tiles.row_terms(
+            code, real[0], eta.ctypes.data, y.ctypes.data, w.ctypes.data, part // STEP, one.ctypes.data,
+            two.ctypes.data, totals.ctypes.data,
+        )  # fmt: skip
+        for k in range(STEP):
+            found += totals[k] + totals[k + STEP]
+        for i in range(some):
+            out = carray(like_array(slope + (first + i) * row, like), outputs)
+            for j in range(outputs):
+                out[j] = one[i * outputs + j] / rows + (out[j] if mate == 1 else 0.0)
     _note(env, step, unit, found)
-    for i in range(some):
-        out = carray(like_array(slope + (first + i) * row, like), outputs)
-        for j in range(outputs):
-            out[j] = one[i * outputs + j] / rows
 
 
 @compiled
@@ -125,7 +141,7 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
     less_largest(f + first * row, row, some, outputs, powers, like)
     for i in range(some):
         begin = i * outputs
-        mine[i] = powers[begin + np.int64(_double(env[TARGETS], _row_of(env, start + first + i)))]
+        mine[i] = powers[begin + np.int64(_double(env[TARGETS], row_of(env, start + first + i)))]
         if smoothing > 0.0:
             total = 0.0
             for j in range(outputs):
@@ -134,9 +150,9 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
     exponentials(powers.ctypes.data, part // LANES)
     found, product = 0.0, 1.0
     for i in range(some):
-        which, begin = _row_of(env, start + first + i), i * outputs
+        which, begin = row_of(env, start + first + i), i * outputs
         own_code = np.int64(_double(env[TARGETS], which))
-        weight = 1.0 if env[WEIGHTS] == 0 else _double(env[WEIGHTS], which)
+        weight = _weight_of(env, which)
         its = powers[begin + own_code]
         powers[begin + own_code] = 0.0
         others = 0.0
@@ -158,3 +174,43 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
         # with the digits of the others
         out[own_code] = (weight / rows * smoothing - shared) - others * factor
     _note(env, step, unit, found + math.log(product))
+
+
+@compiled
+def cross_entropy_mixed(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """The same of rows that are mixed, each with the losses to its own class and to its partner's, by their shares.
+
+    own : twice as many doubles as the shard has outputs, and one step more.
+    """
+    f, row, outputs, slope = op[FIRST : FIRST + 4]
+    count = some * outputs
+    part = (count + LANES - 1) // LANES * LANES
+    powers, scores, smoothing = own[:part], own[part : part + count], real[0]
+    for k in range(count, part):
+        powers[k] = 0.0
+    less_largest(f + first * row, row, some, outputs, powers, like)
+    scores[:] = powers[:count]
+    exponentials(powers.ctypes.data, part // LANES)
+    share, roll = mix_of(env, step)
+    found = 0.0
+    for i in range(some):
+        begin, total, mean = i * outputs, 0.0, 0.0
+        for j in range(outputs):
+            total += powers[begin + j]
+            mean += scores[begin + j] / outputs
+        out = carray(like_array(slope + (first + i) * row, like), outputs)
+        for mate in range(2):
+            which = row_of(env, start + (first + i + mate * roll) % rows)
+            own_code = np.int64(_double(env[TARGETS], which))
+            weight = _weight_of(env, which) * (share if mate == 0 else 1.0 - share)
+            factor, shared, others = weight / (rows * total), weight / rows * (smoothing / outputs), 0.0
+            for j in range(outputs):
+                others += powers[begin + j] if j != own_code else 0.0
+            for j in range(outputs):
+                slant = powers[begin + j] * factor - shared
+                if j == own_code:
+                    slant = (weight / rows * smoothing - shared) - others * factor
+                out[j] = slant + (out[j] if mate == 1 else 0.0)
+            its = scores[begin + own_code]
+            found += weight * (math.log(total) - its - smoothing * (mean - its))
+    _note(env, step, unit, found)

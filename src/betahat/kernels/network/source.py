@@ -136,31 +136,36 @@ def of_sparse(env, which, scale, p, to, like):
 
 
 @compiled
+def take(at, column, kind, centre, scale, p, to, like):
+    """p numbers of X, standardised; 0.0, or NaN where one of them is not finite."""
+    size = like.itemsize
+    element_size = 8 if kind == DOUBLE else 4 if kind == SINGLE else 1
+    lanes = LANES
+    if column != element_size or p < lanes:
+        return strided(at, column, kind, centre, scale, p, to, like)
+    whole = p // lanes
+    met = convert(at, kind, centre, scale, to, whole, like)
+    if whole * lanes < p:  # the last register overlaps the one before
+        back = p - lanes
+        moved = centre + back * 8 if centre != 0 else 0
+        met += convert(at + back * element_size, kind, moved, scale + back * 8, to + back * size, 1, like)
+    return met
+
+
+@compiled
 def gather(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """Rows of X, in their order, as the network takes them: target, its row stride, columns p."""
     stride, p = op[FIRST + 1], op[FIRST + 2]
     target, start = op[FIRST] + first * stride, start + first
     order = env[ORDER]
     kind, column, centre, scale = env[KIND], env[COLUMN], env[CENTRE], env[SCALE]
-    size = like.itemsize
-    element_size = 8 if kind == DOUBLE else 4 if kind == SINGLE else 1
-    lanes = LANES
-    whole = p // lanes
     met = 0.0
     for i in range(some):
         which = start + i if order == 0 else carray(longs(order), start + i + 1)[start + i]
         to = target + i * stride
         if kind == SPARSE:
             met += of_sparse(env, which, scale, p, to, like)
-            continue
-        at = env[X] + which * env[ROW]
-        if column != element_size or p < lanes:
-            met += strided(at, column, kind, centre, scale, p, to, like)
-            continue
-        met += convert(at, kind, centre, scale, to, whole, like)
-        if whole * lanes < p:  # the last register overlaps the one before
-            back = p - lanes
-            moved = centre + back * 8 if centre != 0 else 0
-            met += convert(at + back * element_size, kind, moved, scale + back * 8, to + back * size, 1, like)
+        else:
+            met += take(env[X] + which * env[ROW], column, kind, centre, scale, p, to, like)
     if met != 0.0:  # NaN
         env[BROKEN] = 1
