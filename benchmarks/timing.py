@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_REST = 0.3  # seconds at most, of a call's own length where that is shorter
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -26,7 +28,10 @@ class Timing:
 def alternate(
     contestants: dict[str, Callable[[], object]], rounds: int, inner: int = 1, warm: bool = False
 ) -> list[Timing]:
-    """Each contestant once to warm up, unless all are `warm`, then `rounds` rounds of all in turn; seconds a call."""
+    """Each contestant once to warm up, unless all are `warm`, then `rounds` rounds of all in turn; seconds a call.
+
+    After each call there is a rest: threads of OpenMP and OpenBLAS go on spinning for a while, on the next one's cores.
+    """
     for run in () if warm else contestants.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -37,8 +42,10 @@ def alternate(
             start = time.perf_counter()
             for _ in range(inner):
                 run()
-            seconds[name].append((time.perf_counter() - start) / inner)
+            taken = time.perf_counter() - start
+            seconds[name].append(taken / inner)
             gc.enable()
+            time.sleep(min(_REST, taken))
     return [Timing(name, taken) for name, taken in seconds.items()]
 
 

@@ -156,7 +156,8 @@ def _number_labels(
     if float(high) - float(low) < _COUNTABLE and abs(float(low)) < 2.0**53:
         above = numbers.astype(np.int64, copy=False)
         above = above - int(low) if low else above
-        occurs = np.bincount(above) > 0
+        narrow = int(high) - int(low) <= 1  # the least and the largest occur
+        occurs = np.ones(int(high) - int(low) + 1, bool) if narrow else np.bincount(above) > 0
         classes = (np.flatnonzero(occurs) + int(low)).astype(kind)
         codes = above if occurs.all() else (np.cumsum(occurs) - 1)[above]
     else:

@@ -25,6 +25,7 @@ from betahat.kernels.tile import (
 )
 
 ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
+LINE = 64  # bytes that memory is fetched by
 
 
 @compiled
@@ -77,10 +78,11 @@ def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, ri
 
 
 @compiled
-def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, line, sums, errors):
+def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, apart, sums, errors):
     """Add the block's ZᵀWZ to sums + errors, upper triangle, for the panels that start in columns first … last − 1.
 
-    `ahead` is where the next block lies (`line` = 64), fetched meanwhile; line = 0 fetches nothing new.
+    `ahead` is where the next block lies, its rows so many bytes `apart`: it is fetched meanwhile, evenly, so that
+    memory is busy all the time; 0 fetches nothing new.
     """
     size = right.itemsize
     width = lanes * VECTORS
@@ -88,6 +90,11 @@ def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, lin
     at, left_at = right.ctypes.data, left.ctypes.data
     to, lost = sums.ctypes.data, errors.ctypes.data
     step = padded * size
+    start, tiles = first, 0
+    while start < last:
+        tiles += (start + (width if start > 0 else narrow) + ROWS - 1) // ROWS
+        start += width if start > 0 else narrow
+    line = min(LINE, (apart + tiles - 1) // tiles)
     start = first
     while start < last:
         here = width if start > 0 else narrow
@@ -140,11 +147,12 @@ def read_and_pack(
     left,
     scratch,
 ):
-    """Pack rows of any layout; returns where the rows that follow lie and 64, or 0 if they need not be fetched."""
+    """Pack rows of any layout; returns where the rows that follow lie and how far apart, or 0 if they need not be
+    fetched."""
     size = centre.itemsize
     if table.size == 0 and column_stride == size and single == (size == 4):
         pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
-        return x + rows * row_stride, 64
+        return x + rows * row_stride, row_stride
     read_rows(x, row_stride, column_stride, single, table, rows, p, scratch)
     pack(scratch.ctypes.data, p * size, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
     return scratch.ctypes.data, 0
@@ -159,12 +167,12 @@ def gram_slab(
     padded = (p + t + lanes) // lanes * lanes
     for start in range(0, rows, block):
         count = min(block, rows - start)
-        ahead, line = read_and_pack(
+        ahead, apart = read_and_pack(
             x + start * row_stride, row_stride, column_stride, single, table, y + start * t * 8,
             w + start * 8 if w != 0 else 0, count, p, t, centre, lanes, block, 0, right, left,
             scratch,
         )  # fmt: skip
-        multiply(right, left, count, padded, lanes, block, 0, padded, ahead, line, sums, errors)
+        multiply(right, left, count, padded, lanes, block, 0, padded, ahead, apart, sums, errors)
 
 
 @compiled

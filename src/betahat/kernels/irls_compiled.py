@@ -9,14 +9,13 @@ from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.gram_compiled import first_width, multiply
+from betahat.kernels.gram_compiled import LINE, first_width, multiply
 from betahat.kernels.memory import doubles, read_rows
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT
+from betahat.kernels.pointwise import CONVEX, EVERYTHING, GRADIENT
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import DOUBLES, FLOATS
 
 LANES, WIDTH = SHAPE.lanes, SHAPE.width
-LINE = 64  # bytes
 SUMS, ERRORS, SIZES, ROUNDING, COLUMNS = range(5)  # sums over rows, for each column; how many there are
 STEP = 2 * LANES  # rows at a time
 VALUE_SUM, WEIGHT_SUM, PEARSON = 0, 2 * STEP, 4 * STEP  # sums and errors in STEP parts each
@@ -82,9 +81,9 @@ def add_dots(right, rows, padded, capacity, first_row, terms, judged, row):
 
 
 @compiled
-def add_columns(right, rows, padded, capacity, first_row, row, judged, scaled, left, columns):
+def add_columns(right, rows, padded, capacity, first_row, row, judged, scaled, left, left_row, columns):
     """Add Σ u z with u = row[FIRST] to columns; judged, Σ |u z| and Σ row[BENT] |z| too; scaled, put row[SECOND] z into
-    `left`, packed alike."""
+    `left` from `left_row` on, packed alike."""
     at, to = right.ctypes.data, left.ctypes.data
     u, bent, h = row[FIRST].ctypes.data, row[BENT].ctypes.data, row[SECOND].ctypes.data
     sums, errors = columns[SUMS].ctypes.data, columns[ERRORS].ctypes.data
@@ -93,7 +92,7 @@ def add_columns(right, rows, padded, capacity, first_row, row, judged, scaled, l
     while start < padded:
         base = (start * capacity + first_row * here) * 8
         own = start * 8
-        panel, vectors, product = at + base, here // LANES, to + base
+        panel, vectors, product = at + base, here // LANES, to + base + (left_row - first_row) * here * 8
         total, lost, size, bend = sums + own, errors + own, sizes + own, rounding + own
         if judged and scaled:
             tiles.judged_scaled_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
@@ -142,6 +141,12 @@ def judge_rows(rows, row, totals):
     size, square = row[SIZE].ctypes.data, row[SQUARE].ctypes.data
     vectors, bent, radius = (rows + STEP - 1) // STEP, row[BENT].ctypes.data, totals[RADIUS:].ctypes.data
     tiles.judged_rows(w, two, size, square, vectors, bent, radius)
+
+
+@compiled
+def root_rows(rows, row):
+    """√(w L'') in the place of w L'', which is not negative; in steps of STEP."""
+    tiles.rooted_rows(row[SECOND].ctypes.data, (rows + STEP - 1) // STEP)
 
 
 @compiled
@@ -199,8 +204,12 @@ def irls_slab(
     terms : (3, padded) slopes and level, their magnitudes, units; columns : (COLUMNS, padded) and totals, see above;
     high and low : (padded, padded) the Hessian's sums, or empty where it is not wanted; second_out : where w L'' of
     each row is wanted, or 0; expected : E L'' in the place of L''; row : (8, part).
+
+    Where no L'' is negative, the Hessian is the product of √(w L'') z with itself, so that only these wait for it in
+    the second cache; else z waits there too.
     """
     unused = np.empty(len(totals) if expected else 0)
+    alone = expected or code in CONVEX
     padded = terms.shape[1]
     products, judged = len(high) > 0, much >= EVERYTHING
     element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
@@ -220,7 +229,9 @@ def irls_slab(
         for begin in range(0, count, part):
             few, i = min(part, count - begin), start + begin
             steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
-            first_row = begin if products else 0  # rows that no product needs again stay in the first cache
+            first_row = (
+                begin if products and not alone else 0
+            )  # rows that no product needs again stay in the first cache
             ahead, lines = at + (begin + 2 * part) * stride, fetch
             pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, block, first_row, right)
             tiles.fetch_lines(ahead, lines)
@@ -247,8 +258,12 @@ def irls_slab(
             tiles.fetch_lines(ahead + 2 * lines * LINE, lines)
             if judged:
                 judge_rows(steps, row, totals)
+            if products and alone:
+                root_rows(steps, row)
             if much >= GRADIENT:
-                add_columns(right, steps, padded, block, first_row, row, judged, products, left, columns)
+                add_columns(
+                    right, steps, padded, block, first_row, row, judged, products, left, begin, columns
+                )
             tiles.fetch_lines(ahead + 3 * lines * LINE, lines)
             if second_out != 0:
                 for k in range(few):
@@ -256,7 +271,7 @@ def irls_slab(
         if products:
             following = at + count * stride
             multiply(
-                right,
+                left if alone else right,
                 left,
                 count,
                 padded,
@@ -265,7 +280,7 @@ def irls_slab(
                 0,
                 padded,
                 following,
-                LINE if dense else 0,
+                row_stride if dense else 0,
                 high,
                 low,
             )

@@ -61,7 +61,7 @@ def newton_slab(
             0,
             padded,
             at + count * stride,
-            64 if direct else 0,
+            row_stride if direct else 0,
             high,
             low,
         )

@@ -153,3 +153,6 @@ LOSSES: tuple[Callable[[Any, Any, Any, Any], Triple], ...] = (
     huber,
 )
 """By the number that a family carries as its `code`."""
+
+CONVEX = (0, 1, 2, 3, 6, 7, 8)
+"""The numbers of those with L'' ≥ 0 everywhere."""

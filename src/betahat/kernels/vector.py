@@ -117,6 +117,9 @@ class Vectors:
     def abs(self, a: Any) -> Any:
         return self._intrinsic("fabs", a)
 
+    def sqrt(self, a: Any) -> Any:
+        return self._intrinsic("sqrt", a)
+
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """a·b + c, fused where the processor can (elsewhere llvm.fma would call the C library)."""
         return self._intrinsic("fma", a, b, c) if self.fused else self.add(self.mul(a, b), c)

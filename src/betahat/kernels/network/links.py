@@ -32,7 +32,7 @@ def _emit(v: Any, number: int, u: Any, x: Any, kept: list[Any], s: list[Any]) ->
         return v.add(v.mul(old, memory), v.mul(new, rest))
 
     def over_root(top: Any, squares: Any, factor: Any, epsilon: Any) -> Any:
-        return v.divide(top, v.add(v.mul(v._intrinsic("sqrt", squares), factor), epsilon))
+        return v.divide(top, v.add(v.mul(v.sqrt(squares), factor), epsilon))
 
     if number == CLIP:
         low = v.sub(v.zero, s[0])

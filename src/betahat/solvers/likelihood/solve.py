@@ -30,6 +30,7 @@ _UNCOUNTED, _FILE_NUMBERS = (
     1 << 23,
 )  # rows where n is not known; numbers of a file's sample, held in memory
 _PILOT_SHARE, _PILOT_ROWS = 16, 60  # a sample of n/16 rows, 60 for each column at least
+_SCALED_BY = 1 << 20  # numbers of the sample that tell means and scales well enough to begin with
 
 
 def solve_likelihood(
@@ -106,7 +107,8 @@ def begin(source: Source, intercept: bool, few: Block | None) -> Coordinates:
     p = len(source.names)
     moments = MomentSums(p)
     if few is not None:
-        moments.update(few)
+        step = len(few.X) * p // _SCALED_BY | 1 if isinstance(few.X, np.ndarray) else 1
+        moments.update(few.take(slice(None, None, step)) if step > 1 else few)
     else:
         fold(source, moments)
     mean, deviation = moments.mean, moments.deviation
