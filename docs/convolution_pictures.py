@@ -67,6 +67,12 @@ def cam() -> Any:
     return bh.plots.GradCamDisplay.from_estimator(network(), digits()[1][:8]).figure_
 
 
+def changes() -> Any:
+    """Digits as they are, and as training sees them."""
+    asked = bh.data.Augmentation(shift=1, rotate=15, scale=0.1)
+    return bh.plots.AugmentationDisplay.from_augmentation(asked, digits()[1][:3]).figure_
+
+
 def mistakes() -> Any:
     """What was misread, and for what."""
     _, unseen, _, truth = digits()
@@ -84,4 +90,5 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "convolution-maps": maps,
     "convolution-cam": cam,
     "convolution-mistakes": mistakes,
+    "convolution-changes": changes,
 }

@@ -10,6 +10,7 @@
 """
 
 from betahat.report.plots import (
+    AugmentationDisplay,
     ConfusionMatrixDisplay,
     ConvergenceDisplay,
     Course,
@@ -27,7 +28,7 @@ from betahat.report.plots import (
 )
 
 __all__ = [
-    "ConfusionMatrixDisplay", "ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FeatureMaps",
-    "FeatureMapsDisplay", "FiltersDisplay", "FitDisplay", "GradCamDisplay", "LearningRateDisplay",
+    "AugmentationDisplay", "ConfusionMatrixDisplay", "ConvergenceDisplay", "Course", "Descent", "DescentDisplay",
+    "FeatureMaps", "FeatureMapsDisplay", "FiltersDisplay", "FitDisplay", "GradCamDisplay", "LearningRateDisplay",
     "MistakesDisplay", "SaliencyDisplay", "TrainingDisplay",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 matplotlib is imported when something is drawn (``pip install 'betahat[plots]'``). Fits are seen through protocols only.
 """
 
+from betahat.report.plots.augmentation import AugmentationDisplay
 from betahat.report.plots.confusion import ConfusionMatrixDisplay
 from betahat.report.plots.convergence import ConvergenceDisplay
 from betahat.report.plots.descent import DescentDisplay
@@ -16,7 +17,7 @@ from betahat.report.plots.overlay import GradCamDisplay, SaliencyDisplay
 from betahat.report.plots.training import Course, TrainingDisplay
 
 __all__ = [
-    "ConfusionMatrixDisplay", "ConvergenceDisplay", "Course", "Descent", "DescentDisplay", "FeatureMaps",
-    "FeatureMapsDisplay", "FiltersDisplay", "FitDisplay", "GradCamDisplay", "LearningRateDisplay",
+    "AugmentationDisplay", "ConfusionMatrixDisplay", "ConvergenceDisplay", "Course", "Descent", "DescentDisplay",
+    "FeatureMaps", "FeatureMapsDisplay", "FiltersDisplay", "FitDisplay", "GradCamDisplay", "LearningRateDisplay",
     "MistakesDisplay", "SaliencyDisplay", "TrainingDisplay",
 ]  # fmt: skip
