@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,15 +18,15 @@ from benchmarks.timing import alternate, readable
 
 _DIGITS = (4, 6, 9)
 _ROUNDS, _IN_A_ROW = 5, 10
-_UNTIL_LOADED = 1_000  # small fits, after a tenth of which a process has its kernels
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Correct digits of the worst parameter, −1 where the contestant gave up, and evaluations of f."""
+    """Correct digits of the worst parameter, −1 where the contestant gave up, evaluations of f and seconds."""
 
     digits: float
     evaluations: int
+    seconds: float
 
 
 def contestants() -> dict[str, Callable[[Any, Any, Any, Any], tuple[Any, int | None]]]:
@@ -63,18 +64,6 @@ def counted(f: Callable[..., Any]) -> tuple[Callable[..., Any], list[None]]:
     return counting, calls
 
 
-def until_loaded(reference: Any) -> str:
-    """Fit until this process has its kernels, as any that fits often; says how often that was."""
-    import betahat as bh
-    from betahat.kernels.running import at_hand
-
-    for fits in range(_UNTIL_LOADED):
-        if at_hand():
-            return f"{fits} more fits" if fits else "with the fits counted above"
-        bh.NonlinearRegression(reference.model, reference.starts[0]).fit(reference.x, reference.y)
-    return f"not after {_UNTIL_LOADED} more fits; run betahat warmup"
-
-
 def _load() -> str:
     """How busy the machine was, which medians of turns taken bear and times do not."""
     if not hasattr(os, "getloadavg"):
@@ -82,7 +71,18 @@ def _load() -> str:
     return f"Load of the machine at the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"
 
 
+def _before(seconds: dict[str, float]) -> str:
+    """What the first fits of a process take."""
+    ours, peer = seconds["betahat"], seconds["scipy curve_fit"]
+    return (
+        f"The first fits of the process, which ran in NumPy, took {readable(ours)} beside curve_fit's "
+        f"{readable(peer)} ({peer / ours:.2f}). "
+    )
+
+
 def run() -> str:
+    from betahat.kernels.running import at_hand, load
+
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from nist_nonlinear import MODELS, nist_nonlinear
     from reference_data import FOLDER, correct_digits
@@ -96,21 +96,25 @@ def run() -> str:
     for reference, k in runs:
         for name, way in ways.items():
             f, calls = counted(reference.model)
+            start = time.perf_counter()
             try:
                 found, own = way(f, reference.starts[k], reference.x, reference.y)
                 digits = min(map(correct_digits, np.asarray(found, np.float64), reference.estimates))
             except (RuntimeError, ValueError, TypeError):
                 digits, own = -1.0, None
-            outcomes[name].append(Outcome(digits, len(calls) if own is None else own))
-    fits = until_loaded(runs[0][0])
+            seconds = time.perf_counter() - start
+            outcomes[name].append(Outcome(digits, len(calls) if own is None else own, seconds))
+    first = not at_hand()
+    load()
     shared = [i for i in range(len(runs)) if all(done[i].digits >= _DIGITS[0] for done in outcomes.values())]
-    seconds, alone = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
+    without = {name: sum(done[i].seconds for i in shared) for name, done in outcomes.items()}
+    row, alone = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
     for i in shared:
         reference, k = runs[i]
         arguments = (reference.model, reference.starts[k], reference.x, reference.y)
         turns = {name: functools.partial(way, *arguments) for name, way in ways.items()}
         for timing in alternate(turns, _ROUNDS, _IN_A_ROW):
-            seconds[timing.name] += timing.median
+            row[timing.name] += timing.median
         for timing in alternate(turns, _ROUNDS):
             alone[timing.name] += timing.median
     lines = [
@@ -118,8 +122,10 @@ def run() -> str:
         f"Evaluations of f and seconds are summed over the {len(shared)} runs that all solve to {_DIGITS[0]} digits; "
         "evaluations that give all derivatives count as one; betahat's time includes the certificate and "
         "(JᵀWJ)⁻¹, of which inference is made when asked for. "
-        f"Time is that of a fit among {_IN_A_ROW} in a row, in a process that has its kernels (which come with use: "
-        f"{fits}); 'alone' is one fit after a collection of garbage, which leaves the processor's caches cold. "
+        f"Time is that of a fit among {_IN_A_ROW} in a row, in a process that has its kernels (compiled once by "
+        "`betahat warmup`, or by a process that fits for some ten seconds; read by one that fits for half a second); "
+        "'alone' is one fit after those of the others. "
+        f"{_before(without) if first else ''}"
         f"{_load()}.",
         "",
         f"| | {' | '.join(f'{d} digits' for d in _DIGITS)} | evaluations | time | ratio to betahat | alone | ratio |",
@@ -128,9 +134,9 @@ def run() -> str:
     for name, done in outcomes.items():
         solved = [str(sum(o.digits >= d for o in done)) for d in _DIGITS]
         evaluations = sum(done[i].evaluations for i in shared)
-        ratio = seconds[name] / seconds["betahat"]
+        ratio = row[name] / row["betahat"]
         lines.append(
-            f"| {name} | {' | '.join(solved)} | {evaluations:,} | {readable(seconds[name])} | {ratio:.2f} | "
+            f"| {name} | {' | '.join(solved)} | {evaluations:,} | {readable(row[name])} | {ratio:.2f} | "
             f"{readable(alone[name])} | {alone[name] / alone['betahat']:.2f} |"
         )
     lines += ["", "Not solved to 4 digits:"]

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_REST = 0.3  # seconds at most, of a call's own length where that is shorter
+_REST, _LONG = (
+    0.3,
+    0.02,
+)  # seconds at most, of a call's own length; those of a call after which there is a rest
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,14 @@ def alternate(
 ) -> list[Timing]:
     """Each contestant once to warm up, unless all are `warm`, then `rounds` rounds of all in turn; seconds a call.
 
-    After each call there is a rest: threads of OpenMP and OpenBLAS go on spinning for a while, on the next one's cores.
+    After each long call there is a rest: threads of OpenMP and OpenBLAS go on spinning for a while, on the cores of the
+    next one.
     """
     for run in () if warm else contestants.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    gc.collect()
+    gc.freeze()  # what libraries hold is not looked through between timings, which would empty the processor's caches
     for _ in range(rounds):
         for name, run in contestants.items():
             gc.collect()
@@ -45,7 +51,9 @@ def alternate(
             taken = time.perf_counter() - start
             seconds[name].append(taken / inner)
             gc.enable()
-            time.sleep(min(_REST, taken))
+            if taken > _LONG:
+                time.sleep(min(_REST, taken))
+    gc.unfreeze()
     return [Timing(name, taken) for name, taken in seconds.items()]
 
 
