@@ -31,11 +31,12 @@ from betahat.kernels.network.environment import (
     DOUBLE,
     KIND,
     MIXES,
+    ORDER,
     ROW,
     SCALE,
     X,
 )
-from betahat.kernels.network.loss import mix_of, row_of
+from betahat.kernels.network.loss import mix_of
 from betahat.kernels.network.operations import FIRST
 from betahat.kernels.network.source import take
 
@@ -105,8 +106,9 @@ def _whole(raw, out, n, height, width, channels, fill):
 def _change(env, i, start, raw, frame, out, height, width, channels, how, fill):
     """Row i of the span, changed; 0.0, or NaN where one of its numbers is not finite."""
     n = carray(doubles(env[CHANGES] + (start + i) * NUMBERS * 8), NUMBERS)
-    at = env[X] + row_of(env, start + i) * env[ROW]
-    met = take(at, env[COLUMN], env[KIND], 0, 0, raw.size, raw.ctypes.data, raw)
+    met = take(
+        env, env[X], env[ROW], env[COLUMN], env[KIND], env[ORDER], 0, 0, start + i, 1, raw.ctypes.data, 0, raw.size, raw
+    )  # fmt: skip
     if how == BILINEAR:
         _bilinear(raw, frame, out, n, height, width, channels)
     elif how == STILL:
@@ -142,6 +144,8 @@ def gather_changed(op, real, env, unit, first, some, rows, start, step, key, own
             met += _change(env, partner, start, raw, frame, other, height, width, channels, how, fill)
             for k in range(p):
                 out[k] = share * out[k] + (1.0 - share) * other[k]
-        take(out.ctypes.data, 8, DOUBLE, env[CENTRE], env[SCALE], p, target + i * stride, like)
+        take(
+            env, out.ctypes.data, 0, 8, DOUBLE, 0, env[CENTRE], env[SCALE], 0, 1, target + i * stride, stride, p, like
+        )  # fmt: skip
     if met != 0.0:  # NaN
         env[BROKEN] = 1

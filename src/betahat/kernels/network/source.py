@@ -136,36 +136,39 @@ def of_sparse(env, which, scale, p, to, like):
 
 
 @compiled
-def take(at, column, kind, centre, scale, p, to, like):
-    """p numbers of X, standardised; 0.0, or NaN where one of them is not finite."""
+def take(env, x, row, column, kind, order, centre, scale, start, some, target, stride, p, like):
+    """So many rows of p numbers, standardised: from x on, number `start` and those that follow in an order (0 for that
+    in memory); 0.0, or NaN where a number is not finite."""
     size = like.itemsize
     element_size = 8 if kind == DOUBLE else 4 if kind == SINGLE else 1
     lanes = LANES
-    if column != element_size or p < lanes:
-        return strided(at, column, kind, centre, scale, p, to, like)
     whole = p // lanes
-    met = convert(at, kind, centre, scale, to, whole, like)
-    if whole * lanes < p:  # the last register overlaps the one before
-        back = p - lanes
-        moved = centre + back * 8 if centre != 0 else 0
-        met += convert(at + back * element_size, kind, moved, scale + back * 8, to + back * size, 1, like)
-    return met
-
-
-@compiled
-def gather(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """Rows of X, in their order, as the network takes them: target, its row stride, columns p."""
-    stride, p = op[FIRST + 1], op[FIRST + 2]
-    target, start = op[FIRST] + first * stride, start + first
-    order = env[ORDER]
-    kind, column, centre, scale = env[KIND], env[COLUMN], env[CENTRE], env[SCALE]
     met = 0.0
     for i in range(some):
         which = start + i if order == 0 else carray(longs(order), start + i + 1)[start + i]
         to = target + i * stride
         if kind == SPARSE:
             met += of_sparse(env, which, scale, p, to, like)
-        else:
-            met += take(env[X] + which * env[ROW], column, kind, centre, scale, p, to, like)
+            continue
+        at = x + which * row
+        if column != element_size or p < lanes:
+            met += strided(at, column, kind, centre, scale, p, to, like)
+            continue
+        met += convert(at, kind, centre, scale, to, whole, like)
+        if whole * lanes < p:  # the last register overlaps the one before
+            back = p - lanes
+            moved = centre + back * 8 if centre != 0 else 0
+            met += convert(at + back * element_size, kind, moved, scale + back * 8, to + back * size, 1, like)
+    return met
+
+
+@compiled
+def gather(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """Rows of X, in their order, as the network takes them: target, its row stride, columns p."""
+    target, stride, p = op[FIRST : FIRST + 3]
+    met = take(
+        env, env[X], env[ROW], env[COLUMN], env[KIND], env[ORDER], env[CENTRE], env[SCALE], start + first, some,
+        target + first * stride, stride, p, like,
+    )  # fmt: skip
     if met != 0.0:  # NaN
         env[BROKEN] = 1
