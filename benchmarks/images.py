@@ -1,4 +1,4 @@
-"""Convolutional networks beside PyTorch and JAX.
+"""Convolutional networks beside PyTorch, JAX and onnxruntime.
 
 `python -m benchmarks images` records the parts that measure time, `python -m benchmarks images_quality` MNIST;
 `python -m benchmarks.images [part …] [--quick]` prints any.
@@ -16,6 +16,7 @@ PARTS = {
     "step": ("A step of a small convolutional network", "images_step", "run_small"),
     "resnet": ("A step of ResNet-9", "images_step", "run_resnet"),
     "memory": ("Memory of training steps", "images_memory", "run"),
+    "predict": ("Predictions of convolutional networks", "images_predict", "run"),
     "mnist": ("MNIST by convolutions", "images_mnist", "run"),
 }
 

@@ -107,13 +107,17 @@ def _torch_layers(layers: Any, shape: Any, weights: dict[str, np.ndarray], path:
             module = nn.Linear(shape[0], layer.units)
             put(module, "weight", weights[f"{name}.weight"].T)
         elif isinstance(layer, BatchNorm):
-            module = nn.BatchNorm2d(shape[-1])
+            module = nn.BatchNorm2d(shape[-1], eps=layer.epsilon)
+            put(module, "weight", weights[f"{name}.scale"])
+            put(module, "bias", weights[f"{name}.shift"])
         elif isinstance(layer, Residual):
             module = Added(nn.Sequential(*_torch_layers(layer.layers, shape, weights, f"{name}.residual.")))
         elif isinstance(layer, GlobalMaxPool):
             module = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())
         else:
             module = {ReLU: nn.ReLU, MaxPool2d: partial(nn.MaxPool2d, 2), Flatten: Turned}[type(layer)]()
+        if isinstance(layer, (Conv2d, Dense)) and layer.bias:
+            put(module, "bias", weights[f"{name}.bias"])
         found.append(module)
         shape = layer.output_shape(shape)
     return found

@@ -13,7 +13,17 @@ from scipy.special import expit, softmax
 from betahat.engines import ReferenceEngine, Rows, Task, TrainingState
 from betahat.engines.cpu import CpuEngine
 from betahat.errors import DataError
-from betahat.layers import BatchNorm, Dense, Dropout, ReLU
+from betahat.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalMaxPool,
+    MaxPool2d,
+    ReLU,
+    Residual,
+)
 from betahat.losses import SquaredError
 from betahat.models.network import Network
 from betahat.solvers.stochastic.named import SGD
@@ -126,3 +136,52 @@ def test_predictions_in_threads():
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(many, range(40)))
+
+
+LARGE = [
+    Conv2d(64, 3, padding=1), BatchNorm(), ReLU(), Conv2d(72, 3, padding=1), MaxPool2d(2),
+    Residual(Conv2d(72, 3, padding=1, groups=2), ReLU()), GlobalMaxPool(), Dense(3),
+]  # fmt: skip
+SMALL = [Conv2d(20, 3), ReLU(), MaxPool2d(2), Flatten(), Dense(3)]
+
+
+def of_images(layers: list, side: int, dtype: type) -> tuple[CpuEngine, TrainingState, np.ndarray]:
+    task = Task(Network(layers, (side, side, 3)), SquaredError(), SGD(0.1).chain, dtype=dtype)
+    images = np.random.default_rng(1).standard_normal((37, side, side, 3)).astype(dtype)
+    return CpuEngine(task), TrainingState.begin(task), images
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize(("layers", "side"), [(LARGE, 32), (SMALL, 9)], ids=["large", "small"])
+def test_an_image_has_the_same_prediction_alone_and_among_others(monkeypatch, layers, side, threads, dtype):
+    engine, state, images = of_images(layers, side, dtype)
+    expected = engine.predict(state.chain.x, state.buffers, Rows(images, np.zeros(1)))
+    theirs = ReferenceEngine(engine.task).predict(state.chain.x, state.buffers, Rows(images[:3], np.zeros(1)))
+    tolerance = {np.float32: 1e-4, np.float64: 1e-11}[dtype]
+    np.testing.assert_allclose(expected[:3], theirs, rtol=tolerance, atol=tolerance)
+    monkeypatch.setenv("BETAHAT_NUM_THREADS", str(threads))
+    bare = engine.bare(state.chain.x, state.buffers, 64, False, None)
+    for n in (1, 2, 9, 37):
+        rows = Rows(images[:n], np.zeros(1))
+        found = engine.predict(state.chain.x, state.buffers, rows)
+        np.testing.assert_array_equal(found, expected[:n])
+        np.testing.assert_array_equal(bare(images[:n]), expected[:n])
+    bad = images[:1].copy()
+    bad[0, -1, -1, -1] = np.nan
+    for _ in range(2):
+        with pytest.raises(DataError, match="X holds NaN or infinity"):
+            bare(bad)
+        np.testing.assert_array_equal(bare(images[4:5]), expected[4:5])  # and is forgotten
+
+
+def test_large_images_one_by_one_in_threads():
+    engine, state, images = of_images(LARGE, 32, np.float32)
+    bare = engine.bare(state.chain.x, state.buffers, 64, True, None)
+    expected = bare(images)
+
+    def many(k: int) -> bool:
+        return all(np.array_equal(bare(images[k : k + 1]), expected[k : k + 1]) for _ in range(10))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(many, range(12)))

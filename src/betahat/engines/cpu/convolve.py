@@ -13,12 +13,15 @@ from betahat.engines.cpu.pool import Table, weighed_back, weighed_forward
 from betahat.engines.cpu.program import Program, Turned, Value
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
+from betahat.kernels.network.tiles import VECTORS
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
 from betahat.layers.windows import Windows
 
 _LARGE = 1 << 18  # bytes of a gradient that stay in cache
 _WINDOWS = 1024  # that are summed at once where they do not
+_UNITS = 16  # at most, into which a single image is cut
+_PLACES = 96  # at least, of each
 
 
 @final
@@ -53,13 +56,20 @@ class LoweredConvolution:
             program.table(taps[:, None] + (g * channels + np.arange(channels)) * self.size)
             for g in range(layer.groups)
         ]
+        vectors = program.registers(self.filters.each)
+        across = min(_UNITS, -(-vectors // VECTORS))
+        count = across * max(1, min(_UNITS // across, f.places // _PLACES)) if program.is_shared else None
+        if program.is_shared:
+            program.wait()
         for g, columns in enumerate(self.columns):
             aside = g * self.filters.apart * self.size
             program.add(
                 does.windows, self.framed.at, self.framed.row, self.rows, columns, self.at + aside, self._row,
-                f.at + aside, f.row, into, f.places, program.registers(self.filters.each), len(taps) * channels,
-                bias + aside, real=bend, chunk=self.chunk,
+                f.at + aside, f.row, into, f.places, vectors, len(taps) * channels, bias + aside, across, real=bend,
+                chunk=self.chunk, count=count,
             )  # fmt: skip
+        if program.is_shared:
+            program.wait()
         if self.filters.scattered:
             regrouped(program, f, self.f, self.filters, self.chunk)
 

@@ -146,21 +146,24 @@ class CpuEngine(Engine):
     ) -> Callable[[np.ndarray], np.ndarray]:
         """A function of rows (n, p), at most so many, on the caller's thread and without checks, with parameters as
         they now are. units : the centre and scale of columns."""
-        beta, buffers, idle = beta.copy(), buffers.copy(), deque(maxlen=_IDLE)
+        beta, buffers = beta.copy(), buffers.copy()
+        alone, several = (deque[Callable[[np.ndarray], np.ndarray]](maxlen=_IDLE) for _ in range(2))
 
-        def make() -> Callable[[np.ndarray], np.ndarray]:
-            used = Prediction(self.task, self.layout, most, probabilities)
+        def make(batch: int) -> Callable[[np.ndarray], np.ndarray]:
+            used = Prediction(self.task, self.layout, batch, probabilities)
             used.take(beta, buffers)
             return used.bare(*(units or (None, None)))
 
         def answers(rows: np.ndarray) -> np.ndarray:
+            one = len(rows) == 1
+            idle = alone if one else several
             try:
                 its = idle.pop()
             except IndexError:
-                its = make()
+                its = make(1 if one else most)
             found = its(rows)
             idle.append(its)
             return found
 
-        idle.append(make())
+        alone.append(make(1))
         return answers

@@ -10,7 +10,7 @@ import numpy as np
 from betahat.engines.base import Rows, Task
 from betahat.engines.cpu.layout import Layout
 from betahat.engines.cpu.lower import lower_network
-from betahat.engines.cpu.program import Program
+from betahat.engines.cpu.program import IMAGES, Program, has_images
 from betahat.engines.cpu.reading import Reading
 from betahat.engines.cpu.running import describe, run_program
 from betahat.engines.cpu.step import entered
@@ -30,6 +30,8 @@ _ROWS = (1, 64, 256)  # that programs are made for; the last for each thread
 
 def rows_at_once(network: Network, n: int) -> int:
     """How many rows the program has that n rows go through. No row's result depends on it."""
+    if has_images(network):  # a shard a thread, whose memory stays in its cache
+        return 1 if n == 1 else IMAGES * number_of_threads()
     largest = max(size_of(leaf.input_shape) for leaf in network.leaves)
     most = max(2 * number_of_threads(), _NUMBERS // largest)
     return next(
@@ -77,8 +79,8 @@ class Prediction:
         return found
 
     def bare(self, centre: np.ndarray | None, scale: np.ndarray | None) -> Callable[[np.ndarray], np.ndarray]:
-        """A function of rows (n, *input_shape), n at most `batch`, on the caller's thread, for one thread at a time.
-        It raises DataError where they hold NaN or infinity."""
+        """A function of rows (n, *input_shape), n at most `batch`, on the caller's thread unless a single row is work
+        for several; for one thread at a time. It raises DataError where they hold NaN or infinity."""
         from betahat.kernels.network import barrier, driver
 
         program, task = self._program, self._task
@@ -86,23 +88,21 @@ class Prediction:
         x = np.zeros((self.batch, *task.network.input_shape), task.dtype)
         found = np.empty((self.batch, *self._shape), self._dtype)
         reading = Reading(task, Rows(x, found, None, centre, scale), False)
-        env, sync, work, like = (
-            reading.env,
-            barrier.new_state(),
-            np.zeros((1, program.scratch + 1)),
-            program.zeros,
-        )
+        env, sync, like = reading.env, barrier.new_state(), program.zeros
+        work = np.zeros((1, program.scratch + 1))
         env[of.ANSWERS] = found.ctypes.data
         describe(program, task, env)
-        run, total, broken = driver.run, of.TOTAL, of.BROKEN
+        run, total, broken, shared = driver.run, of.TOTAL, of.BROKEN, program.is_shared
+        held: list[object] = [self, reading, found]  # whose memory has addresses
 
-        def answers(
-            rows: np.ndarray, held: object = (self, reading)
-        ) -> np.ndarray:  # whose memory has addresses
+        def answers(rows: np.ndarray) -> np.ndarray:
             n = len(rows)
             x[:n] = rows
             env[total] = n
-            run(0, 1, sync, ops, reals, env, work, like)
+            if shared:
+                run_program(program, task, env, program.scratch, held)
+            else:
+                run(0, 1, sync, ops, reals, env, work, like)
             if env[broken]:
                 env[broken] = 0
                 raise DataError(_BROKEN)

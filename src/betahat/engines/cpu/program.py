@@ -18,7 +18,9 @@ from betahat.models.network import Network
 
 _SHARDS = ((512, 8), (96, 4), (16, 2))  # rows of a batch from which on it is cut into so many shards
 _PREDICTED = 64  # rows of a shard where nothing is trained
-_IMAGES = 8  # the same of images
+IMAGES = 8
+"""The same of images."""
+_SHARED = 1 << 26  # operations from which on those of a single image are shared out among threads
 _TOGETHER = 1 << 18  # bytes of images that are taken through layers together
 
 
@@ -114,9 +116,12 @@ class Program:
         self.batch, self.training, self.dtype = batch, training, beta.dtype
         self.shards = next((s for rows, s in _SHARDS if batch >= rows), 1)
         if not training:
-            images = any(len(leaf.input_shape) > 1 for leaf in network.leaves)
-            self.shards = -(-batch // (_IMAGES if images else _PREDICTED))
+            self.shards = -(-batch // (IMAGES if has_images(network) else _PREDICTED))
         self.shard = -(-batch // self.shards)
+        self.units = self.shards
+        """How many threads could have work at once."""
+        self.is_shared = not training and batch == 1 and has_images(network) and network.flops >= _SHARED
+        """Whether a single image is so large that its places are work for several threads."""
         self.gradients = aligned((self.shards if training else 0, layout.size), beta.dtype)
         self.parts = dict.fromkeys(layout.places, self.shards)
         """Of how many shards' sums the gradient of each parameter consists."""
@@ -177,6 +182,7 @@ class Program:
         row = [0, int(self._waits), chunk if count is None else 0, count or 0, *map(int, numbers)]
         assert len(row) <= operations.WIDTH
         self._waits = False
+        self.units = max(self.units, count or 0)
         self._operations.append(operation)
         self._ops.append(row + [0] * (operations.WIDTH - len(row)))
         self._reals.append((real, second))
@@ -248,3 +254,8 @@ class Program:
             ops[:, operations.CODE] = addresses(self._operations, self.dtype)
             self._tables = ops, np.array(self._reals)
         return self._tables
+
+
+def has_images(network: Network) -> bool:
+    """Whether rows are images, or sequences, anywhere in a network."""
+    return any(len(leaf.input_shape) > 1 for leaf in network.leaves)

@@ -25,7 +25,8 @@ def run_program(program: Program, task: Task, env: np.ndarray, doubles: int, hel
 
     ops, reals = program.tables
     describe(program, task, env)
-    members = number_of_threads() if 3 * task.network.flops * program.batch >= _ALONE else 1
+    large = 3 * task.network.flops * program.batch >= _ALONE and program.units > 1
+    members = min(number_of_threads(), program.units) if large else 1
     work, state = np.zeros((members, doubles)), barrier.new_state()
 
     def member(k: int, _: list[object]) -> None:

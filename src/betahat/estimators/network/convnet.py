@@ -204,7 +204,8 @@ class ConvolutionalNetwork(AskedNetwork):
         return words + "."
 
     def predictor(self) -> Callable[[Any], np.ndarray]:
-        """A bare function of images, for one at a time: on the caller's thread, with parameters as they now are.
+        """A bare function of images, for one at a time: on the caller's thread, and on others too where an image takes
+        more than 2²⁶ operations, with parameters as they now are.
 
         It takes an image (height, width, channels) or several (n, height, width, channels), or in any other form that
         `predict` takes: with channels first by `image_order`, without the axis of one channel, or flat. It gives what

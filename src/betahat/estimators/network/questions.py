@@ -100,8 +100,8 @@ class AskedNetwork(NetworkEstimator):
         return explain_network(told(self))
 
     def predictor(self) -> Callable[[Any], np.ndarray]:
-        """A bare function of rows, for one row at a time: on the caller's thread, with parameters as they now are, and
-        nothing of X's table but numbers.
+        """A bare function of rows, for one row at a time: on the caller's thread (a single image that takes more than
+        2²⁶ operations on others too), with parameters as they now are, and nothing of X's table but numbers.
 
         It takes an array (p,) or (n, p) of numbers (codes where columns were embedded), and gives what the model gives
         for rows: probabilities of a classifier, (K,) or (n, K), and a regressor's answers, () or (n,), or with t

@@ -11,7 +11,7 @@ from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import like_array, longs
 from betahat.kernels.network.environment import SHARD
-from betahat.kernels.network.operations import FIRST, REGISTER, add_rows, turn
+from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED, add_rows, turn
 from betahat.kernels.network.scattered import multiply_scattered
 
 
@@ -24,14 +24,21 @@ def is_later(env, unit, first):
 @compiled
 def windows(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """C = bend(b + A·B) with A the windows of images: A, bytes for each image before, tables of its rows and columns;
-    B, its row stride; C, bytes for each image before, a table of its rows; rows of an image, registers of a row, k; b.
+    B, its row stride; C, bytes for each image before, a table of its rows; rows of an image, registers of a row, k; b;
+    where units are no shards, into how many parts they cut the registers, and the rest of them the rows.
 
     The forward pass, and with B the turned filters ∂J/∂x = ∂J/∂f Wᵀ.
     """
-    a, a_first, a_rows, columns, b, b_k, c, c_first, c_rows, places, vectors, k, init = op[FIRST : FIRST + 13]
+    a, a_first, a_rows, columns, b, b_k, c, c_first, c_rows, places, vectors, k, init, across = op[FIRST : FIRST + 14]
+    row, last, column, right = 0, some * places, 0, vectors
+    if op[SHARDED] == 0:
+        along, high, wide = op[COUNT] // across, unit // across, unit % across
+        row, last = last * high // along, last * (high + 1) // along
+        column, right = vectors * wide // across, vectors * (wide + 1) // across
+    aside = column * REGISTER
     multiply_scattered(
-        a + first * a_first, a_rows, columns, b, b_k, c + first * c_first, c_rows, some * places, vectors, k, init, 0,
-        like.dtype.type(real[0]), like,
+        a + first * a_first, a_rows + row * 8, columns, b + aside, b_k, c + first * c_first + aside, c_rows + row * 8,
+        last - row, right - column, k, init + aside, 0, like.dtype.type(real[0]), like,
     )  # fmt: skip
 
 
