@@ -13,7 +13,7 @@ from benchmarks.networks_contestants import has
 from benchmarks.timing import Timing, alternate
 from betahat.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalMaxPool, Layer, MaxPool2d, ReLU, Residual
 
-MANY, FEW, BATCH, THREADS = 10_000, 500, 250, 2
+BATCH, THREADS = 250, 2
 
 
 def fitted(layers: list[Layer], shape: tuple[int, int, int]) -> Any:
@@ -183,11 +183,13 @@ def _table(title: str, timings: list[Timing]) -> str:
 def run(quick: bool = False) -> str:
     parts = [
         f"Probabilities from float32 arrays to arrays, with the same weights; several images by {BATCH} at a time, for "
-        f"us as the estimator takes them; {THREADS} threads where not said otherwise, and one for our predictor."
+        f"us as the estimator takes them; {THREADS} threads where not said otherwise; our predictor "
+        f"has one for the small network."
     ]
-    for name, (layers, shape), one in (("small network", small(), 300), ("ResNet-9", resnet(), 10)):
+    networks = (("small network", small(), 10_000, 300), ("ResNet-9", resnet(), 1_000, 10))
+    for name, (layers, shape), images, one in networks:
         model = fitted(layers, shape)
-        X, _ = images_of(shape, FEW if quick else MANY)
+        X, _ = images_of(shape, images // 10 if quick else images)
         title = f"{name}, {' × '.join(map(str, shape))}"
         many = measure(model, X, 3 if quick else 5, 1)
         parts.append(_table(f"{title}, {len(X):,} images", many))
