@@ -94,7 +94,7 @@ def test_only_what_follows_products_is_folded_and_only_for_prediction(training, 
 
 def test_between_epochs_predictions_are_of_the_parameters_then():
     layers, shape, _ = NETWORKS["inside"]
-    task = Task(Network(layers, shape), SquaredError(), SGD(0.05).chain, dtype=np.float64)
+    task = Task(Network(layers, shape), SquaredError(), SGD(0.002).chain, dtype=np.float64)
     engine, state = CpuEngine(task), TrainingState.begin(task)
     rows = Rows(RNG.standard_normal((30, *shape)), RNG.standard_normal((30, 3)))
     for _ in range(3):

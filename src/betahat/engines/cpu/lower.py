@@ -34,6 +34,8 @@ from betahat.layers.residual import Residual
 from betahat.layers.sequential import Sequential, chained
 
 Run = Callable[[Value, bool], "Value | None"]
+_NORMS = (BatchNorm, LayerNorm, GroupNorm)
+"""Layers whose backward pass does without their output."""
 
 
 @final
@@ -52,6 +54,8 @@ class Lowering:
     """The way through a network."""
 
     program: Program
+    _free: np.ndarray | None = None
+    """The output of the last product, which its backward pass does without, until somebody else is known to need it."""
 
     def chain(
         self, children: list[Child], path: str, numbers: tuple[int, ...], x: Value
@@ -65,18 +69,34 @@ class Lowering:
             product = isinstance(child.layer, (Convolution, Dense))
             if product and k < len(children) and self._folds(children[k], child, path):
                 k += 1
-            if product and k < len(children):
-                following = activation_of(children[k].layer)
-                if following is not None and following[0] == kinds.LEAKY and 0 <= following[1] <= 1:
-                    slope, k = following[1], k + 1
+            if product and k < len(children) and (following := _leaky(children[k])):
+                slope, k = following[1], k + 1
             x, its = self.layer(child, path + child.name, (*numbers, child.number), x, slope)
             backs += its
+            if isinstance(child.layer, _NORMS) and k < len(children) and _leaky(children[k]):
+                x, its, k = self._bent_in_place(children, k, path, x)
+                backs += its
             if slope != 1.0 and k < len(children) and isinstance(children[k].layer, (MaxPool, GlobalMaxPool)):
                 # the largest of bent numbers is the bent largest: its slope is bent where there are fewer numbers
                 x, its = self.layer(children[k], path, (), x, 1.0)
                 backs[-1:] = [*its, Back(False, self._bent_by(x, slope))]
                 k += 1
         return x, backs
+
+    def _bent_in_place(
+        self, children: list[Child], k: int, path: str, x: Value
+    ) -> tuple[Value, list[Back], int]:
+        """The activation k, in the place of x, behind a layer that does without its output; or behind the pooling that
+        follows, as below; and how far that goes."""
+        following, backs, program = _leaky(children[k]), [], self.program
+        assert following is not None
+        if k + 1 < len(children) and isinstance(children[k + 1].layer, (MaxPool, GlobalMaxPool)):
+            k += 1
+            x, backs = self.layer(children[k], path, (), x, 1.0)
+        program.add(
+            does.apply, x.at, x.at, x.row, x.apart, following[0], real=following[1], chunk=program.chunk_of(x)
+        )
+        return x, [*backs, Back(False, self._bent_by(x, following[1]))], k + 1
 
     def layer(
         self, child: Child, path: str, numbers: tuple[int, ...], x: Value, bend: float
@@ -91,7 +111,7 @@ class Lowering:
         if isinstance(layer, Columns):
             return self._columns(layer, path, x)
         if isinstance(layer, BatchNorm):
-            f, back = lower_batch_norm(program, layer, path, x)
+            f, back = lower_batch_norm(program, layer, path, x, x.array is self._free)
             return f, [Back(True, back)]
         if isinstance(layer, (LayerNorm, GroupNorm)):
             f, back = lower_group_norm(program, layer, path, x)
@@ -105,6 +125,7 @@ class Lowering:
                 else LoweredConvolution(program, layer, child.shape, path, x, bend)
             )
             backs = [Back(True, lowered.back)]
+            self._free = lowered.f.array if bend == 1.0 else None
             return lowered.f, backs if bend == 1.0 else [*backs, Back(False, self._bent_by(lowered.f, bend))]
         if isinstance(layer, (AvgPool, MaxPool, GlobalAvgPool, GlobalMaxPool)):
             f, back = lower_pool(program, layer, child.shape, x)
@@ -163,7 +184,7 @@ class Lowering:
     ) -> tuple[Value, list[Back]]:
         program, children = self.program, list(layer.children(child.shape))
         beside: list[Back] = []
-        aside = x
+        aside, self._free = x, None
         if layer.projected(child.shape) is not None:
             first, *children = children
             aside, beside = self.layer(first, f"{path}.{first.name}", (*numbers, first.number), x, 1.0)
@@ -239,6 +260,12 @@ class Lowering:
                 program.add(columns.embed_back, *numbers, program.gradients.strides[0])
 
         return f, [Back(True, back)]
+
+
+def _leaky(child: Child) -> tuple[int, float] | None:
+    """An activation max(x, bend · x), whose slope its output tells too; None for any other layer."""
+    kind = activation_of(child.layer)
+    return kind if kind is not None and kind[0] == kinds.LEAKY and 0 <= kind[1] <= 1 else None
 
 
 def run_back(backs: list[Back], slope: Value, needed: bool) -> Value | None:

@@ -14,15 +14,16 @@ from betahat.layers.layer_norm import LayerNorm
 
 
 def lower_batch_norm(
-    program: Program, layer: BatchNorm, path: str, x: Value
+    program: Program, layer: BatchNorm, path: str, x: Value, free: bool
 ) -> tuple[Value, Callable[[Value, bool], Value]]:
-    """Over the mini-batch, whose shards wait for each other; or by what was learnt, where nothing is trained."""
+    """Over the mini-batch, whose shards wait for each other; or by what was learnt, where nothing is trained. free :
+    whether nobody else needs x, so that what is kept of it may take its place."""
     given, x = x, widened(program, x)
     f, width = program.alike(x), x.channels if x.grid is not None else x.width
     scale, shift = (program.parameter(f"{path}.{name}")[1] for name in ("scale", "shift"))
     running = [program.buffer(f"{path}.{name}") for name in ("mean", "variance")]
     program.scratch = max(program.scratch, 2 * width)
-    z = program.alike(x) if program.training else x
+    z = program.alike(x) if program.training and not free else x
     inverse, over = program.doubles(width), (x.place, x.places, width)
     if program.training:
         moments = program.doubles(program.shards, 2, width)

@@ -59,7 +59,7 @@ def _together(moments, width, rows, shard, mean, squares):
 
 @compiled
 def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """f = scale · z + shift: x, stride and number of places, width, moments, z, f, scale, shift, where
+    """f = scale · z + shift: x, stride and number of places, width, moments, z, which may be x, f, scale, shift, where
     1/√(variance + ε) is kept, the running mean and variance, which the first unit moves."""
     x, row, places, width, moments, z, f, scale, shift, inverse, running_mean, running_variance = op[
         FIRST : FIRST + 12
@@ -82,13 +82,14 @@ def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, ow
             kept[j] = factor[j]
     scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
     for i in range(first, first + some):
-        values, its_z = (
-            carray(like_array(x + i * row, like), width),
-            carray(like_array(z + i * row, like), width),
-        )
+        its_z = carray(like_array(z + i * row, like), width)
         out = carray(like_array(f + i * row, like), width)
+        if z != x:
+            values = carray(like_array(x + i * row, like), width)
+            for j in range(width):
+                its_z[j] = values[j]
         for j in range(width):
-            its_z[j] = (values[j] - mean[j]) * factor[j]
+            its_z[j] = (its_z[j] - mean[j]) * factor[j]
             out[j] = its_z[j] * scales[j] + shifts[j]
 
 
