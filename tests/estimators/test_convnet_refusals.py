@@ -109,8 +109,6 @@ def test_what_are_no_images() -> None:
         model.fit(scipy.sparse.csr_array(X.reshape(20, -1)), Y)
     with pytest.raises(TypeError, match=r"categories.*'b'"):
         model.fit(pd.DataFrame({"a": np.arange(20.0), "b": ["u", "v"] * 10}), Y)
-    with pytest.raises(TypeError, match=r"ArraySource.*betahat\.data\.images"):
-        model.fit(bh.data.ArraySource(X.reshape(20, -1).astype(float), Y.astype(float)))
     with pytest.raises(bh.DataError, match="one class only"):
         model.fit(X, np.zeros(20))
     with pytest.raises(ValueError, match="inconsistent"):

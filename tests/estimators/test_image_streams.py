@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.base import clone
@@ -271,6 +272,88 @@ def test_channels_first_are_gathered(far: ImageFolder, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(
         other.predict_proba(first), clone(model).fit(pixels, far.y).predict_proba(pixels)
     )
+
+
+# --- tables of pixels -----------------------------------------------------------------------------------------------
+
+PIXELS = np.random.default_rng(5).integers(0, 256, (301, 60)).astype(np.uint8)
+SIDE = PIXELS[:, :30].sum(axis=1) > PIXELS[:, 30:].sum(axis=1)
+TABLE: dict[str, Any] = HOW | {"image_shape": (5, 4, 3)}
+
+
+@pytest.fixture(scope="module")
+def parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    frame = pd.DataFrame(PIXELS, columns=[f"p{k}" for k in range(60)])
+    frame["side"], frame["sum"] = np.where(SIDE, "left", "right"), PIXELS.sum(axis=1) / 1e4
+    frame["kind"], frame["w"] = "u", np.arange(301) % 3 / 2
+    path = tmp_path_factory.mktemp("pixels") / "pixels.parquet"
+    frame.to_parquet(path, row_group_size=50)
+    return path
+
+
+def pixels_of(parquet: Path, target: str, **how: Any) -> Any:
+    return bh.data.query(parquet, target=target, columns=[f"p{k}" for k in range(60)], **how)
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_a_table_of_pixels_that_is_held(early: bool, weights: str | None, parquet: Path) -> None:
+    model = bh.ConvNetClassifier(early_stopping=early, **TABLE)
+    source = pixels_of(parquet, "side", labels=True, weights=weights)
+    a = clone(model).fit(source)
+    w = np.arange(301) % 3 / 2
+    which = w > 0 if weights else np.ones(301, bool)
+    y = np.where(SIDE, "left", "right")
+    b = clone(model).fit(PIXELS[which].astype(float), y[which], w[which] if weights else None)
+    assert_same(a, b)
+    assert a.image_shape_ == (5, 4, 3)
+    np.testing.assert_array_equal(a.predict_proba(source), b.predict_proba(PIXELS.astype(float)))
+    assert a.score(source) == b.score(PIXELS[which].astype(float), y[which], w[which] if weights else None)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_table_of_pixels_in_its_own_order(standardize: bool, parquet: Path) -> None:
+    model = bh.ConvNetRegressor(standardize=standardize, shuffle=False, dtype="float64", **TABLE)
+    left = clone(model)
+    left.shuffle_buffer = 64
+    source = pixels_of(parquet, "sum")
+    left.fit(source)
+    assert source.readings == 1 + 3
+    plain = clone(model).fit(PIXELS.astype(float), PIXELS.sum(axis=1) / 1e4)
+    for name, value in left.parameters_.items():
+        np.testing.assert_allclose(value, plain.parameters_[name], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(left.predict(source), plain.predict(PIXELS.astype(float)), rtol=1e-8)
+    assert left._units is None or left._units[0].shape == (5, 4, 3)
+
+
+def test_a_table_of_pixels_through_the_buffer(parquet: Path) -> None:
+    source = pixels_of(parquet, "side", labels=True)
+    model = bh.ConvNetClassifier(early_stopping=True, validation_fraction=0.3, **TABLE | {"max_iter": 6})
+    model.shuffle_buffer = 100
+    model.fit(source)
+    assert source.readings == 1 + 6
+    assert model.validation_scores_ is not None
+    again = clone(model)
+    again.shuffle_buffer = 100
+    assert_same(again.fit(source), model)
+    assert model.certify(source).loss == pytest.approx(
+        model.certify(PIXELS.astype(float), np.where(SIDE, "left", "right")).loss, rel=1e-10
+    )
+    assert model.find_learning_rate(source, steps=12).loss.size >= 2
+    assert not threads()
+
+
+def test_tables_that_are_no_images(parquet: Path) -> None:
+    source = bh.data.query(parquet, target="sum", columns=["p0", "p1", "kind"])
+    with pytest.raises(TypeError, match=r"categories, \['kind'\]; the pixels of images are numbers"):
+        bh.ConvNetRegressor(channels=2, hidden=()).fit(source)
+    with pytest.raises(bh.DataError, match="60 numbers, which are no square"):
+        bh.ConvNetRegressor(channels=2, hidden=()).fit(pixels_of(parquet, "sum"))
+    with pytest.raises(bh.DataError, match=r"shape \(60,\)"):
+        bh.ConvNetRegressor(channels=2, hidden=(), image_shape=(5, 4)).fit(pixels_of(parquet, "sum"))
+    model = bh.ConvNetRegressor(**TABLE).fit(PIXELS, SIDE * 1.0)
+    with pytest.raises(ValueError, match="3 columns"):
+        model.predict(bh.data.ArraySource(np.zeros((4, 3)), np.zeros(4)))
 
 
 MEMORY = """

@@ -33,7 +33,7 @@ def outputs_for(model: NetworkEstimator, source: Source, probabilities: bool = F
             raise MissingValueError(
                 "X contains NaN or infinity in a row of the source; a prediction needs complete rows"
             )
-        found.append(model._of_rows(X, probabilities))
+        found.append(model._of_rows(model._laid(X), probabilities))
     return _joined(found)
 
 
@@ -49,7 +49,7 @@ def judged(
     weights: list[np.ndarray] = []
     for _, block in entry.read(Reading()):
         assert block.y is not None
-        found.append(model._of_rows(dense(block.X)))
+        found.append(model._of_rows(model._laid(dense(block.X))))
         truth.append(block.y)
         if block.weight is not None:
             weights.append(block.weight)

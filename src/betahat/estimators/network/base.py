@@ -148,9 +148,16 @@ class NetworkEstimator(TargetReader):
         if (shape[0] if shape else 0) != columns:
             raise StorageError(f"`model.input_shape` is {shape}, and the inputs give {columns} columns")
 
-    def _laid(self, rows: np.ndarray) -> np.ndarray:
+    def _laid(self, rows: Any) -> Any:
         """Rows of numbers (n, p) in the shape that the network takes."""
         return rows
+
+    def _settle_columns(self, p: int) -> None:
+        """Learn that rows are those of a source, of so many columns."""
+
+    def _takes_columns(self, p: int) -> bool:
+        """Whether rows of so many columns are such as those of the training."""
+        return (p,) == self._network.input_shape
 
     # --- fitting ------------------------------------------------------------------------------------------------
 

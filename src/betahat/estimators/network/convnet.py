@@ -25,9 +25,10 @@ from betahat.estimators.network.given import Given
 from betahat.estimators.network.images import Form, check_image_parameters, form_of, times
 from betahat.estimators.network.parameters import is_full_batch
 from betahat.estimators.network.questions import AskedNetwork
-from betahat.estimators.network.rows import coded, read_rows
+from betahat.estimators.network.rows import coded, levels_of, read_rows
 from betahat.estimators.network.stream import Stream
 from betahat.layers import Layer, Shape
+from betahat.layers.base import size_of
 from betahat.storage import Fields
 
 
@@ -51,7 +52,7 @@ class ConvolutionalNetwork(AskedNetwork):
     _given: Shape
     _resized: bool
 
-    shuffle_buffer = None  # of sources, which are tables
+    shuffle_buffer = None  # what 256 MB hold
     _images = True
     _batch = staticmethod(lambda rows: min(rows, 128, max(32, rows // 32)))
 
@@ -106,12 +107,12 @@ class ConvolutionalNetwork(AskedNetwork):
         classes: np.ndarray | None = None,
         aside: bool = False,
     ) -> Given | Stream:
-        _refuse_source(X)
+        _refuse_names(X)
         if isinstance(X, ImageFolder):
             if y is None:
                 y = self._labels_of(X)
             X = self._pixels(X, reset)
-        elif reset:
+        elif reset and not isinstance(X, Source):  # whose columns tell
             self._resized = False
         return super()._read(X, y, sample_weight, reset, classes, aside)
 
@@ -151,17 +152,10 @@ class ConvolutionalNetwork(AskedNetwork):
 
     def _numbers(self, X: Any, reset: bool, finite: bool) -> np.ndarray:
         """X as numbers, in the shape that it has."""
-        if hasattr(X, "tocsr"):
-            raise TypeError(
-                f"X is sparse data ({type(X).__name__}); images are dense arrays: pass X.toarray()"
-            )
+        _refuse_sparse(X)
         if reset:
             rows = read_rows(self, X, True, True)
-            if self.design_ is not None and self.design_.levels:
-                raise TypeError(
-                    "X is a table with columns of text or categories, "
-                    f"{[self.design_.input_names[j] for j in self.design_.levels]}; the pixels of images are numbers"
-                )
+            self._refuse_levels()
             return rows
         if is_frame(X) or np.asarray(X).ndim == 2 == len(self._given) + 1:
             return coded(self, X, True, finite)
@@ -176,11 +170,27 @@ class ConvolutionalNetwork(AskedNetwork):
         )
         return numbers(found, "X")
 
-    def _laid(self, rows: np.ndarray) -> np.ndarray:
+    def _laid(self, rows: Any) -> np.ndarray:
+        _refuse_sparse(rows)
         return self._form.laid(rows)
 
+    def _settle_columns(self, p: int) -> None:
+        self._refuse_levels()
+        self._resized, self._given = False, (p,)
+        self._form = form_of(self, self._given)
+
+    def _takes_columns(self, p: int) -> bool:
+        return p == size_of(self._form.shape)
+
+    def _refuse_levels(self) -> None:
+        if self.design_ is not None and levels_of(self.design_):
+            raise TypeError(
+                "X is a table with columns of text or categories, "
+                f"{[self.design_.input_names[j] for j in levels_of(self.design_)]}; the pixels of images are numbers"
+            )
+
     def _outputs(self, X: Any, probabilities: bool = False) -> np.ndarray:
-        _refuse_source(X)
+        _refuse_names(X)
         if not isinstance(X, ImageFolder):
             return super()._outputs(X, probabilities)
         check_is_fitted(self, "_state")
@@ -244,15 +254,15 @@ class ConvolutionalNetwork(AskedNetwork):
             )
 
 
-def _refuse_source(X: Any) -> None:
+def _refuse_sparse(X: Any) -> None:
+    if hasattr(X, "tocsr"):
+        raise TypeError(f"X is sparse data ({type(X).__name__}); images are dense arrays: pass X.toarray()")
+
+
+def _refuse_names(X: Any) -> None:
     first = X[0] if isinstance(X, (list, tuple)) and X else X
     if isinstance(first, (str, os.PathLike)):
         raise TypeError(
             f"X names files ({first!r}{', …' if first is not X else ''}), whose images are read by "
             "betahat.data.images(...): pass what it gives"
-        )
-    if isinstance(X, Source):
-        raise TypeError(
-            f"X is a {type(X).__name__}, whose rows are those of a table; images are given as arrays, also mapped "
-            "from a file (numpy.memmap), or as betahat.data.images(...)"
         )

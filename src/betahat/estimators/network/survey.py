@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from betahat.data.source import Block, Source
 from betahat.errors import DataError
 from betahat.estimators.inputs import refuse_beside_source
-from betahat.estimators.network.entry import Entry, Reading, joined_rows
+from betahat.estimators.network.entry import Entry, Reading, dense, joined_rows
 from betahat.estimators.network.given import Given
 from betahat.estimators.network.rows import levels_of
 from betahat.estimators.network.stream import KEY_OF_ASIDE, Stream, Surveyed
@@ -51,7 +52,7 @@ def read_source(
     if given is not None:
         weight = model._class_weighted(given.y, given.weight)
         which = np.arange(given.length) if weight is None else np.flatnonzero(weight > 0)
-        return Given(given.X, given.y, weight, which)
+        return Given(model._laid(given.X), given.y, weight, which)
     own = model._weights_of_classes(survey.of_classes)
     if own is not None:  # which have a say in means and variances
         entry.own = own
@@ -76,6 +77,7 @@ def coded(model: NetworkEstimator, source: Source, reset: bool) -> Source:
             vars(model).pop("feature_names_in_", None)
         else:
             model.feature_names_in_ = np.asarray(names, dtype=object)
+        model._settle_columns(len(source.names))
         return source
     if model.design_ is not None and isinstance(source, QuerySource):
         return source.with_design(model.design_)
@@ -85,7 +87,7 @@ def coded(model: NetworkEstimator, source: Source, reset: bool) -> Source:
             f"{list(model.design_.input_names)}; it needs a source made by betahat.data.query, or a table"
         )
     p = len(source.names)
-    if (p,) != model._network.input_shape:
+    if not model._takes_columns(p):
         raise ValueError(
             f"the source has {p} columns of X ({', '.join(source.names[:10])}{', …' if p > 10 else ''}); this network "
             f"was fitted to rows of shape {model._network.input_shape}"
@@ -154,16 +156,22 @@ class _Survey:
                     f"{self.reading.counted:,} rows leaves less than two. Increase 'validation_fraction'."
                 )
             assert block.y is not None
-            aside = Given(block.X, block.y, block.weight, np.arange(block.X.shape[0]))
+            X = self._model._laid(block.X)
+            aside = Given(X, block.y, block.weight, np.arange(X.shape[0]))
+        few = replace(self._few, X=self._model._laid(self._few.X))
         return Surveyed(
-            self.reading, self._dtype, self._columns, self._y.mass, self._weighted, self._X, self._y, self._few, aside,
+            self.reading, self._dtype, self._columns, tuple(few.X.shape[1:]), self._y.mass, self._weighted, self._X, self._y, few, aside,
             limit,
         )  # fmt: skip
 
     def _begin(self, block: Block) -> None:
         self._columns, self._dtype = block.X.shape[1], block.X.dtype
         assert block.y is not None
-        self._X = (SparseMoments if hasattr(block.X, "tocsr") else Moments)(self._columns)
+        if hasattr(block.X, "tocsr"):
+            self._model._laid(block.X)  # which images refuse
+            self._X = SparseMoments(self._columns)
+        else:
+            self._X = Moments(*self._model._laid(np.empty((0, self._columns))).shape[:0:-1])
         self._y = Moments(block.y.shape[1] if block.y.ndim == 2 else 1)
 
     def _add(self, block: Block) -> None:
@@ -178,7 +186,7 @@ class _Survey:
             self.of_classes = np.append(self.of_classes, np.zeros(max(more, 0)))
             np.add.at(self.of_classes, codes, 1.0 if weight is None else weight)
         if self._model.standardize:
-            self._X.update(block.X, weight)
+            self._X.update(self._model._laid(dense(block.X)) if self._model._images else block.X, weight)
 
 
 @final

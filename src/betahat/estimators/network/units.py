@@ -26,14 +26,15 @@ class Moments:
     (array([1.e+09]), array([2.66666667]))
     """
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, columns: int, *places: int) -> None:
+        """places : how often a row has them, as the pixels of an image have channels."""
         self._mass, self._mean = 0.0, np.zeros(columns)
         self._squares, self._largest = np.zeros(columns), np.zeros(columns)
         self._waiting: list[tuple[np.ndarray, np.ndarray | None]] = []
-        self._count, self._step = 0, rows_at_once((columns,))
+        self._count, self._step = 0, rows_at_once((columns, *places))
 
     def update(self, X: Any, weight: np.ndarray | None) -> None:
-        """Rows (k, columns) of any real type, of positive weight (k,). Sums do not depend on the parts they come in."""
+        """Rows (k, …, columns) of any real type, of positive weight (k,). Sums do not depend on the parts they come in."""
         start, n = 0, X.shape[0]
         while start < n:
             part = slice(start, start + self._step - self._count)
