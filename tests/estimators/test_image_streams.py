@@ -76,6 +76,7 @@ MODELS: dict[str, Any] = {
     "early": bh.ConvNetClassifier(early_stopping=True, validation_fraction=0.3, **HOW),
     "scored": bh.ConvNetClassifier(early_stopping=True, scoring="neg_log_loss", **HOW),
     "found rate": bh.ConvNetClassifier(learning_rate_init="auto", **HOW),
+    "changed at random": bh.ConvNetClassifier(augment=bh.data.Augmentation(shift=2, mixup=0.3), **HOW),
     "lbfgs": bh.ConvNetClassifier(solver="lbfgs", **HOW),
     "adaptive": bh.ConvNetClassifier(solver="sgd", learning_rate="adaptive", n_iter_no_change=1, tol=1, **HOW),
 }  # fmt: skip
@@ -285,7 +286,7 @@ TABLE: dict[str, Any] = HOW | {"image_shape": (5, 4, 3)}
 def parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.DataFrame(PIXELS, columns=[f"p{k}" for k in range(60)])
     frame["side"], frame["sum"] = np.where(SIDE, "left", "right"), PIXELS.sum(axis=1) / 1e4
-    frame["kind"], frame["w"] = "u", np.arange(301) % 3 / 2
+    frame["kind"], frame["w"] = np.where(SIDE, "u", "v"), np.arange(301) % 3 / 2
     path = tmp_path_factory.mktemp("pixels") / "pixels.parquet"
     frame.to_parquet(path, row_group_size=50)
     return path
@@ -336,8 +337,10 @@ def test_a_table_of_pixels_through_the_buffer(parquet: Path) -> None:
     again = clone(model)
     again.shuffle_buffer = 100
     assert_same(again.fit(source), model)
+    names = [f"p{k}" for k in range(60)]
     assert model.certify(source).loss == pytest.approx(
-        model.certify(PIXELS.astype(float), np.where(SIDE, "left", "right")).loss, rel=1e-10
+        model.certify(pd.read_parquet(parquet, columns=names), np.where(SIDE, "left", "right")).loss,
+        rel=1e-10,
     )
     assert model.find_learning_rate(source, steps=12).loss.size >= 2
     assert not threads()

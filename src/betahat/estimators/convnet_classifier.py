@@ -24,8 +24,8 @@ class ConvNetClassifier(ConvolutionalNetwork, NetworkClassification):
 
     X : images (n, height, width, channels) or grey ones (n, height, width), of whole numbers (uint8) or floats, also
     mapped from a file (`numpy.memmap`), which is never read into memory as a whole; with image_order="NCHW" (n,
-    channels, height, width), as PyTorch has them; tables (n, p) of the same numbers, the last axis running fastest; or
-    :func:`betahat.data.images`, which brings its labels.
+    channels, height, width), as PyTorch has them; tables (n, p) of the same numbers, the last axis running fastest; a
+    source of such rows (:func:`betahat.data.query`); or :func:`betahat.data.images`, which brings its labels.
     image_shape : (height, width) or (height, width, channels), which rows of a table need. Without it a table of p = k²
     columns is taken for grey images k × k, another of up to 32 columns for lines 1 × p, over which windows are made as
     small as they must be (`explain` says so), and any other is refused.

@@ -37,7 +37,8 @@ KEY_OF_ASIDE = 0
 class Surveyed:
     """What one reading of all rows found.
 
-    reading : how many there are, and their checksum; dtype, columns : of X; shape : of a row as the network takes it; mass : Σw of those that count;
+    reading : how many there are, and their checksum; dtype, columns : of X; shape : of a row as the
+    network takes it; mass : Σw of those that count;
     X, y : their moments; few : some of them; aside : those that are set aside, whose hash is below `limit`.
     """
 
@@ -154,7 +155,9 @@ class Stream(TrainingRows):
     def _as_rows(self, model: NetworkEstimator, block: Block, mean: float) -> Rows:
         assert block.y is not None
         weight = None if block.weight is None else block.weight / mean
-        return Rows(model._laid(dense(block.X)), model._as_targets(block.y), weight, *(model._units or (None, None)))
+        return Rows(
+            model._laid(dense(block.X)), model._as_targets(block.y), weight, *(model._units or (None, None))
+        )
 
     def _compare(self, found: Reading) -> None:
         before = self._found.reading

@@ -160,7 +160,8 @@ class _Survey:
             aside = Given(X, block.y, block.weight, np.arange(X.shape[0]))
         few = replace(self._few, X=self._model._laid(self._few.X))
         return Surveyed(
-            self.reading, self._dtype, self._columns, tuple(few.X.shape[1:]), self._y.mass, self._weighted, self._X, self._y, few, aside,
+            self.reading, self._dtype, self._columns, tuple(few.X.shape[1:]), self._y.mass,
+            self._weighted, self._X, self._y, few, aside,
             limit,
         )  # fmt: skip
 

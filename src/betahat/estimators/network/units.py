@@ -34,7 +34,8 @@ class Moments:
         self._count, self._step = 0, rows_at_once((columns, *places))
 
     def update(self, X: Any, weight: np.ndarray | None) -> None:
-        """Rows (k, …, columns) of any real type, of positive weight (k,). Sums do not depend on the parts they come in."""
+        """Rows (k, …, columns) of any real type, of positive weight (k,). Sums do not depend on the parts they
+        come in."""
         start, n = 0, X.shape[0]
         while start < n:
             part = slice(start, start + self._step - self._count)
