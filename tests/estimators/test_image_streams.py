@@ -194,8 +194,12 @@ import betahat as bh
 folder = bh.data.images(sys.argv[1], memory_limit=0)
 how = dict(channels=4, hidden=(), batch_size=8, random_state=0)
 bh.ConvNetClassifier(max_iter=1, **how).fit(folder)  # what is compiled is compiled
-model = bh.ConvNetClassifier(max_iter=1_000_000, tol=0, n_iter_no_change=1_000_000, **how)
-threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+def later(epoch):
+    if epoch.number == 3:
+        threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    return False
+
+model = bh.ConvNetClassifier(max_iter=1_000_000, tol=0, n_iter_no_change=1_000_000, callbacks=later, **how)
 model.fit(folder)
 assert model.stop_reason_ == "interrupted", model.stop_reason_
 left = [t.name for t in threading.enumerate() if t.name.startswith(("betahat-decode", "betahat-prefetch"))]
