@@ -29,7 +29,9 @@ def windows(op, real, env, unit, first, some, rows, start, step, key, own, like)
 
     The forward pass, and with B the turned filters ∂J/∂x = ∂J/∂f Wᵀ.
     """
-    a, a_first, a_rows, columns, b, b_k, c, c_first, c_rows, places, vectors, k, init, across = op[FIRST : FIRST + 14]
+    a, a_first, a_rows, columns, b, b_k, c, c_first, c_rows, places, vectors, k, init, across = op[
+        FIRST : FIRST + 14
+    ]
     row, last, column, right = 0, some * places, 0, vectors
     if op[SHARDED] == 0:
         along, high, wide = op[COUNT] // across, unit // across, unit % across
