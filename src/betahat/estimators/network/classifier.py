@@ -175,21 +175,23 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
     def _class_weighted(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weight
-        if self._several:
-            raise ValueError(
-                f"class_weight (={self.class_weight!r}) is for one label a row, and y holds {len(self.classes_)} at "
-                "once; weigh the rows by sample_weight"
-            )
+        self._refuse_several()
         codes = y.astype(np.intp)
         own = self._weights_of_classes(np.bincount(codes, weight, len(self.classes_)))
         assert own is not None
         return own[codes] if weight is None else own[codes] * weight
 
+    def _refuse_several(self) -> None:
+        if self._several:
+            raise ValueError(
+                f"class_weight (={self.class_weight!r}) is for one label a row, and y holds {len(self.classes_)} at "
+                "once; weigh the rows by sample_weight"
+            )
+
     def _weights_of_classes(self, counts: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        if self._several:
-            self._class_weighted(np.zeros(0), None)  # which says why not
+        self._refuse_several()
         own = np.ones(len(self.classes_))
         if isinstance(self.class_weight, str):
             there = np.flatnonzero(counts > 0)
