@@ -18,6 +18,7 @@ from typing import Any, TypeVar, final
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.runtime import rtsys
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _said: set[str] = set()
@@ -104,7 +105,10 @@ class _Cache(FunctionCache):
     _impl_class = _CacheFiles
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        found = super().load_overload(sig, target_context)
+        """What the cache holds; numba's own would first import all that a compiler needs, a third of a second."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            found = self._load_overload(sig, target_context)
         if found is None:
             say(
                 "compiling kernels for this processor; once, then they are read from the cache (betahat warmup)"
