@@ -18,7 +18,7 @@ from typing import Any, TypeVar, final
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _said: set[str] = set()
