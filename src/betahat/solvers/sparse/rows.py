@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from betahat.certificate import EPS
 from betahat.data.passes import combined_weight
 from betahat.data.source import Block
 from betahat.losses.base import Loss
@@ -67,6 +68,7 @@ class Rows:
         if self.loss.quadratic:
             return -float(self.share @ self.slopes(eta))
         shift, low, high = 0.0, -np.inf, np.inf
+        unseen = EPS * float(np.abs(eta).max(initial=0))  # what rounding of η + shift hides, or less
         with np.errstate(all="ignore"):
             for _ in range(_STEPS):
                 slopes = self.slopes(eta + shift)
@@ -81,7 +83,10 @@ class Rows:
                     further = 0.5 * (low + high) if np.isfinite(low + high) else further
                 if further == shift or not np.isfinite(further):
                     return shift
+                last = abs(further - shift) <= max(unseen, EPS * abs(further))
                 shift = further
+                if last:
+                    return shift
         return shift
 
     @property

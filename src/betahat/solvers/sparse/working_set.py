@@ -20,7 +20,7 @@ from betahat.solvers.sparse.quadratic import minimise_columns, minimise_gram
 from betahat.solvers.sparse.rows import Rows
 from betahat.solvers.trace import Trace
 
-_FIRST = 200  # columns to begin with
+_FIRST = 128  # columns to begin with
 _NEWTON_STEPS = 50
 _GRAM_UP_TO, _SPARSE_GRAM_UP_TO = 2500, 64
 _HALVINGS = 10
