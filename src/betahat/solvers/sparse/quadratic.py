@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg.lapack import dposv
+from scipy.linalg import cho_factor, cho_solve
 
 from betahat.kernels.coordinate import descend_gram
 from betahat.penalties.sparse import SeparablePenalty
@@ -121,8 +121,9 @@ def newton(H: np.ndarray, distance: np.ndarray, b: np.ndarray) -> np.ndarray | N
     A = H.copy()
     diagonal = A.diagonal()
     A[np.diag_indices_from(A)] = diagonal + b + _JITTER * (diagonal + b)
-    _, move, failed = dposv(A.T, -distance)  # half of what np.linalg.solve does; A is its own transpose
-    if failed:
+    try:  # half of what np.linalg.solve does
+        move = cho_solve(cho_factor(A, lower=True, check_finite=False), -distance, check_finite=False)
+    except np.linalg.LinAlgError:
         try:
             move = np.linalg.solve(A, -distance)
         except np.linalg.LinAlgError:
