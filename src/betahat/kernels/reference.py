@@ -42,11 +42,7 @@ def gram(
     Z = np.ones((n, q), centre.dtype)
     np.subtract(X, centre[:p], out=Z[:, :p])
     np.subtract(Y, centre[p:], out=Z[:, p : q - 1])
-    if weight is None or (weight >= 0.0).all():  # a matrix by its own transpose takes half the products
-        R = Z if weight is None else Z * np.sqrt(weight)[:, None]
-        product = R.T @ R
-    else:
-        product = Z.T @ (Z * weight[:, None])
+    product = Z.T @ (Z if weight is None else Z * weight[:, None])
     return product.astype(centre.dtype, copy=False), np.zeros((q, q), centre.dtype)
 
 

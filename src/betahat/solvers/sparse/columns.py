@@ -10,7 +10,7 @@ import numpy as np
 
 from betahat.kernels import team
 from betahat.kernels.coordinate import descend_columns
-from betahat.kernels.gram import gram
+from betahat.kernels.gram import COMPILED_FROM, gram
 
 _CHUNK = 1 << 17  # numbers of X that stay in cache between two uses
 _SPREAD = 4096  # rows up to which a few sparse columns are worked on as if none of their numbers were zero
@@ -122,6 +122,9 @@ class TakenDense(Taken):
     def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         X = self.X if which is None else self.X[:, which]
         middle = mean if which is None else mean[which]
+        if X.size < COMPILED_FROM and (h >= 0.0).all():  # a matrix by its own transpose: half the products
+            Z = (X - middle) * np.sqrt(h)[:, None]
+            return Z.T @ Z
         high, low = gram(X, np.zeros((len(h), 0)), h, middle)
         return (high + low)[:-1, :-1]
 
