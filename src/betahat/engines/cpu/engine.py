@@ -16,7 +16,6 @@ from betahat.engines.cpu.running import run_program
 from betahat.engines.cpu.step import Step, training
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import environment as of
-from betahat.kernels.network import loss
 
 _IDLE = 4  # programs of a kind that wait to be used again
 
@@ -70,10 +69,7 @@ class CpuEngine(Engine):
             held |= {} if mixes is None else {of.MIXES: mixes}
         for place, array in held.items():
             env[place] = array.ctypes.data
-        doubles = max(
-            (step.program.shard * step.output.width + loss.STEP) * 5 + 8 * loss.STEP, step.program.scratch
-        )
-        run_program(step.program, self.task, env, doubles, [reading, order, held])
+        run_program(step.program, self.task, env, [reading, order, held])
         self._give(state)
         chain.step += steps
         return losses

@@ -73,7 +73,7 @@ class Prediction:
         n, reading = rows.X.shape[0], Reading(self._task, rows, False)
         found, env = np.empty((n, *self._shape), self._dtype), reading.env
         env[of.TOTAL], env[of.ANSWERS] = n, found.ctypes.data
-        run_program(self._program, self._task, env, self._program.scratch, [reading, found])
+        run_program(self._program, self._task, env, [reading, found])
         if env[of.BROKEN]:
             raise DataError(_BROKEN)
         return found
@@ -100,7 +100,7 @@ class Prediction:
             x[:n] = rows
             env[total] = n
             if shared:
-                run_program(program, task, env, program.scratch, held)
+                run_program(program, task, env, held)
             else:
                 run(0, 1, sync, ops, reals, env, work, like)
             if env[broken]:

@@ -19,15 +19,15 @@ def describe(program: Program, task: Task, env: np.ndarray) -> None:
     env[of.SEED] = np.uint64(task.seed).astype(np.int64)
 
 
-def run_program(program: Program, task: Task, env: np.ndarray, doubles: int, held: list[object]) -> None:
-    """doubles : that a thread computes in; held : what `env` has addresses of, which threads keep alive."""
+def run_program(program: Program, task: Task, env: np.ndarray, held: list[object]) -> None:
+    """held : what `env` has addresses of, which threads keep alive."""
     from betahat.kernels.network import barrier, driver
 
     ops, reals = program.tables
     describe(program, task, env)
     large = 3 * task.network.flops * program.batch >= _ALONE and program.units > 1
     members = min(number_of_threads(), program.units) if large else 1
-    work, state = np.zeros((members, doubles)), barrier.new_state()
+    work, state = np.zeros((members, program.scratch + 1)), barrier.new_state()
 
     def member(k: int, _: list[object]) -> None:
         driver.run(k, members, state, ops, reals, env, work, program.zeros)

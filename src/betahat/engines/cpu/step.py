@@ -17,7 +17,7 @@ from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
 from betahat.kernels.network.augment import gather_changed
 from betahat.kernels.network.convolve import turn_filters
-from betahat.kernels.network.loss import cross_entropy, cross_entropy_mixed, loss
+from betahat.kernels.network.loss import STEP, cross_entropy, cross_entropy_mixed, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
@@ -32,13 +32,12 @@ _TURNED = 64  # rows of a matrix that are transposed at once
 @final
 @dataclass(frozen=True)
 class Step:
-    """A program that trains, what its updates are told, and the output of its network."""
+    """A program that trains, and what its updates are told."""
 
     program: Program
     links: Links
     stretches: np.ndarray
     norms: np.ndarray
-    output: Value
 
 
 def entered(program: Program, augment: Augmentation | None = None) -> Value:
@@ -80,7 +79,7 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
     moved = aligned((layout.size if links.norms else 0,), beta.dtype)
     program.held.append(moved)
     at_moved = moved.ctypes.data if links.norms else 0
-    program.scratch = max(program.scratch, _STRETCH)
+    program.scratch = max(program.scratch, _STRETCH, (program.shard * f.width + STEP) * 5 + 8 * STEP)
     edges = [0, *(k + 1 for k in links.norms), len(links.table)]
     for k in range(len(edges) - 1):
         asked = k + 2 < len(edges)
@@ -93,7 +92,7 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
         program.wait()
     for turned in program.turned:
         add_turned(program, turned)
-    return Step(program, links, stretches, np.zeros(len(stretches)), f)
+    return Step(program, links, stretches, np.zeros(len(stretches)))
 
 
 def add_turned(program: Program, turned: Turned) -> None:
