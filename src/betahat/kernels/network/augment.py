@@ -116,8 +116,8 @@ def _change(env, i, start, raw, frame, out, height, width, channels, how, fill):
             out[k] = raw[k] * n[FACTOR]
     else:
         _whole(raw, out, n, height, width, channels, fill)
-    for i in range(np.int64(n[TOP]), np.int64(n[BOTTOM])):
-        begin = i * width
+    for line in range(np.int64(n[TOP]), np.int64(n[BOTTOM])):
+        begin = line * width
         out[(begin + np.int64(n[LEFT])) * channels : (begin + np.int64(n[RIGHT])) * channels] = fill
     return met
 

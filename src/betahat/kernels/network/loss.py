@@ -115,7 +115,12 @@ def loss(op, real, env, unit, first, some, rows, start, step, key, own, like):
 
 @compiled
 def less_largest(f, row, some, outputs, into, like):
-    """Each row's numbers less the largest of them, as doubles one after the other."""
+    """Each row's numbers less the largest of them, as doubles one after the other, and zeros behind them that make
+    whole registers; how many all are."""
+    count = some * outputs
+    part = (count + LANES - 1) // LANES * LANES
+    for k in range(count, part):
+        into[k] = 0.0
     for i in range(some):
         values, begin = carray(like_array(f + i * row, like), outputs), i * outputs
         top = values[0]
@@ -123,6 +128,7 @@ def less_largest(f, row, some, outputs, into, like):
             top = values[j] if values[j] > top else top
         for j in range(outputs):
             into[begin + j] = float(values[j]) - float(top)  # NaN stays
+    return part
 
 
 @compiled
@@ -133,12 +139,8 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
     own : as many doubles as the shard has outputs, one step more, and one for each row.
     """
     f, row, outputs, slope = op[FIRST : FIRST + 4]
-    count = some * outputs
-    part = (count + LANES - 1) // LANES * LANES
+    part = less_largest(f + first * row, row, some, outputs, own, like)
     powers, mine, smoothing = own[:part], own[part : part + some], real[0]
-    for k in range(count, part):
-        powers[k] = 0.0
-    less_largest(f + first * row, row, some, outputs, powers, like)
     for i in range(some):
         begin = i * outputs
         mine[i] = powers[begin + np.int64(_double(env[TARGETS], row_of(env, start + first + i)))]
@@ -183,12 +185,8 @@ def cross_entropy_mixed(op, real, env, unit, first, some, rows, start, step, key
     own : twice as many doubles as the shard has outputs, and one step more.
     """
     f, row, outputs, slope = op[FIRST : FIRST + 4]
-    count = some * outputs
-    part = (count + LANES - 1) // LANES * LANES
+    count, part = some * outputs, less_largest(f + first * row, row, some, outputs, own, like)
     powers, scores, smoothing = own[:part], own[part : part + count], real[0]
-    for k in range(count, part):
-        powers[k] = 0.0
-    less_largest(f + first * row, row, some, outputs, powers, like)
     scores[:] = powers[:count]
     exponentials(powers.ctypes.data, part // LANES)
     share, roll = mix_of(env, step)

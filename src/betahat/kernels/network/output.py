@@ -28,12 +28,8 @@ def outputs(op, real, env, unit, first, some, rows, start, step, key, own, like)
 def shares(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """eᶠʲ/Σ eᶠᵏ: f, its row stride, how many a row. own : as many doubles as the shard has outputs and a register."""
     f, row, width = op[FIRST : FIRST + 3]
-    count = some * width
-    part = (count + LANES - 1) // LANES * LANES
+    count, part = some * width, less_largest(f + first * row, row, some, width, own, like)
     powers = own[:part]
-    for k in range(count, part):
-        powers[k] = 0.0
-    less_largest(f + first * row, row, some, width, powers, like)
     exponentials(powers.ctypes.data, part // LANES)
     out = carray(doubles(env[ANSWERS] + (start + first) * width * 8), count)
     for i in range(some):
