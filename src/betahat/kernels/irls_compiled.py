@@ -212,6 +212,7 @@ def irls_slab(
     alone = expected or code in CONVEX
     padded = terms.shape[1]
     products, judged = len(high) > 0, much >= EVERYTHING
+    kept = products and not alone  # other rows are not needed again, and stay in the first cache
     element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
     direct = table.size == 0 and column_stride == element
     seconds = carray(doubles(second_out), rows)
@@ -229,9 +230,7 @@ def irls_slab(
         for begin in range(0, count, part):
             few, i = min(part, count - begin), start + begin
             steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
-            first_row = (
-                begin if products and not alone else 0
-            )  # rows that no product needs again stay in the first cache
+            first_row = begin if kept else 0
             ahead, lines = at + (begin + 2 * part) * stride, fetch
             pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, block, first_row, right)
             tiles.fetch_lines(ahead, lines)
