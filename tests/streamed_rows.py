@@ -32,6 +32,18 @@ FRAME = frame()
 X = ["a", "b", "kind"]
 
 
+def assert_same(a: Any, b: Any) -> None:
+    """Two networks were trained alike, to the bit."""
+    assert a.parameters_.keys() == b.parameters_.keys()
+    for name, value in a.parameters_.items():
+        np.testing.assert_array_equal(value, b.parameters_[name], strict=True)
+    np.testing.assert_array_equal(a._state.chain.memory, b._state.chain.memory)
+    np.testing.assert_array_equal(a._state.buffers, b._state.buffers)
+    assert a.loss_curve_ == b.loss_curve_
+    assert a.validation_scores_ == b.validation_scores_
+    assert (a.n_iter_, a.t_, a.stop_reason_, a._dead) == (b.n_iter_, b.t_, b.stop_reason_, b._dead)
+
+
 class Blocks(Source):
     """Rows in parts, each in blocks, as they are given by a function of the number of the reading."""
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.base import clone
+from streamed_rows import assert_same
 
 import betahat as bh
 from betahat.data import ImageFolder, images
@@ -51,16 +52,6 @@ def threads() -> set[str]:
     return {
         t.name for t in threading.enumerate() if t.name.startswith(("betahat-decode", "betahat-prefetch"))
     }
-
-
-def assert_same(a: Any, b: Any) -> None:
-    for name, value in a.parameters_.items():
-        np.testing.assert_array_equal(value, b.parameters_[name], strict=True)
-    np.testing.assert_array_equal(a._state.chain.memory, b._state.chain.memory)
-    np.testing.assert_array_equal(a._state.buffers, b._state.buffers)
-    assert a.loss_curve_ == b.loss_curve_
-    assert a.validation_scores_ == b.validation_scores_
-    assert (a.n_iter_, a.t_, a.stop_reason_, a._dead) == (b.n_iter_, b.t_, b.stop_reason_, b._dead)
 
 
 MODELS: dict[str, Any] = {

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
-from streamed_rows import BATCH, BUFFER, FRAME, Blocks, N, X, in_parts, numbers, query, source_of
+from streamed_rows import BATCH, BUFFER, FRAME, Blocks, N, X, assert_same, in_parts, numbers, query, source_of
 
 import betahat as bh
 from betahat.data.source import Block
@@ -33,17 +33,6 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rows") / "rows.parquet"
     FRAME.to_parquet(path, row_group_size=200)
     return path
-
-
-def assert_same(a: Any, b: Any) -> None:
-    assert a.parameters_.keys() == b.parameters_.keys()
-    for name, value in a.parameters_.items():
-        np.testing.assert_array_equal(value, b.parameters_[name], strict=True)
-    np.testing.assert_array_equal(a._state.chain.memory, b._state.chain.memory)
-    np.testing.assert_array_equal(a._state.buffers, b._state.buffers)
-    assert a.loss_curve_ == b.loss_curve_
-    assert a.validation_scores_ == b.validation_scores_
-    assert (a.n_iter_, a.t_, a.stop_reason_) == (b.n_iter_, b.t_, b.stop_reason_)
 
 
 # --- all rows are held ----------------------------------------------------------------------------------------------
