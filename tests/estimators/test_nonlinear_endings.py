@@ -151,20 +151,28 @@ def test_f_may_leave_its_domain_on_the_way():
     assert_allclose(log.coef_, [2, 0.5], rtol=1e-10)
 
 
-@pytest.mark.parametrize("call", [2, 5, 12, 20])
+class Interrupted:
+    """The curve of the data, with Ctrl-C in its call of that number; plain code, so f itself is called everywhere."""
+
+    def __init__(self, at: float) -> None:
+        self.calls, self.at = 0, at
+
+    def __call__(self, X, a, b, c):
+        self.calls += 1
+        if self.calls == self.at:
+            raise KeyboardInterrupt
+        return np.where(b < np.inf, decay(X, a, b, c), 0.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
 @pytest.mark.parametrize("starts", [1, 3])
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
-def test_ctrl_c_keeps_the_best_point(loss, starts, call, tmp_path):
-    calls = 0
-
-    def interrupted(X, a, b, c):
-        nonlocal calls
-        calls += 1
-        if calls == call + starts:
-            raise KeyboardInterrupt
-        return np.where(b < np.inf, decay(X, a, b, c), 0.0)  # no formula: f itself is called at every point
-
+def test_ctrl_c_keeps_the_best_point(loss, starts, share, tmp_path):
     first = [3.0, 2.0, 0.0]
+    whole = Interrupted(np.inf)
+    bh.NonlinearRegression(whole, first, loss=loss).fit(x, y)
+    descent = whole.calls - 4  # the start is looked at before it, the certificate after it
+    interrupted = Interrupted(starts + 1 + int(share * descent))
     model = bh.NonlinearRegression(interrupted, [first] * starts if starts > 1 else first, loss=loss)
     with pytest.warns(CertificateWarning, match="interrupted.*best point so far"):
         model.fit(x, y)
@@ -237,3 +245,15 @@ def test_constant_targets_end_without_a_traceback(f, level):
     assert np.isfinite(model.coef_).all()
     if f != "michaelis_menten" and model.certificate_.converged:
         assert_allclose(model.predict(x), level, atol=1e-6)
+
+
+@pytest.mark.parametrize("fall", [5e-324, 1.2e-312, 1e-160, 1.0])
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1.2e-312, 1.0])
+@pytest.mark.parametrize("before", [1e-300, 3e-297, 1.0, np.nextafter(2.0, 3), 1e300])
+def test_iterations_left_are_a_number_down_to_the_smallest_sums(fall, value, before):
+    from betahat.solvers.least_squares.levenberg_marquardt import _iterations_left
+
+    left = _iterations_left(fall, before, value)
+    assert not np.isnan(left)
+    if 0 < fall < before:  # falls shrink by before / fall each time, down to 1e-14 of the value
+        assert value == 0 or (left <= 0) == (fall <= 1e-14 * value) or abs(left) < 1e-9

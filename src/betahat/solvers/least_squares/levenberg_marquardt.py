@@ -161,7 +161,7 @@ class LevenbergMarquardt(Solver):
                 polished = polish(problem, state, trace)
                 if polished.done:
                     return polished.state
-                untried = _LATER * fall / state.value
+                untried = _LATER * (fall / state.value if state.value > 0 else math.inf)
             if here is None:
                 continue
             before = here.fall
@@ -237,4 +237,5 @@ def _iterations_left(fall: float, before: float, value: float) -> float:
     """Until the foreseen fall is nothing beside J, if it goes on shrinking as in the last iteration."""
     if not (0 < fall < before and math.isfinite(before)):
         return 0.0 if fall < before else math.inf
-    return math.log(fall / (FALL * value)) / math.log(before / fall)
+    shrinks, left = math.log(before) - math.log(fall), math.log(fall) - math.log(FALL)
+    return (left - math.log(value)) / shrinks if value > 0 and shrinks > 0 else math.inf
