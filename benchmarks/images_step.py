@@ -10,9 +10,12 @@ import numpy as np
 
 from benchmarks.networks_contestants import RATE, has, peak, peak_line
 from benchmarks.timing import alternate
+from betahat.data import Augmentation
 from betahat.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalMaxPool, Layer, MaxPool2d, ReLU, Residual
 
 BATCH, CLASSES = 128, 10
+CHANGES = Augmentation(shift=2, rotate=10, scale=0.1)
+"""Of images, in a run that no peer has a twin of: what augmentation costs."""
 
 
 def small() -> tuple[list[Layer], tuple[int, int, int]]:
@@ -53,7 +56,7 @@ def images_of(shape: tuple[int, int, int], n: int) -> tuple[np.ndarray, np.ndarr
 class Ours:
     """Our engine."""
 
-    def __init__(self, layers: list[Layer], X: np.ndarray, y: np.ndarray) -> None:
+    def __init__(self, layers: list[Layer], X: np.ndarray, y: np.ndarray, augment: Any = None) -> None:
         from betahat.engines import Rows, Task, TrainingState, engine_for
         from betahat.engines.cpu import CpuEngine
         from betahat.losses.multinomial import Multinomial
@@ -61,7 +64,8 @@ class Ours:
         from betahat.solvers.stochastic.named import Adam
 
         self.network = Network(layers, X.shape[1:])
-        self.task = Task(self.network, Multinomial(CLASSES), Adam(RATE).chain, dtype=np.float32)
+        chain = Adam(RATE).chain
+        self.task = Task(self.network, Multinomial(CLASSES), chain, dtype=np.float32, augment=augment)
         self.engine, self.state = engine_for(self.task), TrainingState.begin(self.task)
         assert isinstance(self.engine, CpuEngine)
         self.rows = Rows(X, y.astype(np.float64))
@@ -217,6 +221,7 @@ def compare(title: str, made: Any, steps: int, rounds: int, compiled: bool, jax:
     ours = Ours(layers, X, y)
     order = np.random.default_rng(1).permutation(len(X))
     contestants: dict[str, Any] = {"betahat": ours}
+    contestants[f"betahat, {CHANGES!r}"] = Ours(layers, X, y, CHANGES)
     if has("torch"):
         start = ours.weights()
         for last in (False, True):
