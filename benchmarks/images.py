@@ -15,6 +15,7 @@ from benchmarks.networks import versions
 PARTS = {
     "step": ("A step of a small convolutional network", "images_step", "run_small"),
     "resnet": ("A step of ResNet-9", "images_step", "run_resnet"),
+    "conv": ("One convolution", "images_conv", "run"),
     "memory": ("Memory of training steps", "images_memory", "run"),
     "predict": ("Predictions of convolutional networks", "images_predict", "run"),
     "mnist": ("MNIST by convolutions", "images_mnist", "run"),

@@ -75,7 +75,7 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
     for operation, numbers, count in program.later:
         program.add(operation, *numbers, real=1.0, count=count)
     links = Links(task.chain)
-    stretches = _stretches(program)
+    stretches = stretches_of(program)
     moved = aligned((layout.size if links.norms else 0,), beta.dtype)
     program.held.append(moved)
     at_moved = moved.ctypes.data if links.norms else 0
@@ -107,7 +107,7 @@ def add_turned(program: Program, turned: Turned) -> None:
         program.add(turn_filters, *numbers, program.table(turned.order), count=len(turned.order))
 
 
-def _stretches(program: Program) -> np.ndarray:
+def stretches_of(program: Program) -> np.ndarray:
     """Where parameters are moved together: see `betahat.kernels.network.update`."""
     size, gradients, found = program.beta.itemsize, program.gradients, []
     for name, place in program.layout.places.items():
