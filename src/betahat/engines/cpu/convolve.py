@@ -78,7 +78,7 @@ class LoweredConvolution:
         program, layer = self.program, self.layer
         apart, dense = program.gradients.strides[0], slope
         if not self.depthwise and self.filters.scattered:
-            slope = program.image(self.windows.output, self.filters.width)  # pyright: ignore[reportArgumentType]
+            slope = program.image(self.windows.output, self.filters.width, True)  # pyright: ignore[reportArgumentType]
             regrouped(program, dense, slope, self.filters, self.chunk)
         if layer.bias:
             width = layer.filters if self.depthwise else self.filters.width

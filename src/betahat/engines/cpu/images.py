@@ -10,6 +10,7 @@ import numpy as np
 from betahat.engines.cpu.layout import WIDE, Groups
 from betahat.engines.cpu.program import Program, Value
 from betahat.kernels.network import convolve as does
+from betahat.kernels.network import frame
 from betahat.layers.base import Shape
 from betahat.layers.flatten import Flatten
 from betahat.layers.image import Image, Reshape
@@ -60,8 +61,8 @@ def widened(program: Program, x: Value) -> Value:
 
 def back_to(program: Program, slope: Value, x: Value, f: Value) -> Value:
     """The slope of x, where f was made of it by `as_image`, `as_rows` or `widened`."""
-    if f.array is x.array:
-        return replace(x, array=slope.array, raw=False)
+    if f.memory is x.memory:
+        return replace(x, memory=slope.memory, raw=False)
     dx = program.alike(x)
     if f.grid is None:
         places = np.full(x.width, -1)
@@ -99,7 +100,7 @@ def lower_reshape(
 
 def moved(program: Program, x: Value, f: Value, places: np.ndarray) -> None:
     """f ← the numbers of x's rows from these places; from none where they are below 0."""
-    table = program.table(np.where(places < 0, -1, places * x.array.itemsize))
+    table = program.table(np.where(places < 0, -1, places * x.memory.itemsize))
     program.add(does.rearrange, x.at, x.row, f.at, f.row, places.size, table, chunk=program.chunk(x, f))
 
 
@@ -111,19 +112,18 @@ def framed(program: Program, x: Value, low: Shape, high: Shape, chunk: int) -> V
     grid = (low[0] + x.grid[0] + high[0], low[1] + x.grid[1] + high[1])
     pixel = x.pixel
     width = grid[0] * grid[1] * pixel
-    array = program.hold(np.zeros((program.batch, -(-width // WIDE) * WIDE), program.dtype))
-    f = Value(array, width, 0, grid, x.channels, pixel)
-    begin = (low[0] * grid[1] + low[1]) * f.place
+    f = Value(program.rows(-(-width // WIDE) * WIDE, False), width, 0, grid, x.channels, pixel)
+    before, after = ((end[0] * grid[1] + end[1]) * pixel for end in (low, high))
     program.add(
-        does.frame, x.at, x.row, x.grid[1] * x.place, 0, f.at + begin, f.row, grid[1] * f.place, 0, x.grid[0], 1,
-        x.grid[1] * pixel, chunk=chunk,
+        frame.surround, x.at, x.row, f.at, f.row, x.grid[0], x.grid[1] * pixel, before, (low[1] + high[1]) * pixel,
+        after, chunk=chunk,
     )  # fmt: skip
     return f
 
 
 def regrouped(program: Program, x: Value, f: Value, groups: Groups, chunk: int) -> None:
     """f ← images whose groups of channels lie with gaps in one of the two, without in the other."""
-    size = x.array.itemsize
+    size = x.memory.itemsize
     mine, its = ((groups.apart if v.channels == groups.width else groups.each) * size for v in (x, f))
     program.add(
         does.frame, x.at, x.row, x.place, mine, f.at, f.row, f.place, its, x.places, groups.groups, groups.each,

@@ -12,6 +12,7 @@ from betahat.engines.cpu.convolve import LoweredConvolution
 from betahat.engines.cpu.dense import LoweredDense
 from betahat.engines.cpu.images import as_image, lower_reshape, moved
 from betahat.engines.cpu.known import activation_of, is_plain
+from betahat.engines.cpu.memory import Memory
 from betahat.engines.cpu.normalise import lower_batch_norm, lower_group_norm
 from betahat.engines.cpu.pool import lower_pool
 from betahat.engines.cpu.program import Program, Value
@@ -54,7 +55,7 @@ class Lowering:
     """The way through a network."""
 
     program: Program
-    _free: np.ndarray | None = None
+    _free: Memory | None = None
     """The output of the last product, which its backward pass does without, until somebody else is known to need it."""
 
     def chain(
@@ -111,7 +112,7 @@ class Lowering:
         if isinstance(layer, Columns):
             return self._columns(layer, path, x)
         if isinstance(layer, BatchNorm):
-            f, back = lower_batch_norm(program, layer, path, x, x.array is self._free)
+            f, back = lower_batch_norm(program, layer, path, x, x.memory is self._free)
             return f, [Back(True, back)]
         if isinstance(layer, (LayerNorm, GroupNorm)):
             f, back = lower_group_norm(program, layer, path, x)
@@ -125,7 +126,7 @@ class Lowering:
                 else LoweredConvolution(program, layer, child.shape, path, x, bend)
             )
             backs = [Back(True, lowered.back)]
-            self._free = lowered.f.array if bend == 1.0 else None
+            self._free = lowered.f.memory if bend == 1.0 else None
             return lowered.f, backs if bend == 1.0 else [*backs, Back(False, self._bent_by(lowered.f, bend))]
         if isinstance(layer, (AvgPool, MaxPool, GlobalAvgPool, GlobalMaxPool)):
             f, back = lower_pool(program, layer, child.shape, x)
@@ -238,7 +239,7 @@ class Lowering:
         for place, each in layer.embedded:
             name = f"{path}.column.{place}.weight"
             table, at = program.parameter(name)
-            code, to = Value(x.array, 1, place), Value(f.array, each.size, first)
+            code, to = Value(x.memory, 1, place), Value(f.memory, each.size, first)
             program.add(columns.embed, code.at, x.row, to.at, f.row, each.size, at, table.stride * size)
             names.append((name, code, first, each))
             first += each.size
@@ -246,7 +247,7 @@ class Lowering:
         def back(slope: Value, needed: bool) -> None:
             for name, code, first, each in names:
                 stride = program.layout.places[name].stride * size
-                at = Value(slope.array, each.size, first).at
+                at = Value(slope.memory, each.size, first).at
                 numbers = (
                     code.at,
                     x.row,

@@ -63,7 +63,7 @@ def weighed_forward(
     counted: int = 0,
 ) -> None:  # fmt: skip
     """f = b + Σ x W over windows, bent as max(f, bend · f), or their mean where W is 0."""
-    numbers = (x.at, x.row, f.at, f.row, f.place, *table.tables, table.count, program.registers(x.pixel))
+    numbers = (x.at, x.row, f.at, f.row, f.place, *table.tables, table.count, program.registers(x.channels))
     program.add(does.mean_pool, *numbers, counted, W, bias, real=bend, chunk=chunk)
 
 
@@ -72,7 +72,7 @@ def weighed_back(
     weights: tuple[int, int, int, int] | None, counted: int = 0,
 ) -> Value | None:  # fmt: skip
     """∂J/∂x; weights : W, its row stride, ∂J/∂W and bytes between shards."""
-    its = (slope.at, slope.row, slope.place, *table.tables, table.count, program.registers(x.pixel))
+    its = (slope.at, slope.row, slope.place, *table.tables, table.count, program.registers(x.channels))
     if weights is not None:
         _, row, gradient, apart = weights
         program.add(does.depthwise_back, x.at, x.row, *its, gradient, row, apart, table.taps, chunk=chunk)
@@ -110,7 +110,7 @@ def lower_pool(
             which.at,
             *table.tables,
             table.count,
-            program.registers(x.pixel),
+            program.registers(x.channels),
         )
         program.add(does.max_pool, *numbers, chunk=chunk)
     else:
@@ -130,7 +130,7 @@ def lower_pool(
                 which.at,
                 *table.tables,
                 table.count,
-                program.registers(x.pixel),
+                program.registers(x.channels),
             )
             program.add(
                 does.max_pool_back,

@@ -9,6 +9,7 @@ import numpy as np
 
 from betahat.engines.cpu.folded import Folded
 from betahat.engines.cpu.layout import WIDE, Layout, Place, row_numbers, whole
+from betahat.engines.cpu.memory import Memory, lives_of, placed, resolved
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations
 from betahat.kernels.network.calling import addresses
@@ -33,7 +34,7 @@ class Value:
     `channels` are in use; raw : whether nothing that is trained comes before.
     """
 
-    array: np.ndarray
+    memory: Memory
     width: int
     first: int = 0
     grid: tuple[int, int] | None = None
@@ -44,12 +45,12 @@ class Value:
     @property
     def at(self) -> int:
         """Its address."""
-        return self.array.ctypes.data + self.first * self.array.itemsize
+        return self.memory.at + self.first * self.memory.itemsize
 
     @property
     def row(self) -> int:
         """Bytes from row to row."""
-        return self.array.strides[0]
+        return self.memory.row
 
     @property
     def places(self) -> int:
@@ -59,7 +60,7 @@ class Value:
     @property
     def place(self) -> int:
         """Bytes from place to place."""
-        return self.pixel * self.array.itemsize if self.grid is not None else self.row
+        return self.pixel * self.memory.itemsize if self.grid is not None else self.row
 
     @property
     def even(self) -> bool:
@@ -135,6 +136,8 @@ class Program:
         """Arrays whose addresses operations hold."""
         self.scratch = 0
         """Doubles that a thread needs to compute in."""
+        self.memories: list[Memory] = []
+        """Of rows, which have no place before all operations are known."""
         self._waits = False
         self._tables: tuple[np.ndarray, np.ndarray] | None = None
         self._operations: list[Any] = []
@@ -147,19 +150,23 @@ class Program:
 
     def value(self, width: int) -> Value:
         """Memory for rows of a batch."""
-        stride = row_numbers(width, self.beta.itemsize)
-        return Value(self.hold(aligned((self.batch, stride), self.dtype)), width)
+        return Value(self.rows(row_numbers(width, self.beta.itemsize), width % WIDE > 0), width)
 
-    def image(self, grid: tuple[int, int], channels: int) -> Value:
-        """Memory for images of a batch."""
+    def image(self, grid: tuple[int, int], channels: int, kept: bool = False) -> Value:
+        """Memory for images of a batch; kept : whether there are gaps in which zeros must stay."""
         pixel = row_numbers(channels, self.beta.itemsize)
         width = grid[0] * grid[1] * pixel
-        array = self.hold(aligned((self.batch, width), self.dtype))
-        return Value(array, width, 0, grid, channels, pixel)
+        return Value(self.rows(width, kept or channels % WIDE > 0), width, 0, grid, channels, pixel)
 
     def alike(self, x: Value) -> Value:
         """Memory of the same layout."""
-        return replace(x, array=self.hold(aligned(x.array.shape, self.dtype)), raw=False)
+        return replace(x, memory=self.rows(x.memory.shape[1], x.memory.kept), raw=False)
+
+    def rows(self, numbers: int, kept: bool) -> Memory:
+        """Memory for so many numbers of each row. kept : whether some are never written and must stay 0, such as those
+        behind the last of a register, of which sums would become gradients."""
+        self.memories.append(Memory(len(self.memories), (self.batch, numbers), self.beta.itemsize, kept))
+        return self.memories[-1]
 
     def hold(self, array: np.ndarray) -> np.ndarray:
         """Keep an array as long as the program."""
@@ -248,9 +255,12 @@ class Program:
 
     @property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Operations and their real numbers; compiles what is not yet."""
+        """Operations and their real numbers; compiles what is not yet, and finds a place for all memories."""
         if self._tables is None:
-            ops = np.array(self._ops, np.int64)
+            ops = np.array(self._ops, np.int64).reshape(-1, operations.WIDTH)
+            places, size = placed(lives_of(self.memories, ops))
+            memory = self.hold(aligned(size, np.uint8))
+            ops = resolved(ops, memory.ctypes.data + np.array(places, np.int64))
             ops[:, operations.CODE] = addresses(self._operations, self.dtype)
             self._tables = ops, np.array(self._reals)
         return self._tables

@@ -13,8 +13,9 @@ from llvmlite import ir
 from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array, longs
+from betahat.kernels.memory import longs
 from betahat.kernels.network.convolve import is_later
+from betahat.kernels.network.frame import clear
 from betahat.kernels.network.operations import FIRST, REGISTER
 from betahat.kernels.network.tiles import bend
 from betahat.kernels.tile import SHAPE
@@ -219,14 +220,6 @@ def weights_back(
         return context.get_dummy_value()
 
     return signature, codegen
-
-
-@compiled
-def clear(at, count, like):
-    """Zeros."""
-    out = carray(like_array(at, like), count)
-    for j in range(count):
-        out[j] = 0
 
 
 @compiled
