@@ -87,9 +87,8 @@ def any_program(draw: st.DrawFn) -> tuple[list[Memory], np.ndarray]:
     for k in range(draw(INTEGERS(1, 10))):
         whole = draw(INTEGERS(0, 4)) == 0
         row = [0] * WIDTH
-        row[BARRIER] = int(
-            (k == 0 and wait) or (k > 0 and (whole or draw(INTEGERS(0, 2)) == 0 or not ops[-1][SHARDED]))
-        )
+        alone = whole or (k > 0 and not ops[-1][SHARDED])
+        row[BARRIER] = int(alone or (wait if k == 0 else draw(INTEGERS(0, 2)) == 0))
         row[SHARDED], row[COUNT] = (0, 1) if whole else (1, 0)
         used = draw(st.lists(INTEGERS(0, count - 1), max_size=3, unique=True))
         row[FIRST : FIRST + len(used)] = [memories[j].at for j in used]
