@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scipy.special import expit, softmax
 
 from betahat.engines import ReferenceEngine, Rows, Task, TrainingState
-from betahat.engines.cpu import CpuEngine
+from betahat.engines.cpu import CpuEngine, prediction
 from betahat.errors import DataError
 from betahat.layers import (
     BatchNorm,
@@ -185,3 +185,15 @@ def test_large_images_one_by_one_in_threads():
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(many, range(12)))
+
+
+@pytest.mark.parametrize(("n", "rows"), [(1, 1), (2, 64), (64, 64), (65, 512), (10_000, 512), (10**6, 512)])
+def test_programs_take_as_many_rows_as_stay_in_cache(n, rows, monkeypatch):
+    monkeypatch.setattr(prediction, "number_of_threads", lambda: 2)
+    assert prediction.rows_at_once(Network([Dense(128), ReLU(), Dense(3)], 54), n) == rows
+
+
+def test_programs_of_wide_layers_take_fewer_rows(monkeypatch):
+    monkeypatch.setattr(prediction, "number_of_threads", lambda: 2)
+    wide = Network([Dense(2), ReLU(), Dense(3)], 100_000)
+    assert [prediction.rows_at_once(wide, n) for n in (1, 10, 20, 21, 1000)] == [1, 20, 20, 20, 20]

@@ -91,6 +91,7 @@ INTERRUPTED = """
 import signal, threading, time
 import numpy as np
 from betahat.engines import Rows, Task, TrainingState, engine_for
+from betahat.engines.cpu.members import helpers
 from betahat.layers import Dense, ReLU
 from betahat.losses.multinomial import Multinomial
 from betahat.models.network import Network
@@ -101,7 +102,7 @@ rows = Rows(rng.standard_normal((4000, 60)), rng.integers(0, 5, 4000).astype(flo
 task = Task(Network([Dense(200), ReLU(), Dense(100), ReLU(), Dense(5)], 60), Multinomial(5), SGD(0.01).chain)
 
 def running():  # Python counts for ever what was interrupted before it began
-    return sum(thread.ident is not None for thread in threading.enumerate())
+    return sum(thread.ident is not None for thread in threading.enumerate()) - helpers.waiting
 
 engine, state, order, broken = engine_for(task), TrainingState.begin(task), rng.permutation(4000), 0
 engine.train(state, rows, order, 256)
@@ -121,6 +122,7 @@ for k in range(60):
     while running() > 1 and time.perf_counter() < wait:  # one that came late ends by itself
         time.sleep(0.001)
     assert running() == 1
+assert helpers.waiting <= 6  # two for each of a team, and two that came late
 again, fresh = TrainingState.begin(task), TrainingState.begin(task)
 engine.train(again, rows, order, 256)
 engine_for(task).train(fresh, rows, order, 256)

@@ -199,3 +199,28 @@ def test_searches_and_pipelines() -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     pipeline = make_pipeline(StandardScaler(), regressor(max_iter=100, learning_rate_init=0.02))
     assert cross_val_score(pipeline, X, R, cv=2).mean() > 0.5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_for_a_model_of_named_columns_are_told_of(dtype: str) -> None:
+    import pandas as pd
+
+    named = classifier(max_iter=1).fit(pd.DataFrame(X).add_prefix("x"), Y)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        named.predict(X.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (X[:, :2], "X has 2 features, but MLPClassifier is expecting"),
+        (X[0], "Expected 2D array, got 1D"),
+        (X[:0], "0 sample"),
+        (np.where(X > 1, np.nan, X), "contains NaN"),
+        (np.where(X > 1, np.inf, X), "contains infinity"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(rows: Any, message: str) -> None:
+    model = classifier(max_iter=1).fit(X, Y)
+    with pytest.raises(ValueError, match=message):
+        model.predict_proba(rows)

@@ -287,7 +287,7 @@ class Network:
         """How many numbers are trained: `size` without the gaps."""
         return sum(slot.size for slot in self.layout)
 
-    @property
+    @cached_property
     def flops(self) -> int:
         """Operations for one row forward, the sums x + g(x) of residuals among them."""
         return sum(child.layer.flops(child.shape) for child in chained(self.layers, self.input_shape))

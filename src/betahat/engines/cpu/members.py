@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from threading import Condition, Thread
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Condition, Lock, Thread
 from typing import Any, final
 
 import numpy as np
@@ -19,8 +22,7 @@ def together(member: Callable[[int, Any], None], members: int, state: np.ndarray
     """
     team = _Team(member, state, held)
     try:
-        for k in range(1, members):
-            Thread(target=team.run, args=(k,), daemon=True).start()
+        helpers.run(team, members - 1)
         member(0, held)
         team.wait_for(members - 1)
     except BaseException:  # Ctrl-C between any two lines, perhaps while a thread is being started
@@ -52,12 +54,22 @@ class _Team:
         try:
             self._member(k, self._held)
         except BaseException as error:
-            self._state[STOP] = 1
-            self.failed.append(error)
+            self._break(error)
         with self._changed:
             self._running -= 1
             self._done += 1
             self._changed.notify()
+
+    def fail(self, error: BaseException) -> None:
+        """There is no thread for one of them."""
+        self._break(error)
+        with self._changed:
+            self._done += 1
+            self._changed.notify()
+
+    def _break(self, error: BaseException) -> None:
+        self._state[STOP] = 1
+        self.failed.append(error)
 
     def wait_for(self, count: int) -> None:
         """Until so many are done."""
@@ -71,3 +83,61 @@ class _Team:
             self._is_closed = True
             self._changed.wait_for(lambda: not self._running)
         self.is_over = True
+
+
+@final
+class Helpers:
+    """Threads that wait between calls: to start one takes longer than a small prediction.
+
+    Each job has a thread to itself, however many teams there are, since its team's barriers wait for it. waiting : how
+    many threads have no job.
+    """
+
+    def __init__(self) -> None:
+        self.waiting, self._lock = 0, Lock()
+        self._jobs: SimpleQueue[tuple[_Team, int]] = SimpleQueue()
+
+    def run(self, team: _Team, count: int) -> None:
+        """Have team.run(1), …, team.run(count) run. It may be broken off by Ctrl-C between any two lines."""
+        for _ in range(count - self.waiting):
+            self._start()
+        for k in range(1, count + 1):
+            self._jobs.put((team, k))
+        for _ in range(self._jobs.qsize() - self.waiting):  # other teams counted on the same threads
+            self._start()
+
+    def _start(self) -> None:
+        Thread(target=self._serve, name="betahat", daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._lock:
+            self.waiting += 1
+        while True:
+            self._one(*self._jobs.get())
+
+    def _one(self, team: _Team, k: int) -> None:
+        with self._lock:
+            self.waiting -= 1
+            short = self._jobs.qsize() > self.waiting  # another team counted on this thread too
+        if short:
+            try:
+                self._start()
+            except RuntimeError as error:  # the system has no more
+                with suppress(Empty):
+                    self._jobs.get_nowait()[0].fail(error)
+        team.run(k)
+        with self._lock:
+            self.waiting += 1
+
+
+helpers = Helpers()
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads."""
+    global helpers
+    helpers = Helpers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

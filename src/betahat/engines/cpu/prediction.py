@@ -35,8 +35,7 @@ def rows_at_once(network: Network, n: int) -> int:
     largest = max(size_of(leaf.input_shape) for leaf in network.leaves)
     most = max(2 * number_of_threads(), _NUMBERS // largest)
     return next(
-        (rows for rows in (*_ROWS[:-1], most) if n <= rows <= most),
-        min(_ROWS[-1] * number_of_threads(), most),
+        (rows for rows in _ROWS[:-1] if n <= rows <= most), min(_ROWS[-1] * number_of_threads(), most)
     )
 
 

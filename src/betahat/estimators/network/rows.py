@@ -73,12 +73,26 @@ def _checked(estimator: Any, X: Any, images: bool, reset: bool, finite: bool = T
             "pixels and labels: pass X.array() and X.y"
         )
     finite = finite or not (isinstance(X, np.ndarray) and X.dtype in (np.float64, np.float32))
+    if not (reset or finite) and _is_known(estimator, X):
+        return X
     with naming("X"), np.errstate(invalid="ignore"):  # of sums over infinities
         found = validate_data(
             estimator, unmasked(X), reset=reset, accept_sparse="csr", dtype="numeric", allow_nd=images,
             ensure_all_finite=finite,
         )  # fmt: skip
     return numbers(found, "X")
+
+
+def _is_known(estimator: Any, X: np.ndarray) -> bool:
+    """Whether scikit-learn's checks, which take as long as a thousand small rows, would find nothing to say but on
+    numbers that are not finite."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and len(X) > 0
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+    )
 
 
 @contextmanager
