@@ -16,12 +16,13 @@ from betahat.kernels import reference_irls
 from betahat.kernels.aligned import aligned
 from betahat.kernels.columns import Columns, layout
 from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, NARROW, gram, mirror_upper, slab_edges
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, LOSSES, VALUE
+from betahat.kernels.pointwise import CONVEX, EVERYTHING, GRADIENT, HESSIAN, LOSSES, ROUGH, VALUE
 from betahat.kernels.reference_irls import Curved
 
-__all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "VALUE", "Curved", "irls"]
+__all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "ROUGH", "VALUE", "Curved", "irls"]
 
 _FIRST_CACHE, _SECOND_CACHE = 1 << 11, 1 << 15  # numbers of packed rows that stay there
+_LEAST_SQUARE = 1e-20  # a sum of squares, of columns in their units, that float32 holds with all its terms
 
 
 def irls(
@@ -33,7 +34,7 @@ def irls(
 
     X : (n, p) array of any dtype and strides, or Columns; y, weight, offset : (n,) float64, the last two or None;
     centre, slopes, unit : (p,), unit None for ones; code and power : the loss (see `pointwise.LOSSES`); much : VALUE,
-    GRADIENT, HESSIAN or EVERYTHING. Rows of weight 0 may hold anything. A number that is not finite in
+    GRADIENT, ROUGH, HESSIAN or EVERYTHING. Rows of weight 0 may hold anything. A number that is not finite in
     another row makes sums that are not. expected : E L'' in the place of L'', for likelihoods. The sums have the same
     bits on any number of threads.
 
@@ -59,7 +60,14 @@ def irls(
         _padded_terms(slopes, level, unit),
         np.array(centre, np.float64),
     )  # a copy, never read-only
-    return _compiled(X, y, weight, offset, centre, terms, int(code), float(power), int(much), bool(expected))
+    settings = int(code), float(power)
+    if much == ROUGH:
+        single = (expected or code in CONVEX) and terms.shape[1] <= NARROW
+        found = _compiled(X, y, weight, offset, centre, terms, *settings, ROUGH, bool(expected), single)
+        if not single or _is_within_single(found.hessian, terms):
+            return found
+        much = HESSIAN
+    return _compiled(X, y, weight, offset, centre, terms, *settings, int(much), bool(expected), False)
 
 
 def kind_of(X: Any) -> int | None:
@@ -111,37 +119,53 @@ def over_rows(X: Any, vectors: list[np.ndarray | None], slab: Callable[..., Any]
 
 
 def _padded_terms(slopes: np.ndarray, level: float, unit: np.ndarray | None) -> np.ndarray:
-    """(3, padded): slopes with the level in the place of the 1, their magnitudes, and units."""
+    """(4, padded): slopes with the level in the place of the 1, their magnitudes, units, and these with 1 for the 1."""
     from betahat.kernels.irls_compiled import LANES
 
     p = len(slopes)
-    terms = np.zeros((3, (p + LANES) // LANES * LANES))
+    terms = np.zeros((4, (p + LANES) // LANES * LANES))
     terms[0, :p], terms[0, p] = slopes, level
     terms[1] = np.abs(terms[0])
     terms[2, :p] = 1.0 if unit is None else unit
+    terms[3], terms[3, p] = terms[2], 1.0
     return terms
+
+
+def _is_within_single(hessian: np.ndarray, terms: np.ndarray) -> bool:
+    """Whether every sum of squares, in units of the columns, lies well inside of what single precision holds."""
+    p = len(hessian) - 1
+    squares = hessian.diagonal() * np.append(1.0, terms[2, :p]) ** 2
+    return bool((squares > _LEAST_SQUARE).all() and (squares < 1 / _LEAST_SQUARE).all())
 
 
 def _compiled(
     X: Any, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
-    terms: np.ndarray, code: int, power: float, much: int, expected: bool,
+    terms: np.ndarray, code: int, power: float, much: int, expected: bool, single: bool,
 ) -> Curved:  # fmt: skip
     from betahat.kernels import gram_compiled, irls_compiled, team
 
     (n, p), padded, step = X.shape, terms.shape[1], irls_compiled.STEP
-    products, wide = much >= HESSIAN and padded <= NARROW, much >= HESSIAN and padded > NARROW
+    products, wide = much >= ROUGH and padded <= NARROW, much >= ROUGH and padded > NARROW
     # with little to do, rows are fetched at shorter notice
     first = _FIRST_CACHE if products else _FIRST_CACHE // 2
     part = max(step, min(64, first // padded // step * step))
     block = part * max(1, min(512, _SECOND_CACHE // padded) // part)
     second = np.empty(n) if wide else None
-    high, low = (np.zeros((padded, padded) if products else (0, 0)) for _ in range(2))
+    kept = products and not (expected or code in CONVEX)  # rows wait for their products as they are
+    kind = np.float32 if single else np.float64
+    across = irls_compiled.across(padded, single)
+    high, low = (np.zeros((across, across) if products else (0, 0)) for _ in range(2))
     columns = np.zeros((irls_compiled.COLUMNS, padded))
     totals = np.zeros(irls_compiled.TOTALS)
 
     def new() -> tuple[np.ndarray, ...]:
-        packed = aligned(padded * block), aligned(padded * block if products else 0)
-        sums = tuple(map(np.zeros_like, (columns, totals, high, low)))
+        packed = aligned(padded * (block if kept else part)), aligned(across * block if products else 0, kind)
+        sums = (
+            np.zeros_like(columns),
+            np.zeros_like(totals),
+            np.zeros_like(high, kind),
+            np.zeros_like(low, kind),
+        )
         return *sums, *packed, np.empty(block * p), aligned((8, part))
 
     def merge(*sums: np.ndarray) -> None:
@@ -162,6 +186,9 @@ def _compiled(
         )
         if products:
             hessian = mirror_upper(total_of(high, low))[np.ix_(order, order)]
+            if single:  # whose products are of columns in their units
+                unit = terms[3, order]
+                hessian /= unit[:, None] * unit
         elif second is not None:
             hessian = _wide_hessian(X, weight, second, centre)[np.ix_(order, order)]
         else:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
+from betahat.kernels import row_factors
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
 from betahat.kernels.gram_compiled import LINE, first_width, multiply
@@ -81,18 +82,20 @@ def add_dots(right, rows, padded, capacity, first_row, terms, judged, row):
 
 
 @compiled
-def add_columns(right, rows, padded, capacity, first_row, row, judged, scaled, left, left_row, columns):
+def add_columns(
+    right, rows, padded, capacity, first_row, row, judged, scaled, left, left_row, left_capacity, columns
+):
     """Add Σ u z with u = row[FIRST] to columns; judged, Σ |u z| and Σ row[BENT] |z| too; scaled, put row[SECOND] z into
-    `left` from `left_row` on, packed alike."""
+    `left` from `left_row` on, in panels alike."""
     at, to = right.ctypes.data, left.ctypes.data
     u, bent, h = row[FIRST].ctypes.data, row[BENT].ctypes.data, row[SECOND].ctypes.data
     sums, errors = columns[SUMS].ctypes.data, columns[ERRORS].ctypes.data
     sizes, rounding = columns[SIZES].ctypes.data, columns[ROUNDING].ctypes.data
     start, here = 0, first_width(padded, LANES)
     while start < padded:
-        base = (start * capacity + first_row * here) * 8
-        own = start * 8
-        panel, vectors, product = at + base, here // LANES, to + base + (left_row - first_row) * here * 8
+        own, vectors = start * 8, here // LANES
+        panel = at + (start * capacity + first_row * here) * 8
+        product = to + (start * left_capacity + left_row * here) * 8
         total, lost, size, bend = sums + own, errors + own, sizes + own, rounding + own
         if judged and scaled:
             tiles.judged_scaled_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
@@ -113,7 +116,7 @@ def scale_rows(right, rows, padded, capacity, first_row, h, left):
     start, here = 0, first_width(padded, LANES)
     while start < padded:
         base = (start * capacity + first_row * here) * 8
-        tiles.scaled_rows(at + base, rows, here // LANES, h_at, to + base)
+        row_factors.scaled_rows(at + base, rows, here // LANES, h_at, to + base)
         start += here
         here = WIDTH
 
@@ -147,6 +150,30 @@ def judge_rows(rows, row, totals):
 def root_rows(rows, row):
     """√(w L'') in the place of w L'', which is not negative; in steps of STEP."""
     tiles.rooted_rows(row[SECOND].ctypes.data, (rows + STEP - 1) // STEP)
+
+
+def across(padded, single):
+    """Columns of the products' sums: whole registers."""
+    lanes = 2 * LANES if single else LANES
+    return (padded + lanes - 1) // lanes * lanes
+
+
+@compiled
+def narrow_rows(right, rows, padded, capacity, h, units, left, left_row, left_capacity):
+    """h · unit · z to float32, into `left` from `left_row` on: panels as wide as a tile of float32."""
+    lanes = 2 * LANES
+    narrow = first_width((padded + lanes - 1) // lanes * lanes, lanes)
+    at, to, h_at, unit_at = right.ctypes.data, left.ctypes.data, h.ctypes.data, units.ctypes.data
+    start, here = 0, first_width(padded, LANES)
+    while start < padded:
+        for c in range(start, start + here, LANES):
+            own = 0 if c < narrow else narrow + (c - narrow) // (2 * WIDTH) * (2 * WIDTH)
+            wide = narrow if own == 0 else 2 * WIDTH
+            source = at + (start * capacity + c - start) * 8
+            target = to + (own * left_capacity + left_row * wide + c - own) * 4
+            row_factors.narrowed_rows(source, here * 8, rows, h_at, unit_at + c * 8, target, wide * 4)
+        start += here
+        here = WIDTH
 
 
 @compiled
@@ -201,8 +228,9 @@ def irls_slab(
 ):  # fmt: skip
     """Consecutive rows, `block` at a time, of which `part` stay in the first cache.
 
-    terms : (3, padded) slopes and level, their magnitudes, units; columns : (COLUMNS, padded) and totals, see above;
-    high and low : (padded, padded) the Hessian's sums, or empty where it is not wanted; second_out : where w L'' of
+    terms : (4, padded), see `irls`; columns : (COLUMNS, padded) and totals, see above;
+    high and low : (across, across) the Hessian's sums, or empty where it is not wanted, and `left` what waits for them:
+    float64, or float32 for products of single precision, of columns in their units; second_out : where w L'' of
     each row is wanted, or 0; expected : E L'' in the place of L''; row : (8, part).
 
     Where no L'' is negative, the Hessian is the product of √(w L'') z with itself, so that only these wait for it in
@@ -213,6 +241,8 @@ def irls_slab(
     padded = terms.shape[1]
     products, judged = len(high) > 0, much >= EVERYTHING
     kept = products and not alone  # other rows are not needed again, and stay in the first cache
+    single, held = left.itemsize == 4, block if kept else part
+    lanes = 2 * LANES if single else LANES
     element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
     direct = table.size == 0 and column_stride == element
     seconds = carray(doubles(second_out), rows)
@@ -232,7 +262,7 @@ def irls_slab(
             steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
             first_row = begin if kept else 0
             ahead, lines = at + (begin + 2 * part) * stride, fetch
-            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, block, first_row, right)
+            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, held, first_row, right)
             tiles.fetch_lines(ahead, lines)
             if its_lines > 0:
                 for k in range(part):
@@ -241,8 +271,8 @@ def irls_slab(
             if w != 0:
                 for k in range(few):
                     if row[WEIGHT, k] == 0.0:
-                        clear_row(right, first_row + k, padded, block)
-            add_dots(right, steps, padded, block, first_row, terms, judged, row)
+                        clear_row(right, first_row + k, padded, held)
+            add_dots(right, steps, padded, held, first_row, terms, judged, row)
             tiles.fetch_lines(ahead + lines * LINE, lines)
             add_rows(code, power, steps, row, totals)
             if expected:  # L'' is linear in y, so that its mean is its value at the mean of y
@@ -261,28 +291,22 @@ def irls_slab(
                 root_rows(steps, row)
             if much >= GRADIENT:
                 add_columns(
-                    right, steps, padded, block, first_row, row, judged, products, left, begin, columns
-                )
+                    right, steps, padded, held, first_row, row, judged, products and not single, left, begin, block,
+                    columns,
+                )  # fmt: skip
+            if single:
+                narrow_rows(right, steps, padded, held, row[SECOND], terms[3], left, begin, block)
             tiles.fetch_lines(ahead + 3 * lines * LINE, lines)
             if second_out != 0:
                 for k in range(few):
                     seconds[i + k] = row[SECOND, k]
         if products:
-            following = at + count * stride
-            multiply(
-                left if alone else right,
-                left,
-                count,
-                padded,
-                LANES,
-                block,
-                0,
-                padded,
-                following,
-                row_stride if dense else 0,
-                high,
-                low,
-            )
+            ahead, apart = at + count * stride, row_stride if dense else 0
+            wide = len(high)
+            if alone:
+                multiply(left, left, count, wide, lanes, block, 0, wide, ahead, apart, high, low)
+            else:
+                multiply(right, left, count, wide, lanes, block, 0, wide, ahead, apart, high, low)
 
 
 @compiled

@@ -13,8 +13,9 @@ from typing import Any, final
 
 import numpy as np
 
-VALUE, GRADIENT, HESSIAN, EVERYTHING = range(4)
-"""How much a reading sums: each includes those before; the last also what a certificate needs."""
+VALUE, GRADIENT, ROUGH, HESSIAN, EVERYTHING = range(5)
+"""How much a reading sums: each includes those before; ROUGH a Hessian whose products may be of single precision, for
+steps that are bent to the gradient anyway; the last also what a certificate needs."""
 
 Triple = tuple[Any, Any, Any]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from betahat.kernels.gram import mirror_upper
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, LOSSES, Arrays
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, LOSSES, ROUGH, Arrays
 
 _LAST_CANONICAL = 2  # code up to which L'' does not depend on y
 
@@ -61,7 +61,7 @@ def irls(
             pearson = float(np.where(first == 0, 0.0, w * first**2 / second).sum())
         if much >= GRADIENT:
             gradient = (w * first) @ Z
-        if much >= HESSIAN:
+        if much >= ROUGH:
             hessian = mirror_upper(Z.T @ (Z * (w * second)[:, None]))
         if much >= EVERYTHING:
             magnitude = np.abs(w * first) @ np.abs(Z)

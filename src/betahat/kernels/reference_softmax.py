@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, ROUGH
 
 
 class Softened(NamedTuple):
@@ -38,7 +38,7 @@ def softmax(
     (n, p), classes = X.shape, len(slopes)
     w = np.ones((n, 1)) if weight is None else weight[:, None]
     gradient, magnitude, product = np.zeros((3, classes, 1 + p))
-    hessian = np.zeros((classes * (1 + p),) * 2 if much >= HESSIAN else (0, 0))
+    hessian = np.zeros((classes * (1 + p),) * 2 if much >= ROUGH else (0, 0))
     with np.errstate(all="ignore"):
         Z = np.ones((n, 1 + p))
         np.subtract(X, centre, out=Z[:, 1:])
@@ -58,7 +58,7 @@ def softmax(
         first = w * np.where(own, -rest / total, share)
         if much >= GRADIENT:
             gradient = first.T @ Z
-        if much >= HESSIAN:
+        if much >= ROUGH:
             blocks = hessian.reshape(classes, 1 + p, classes, 1 + p)
             for k in range(classes):
                 for m in range(k):

@@ -220,33 +220,6 @@ judged_columns, judged_scaled_columns = _make_columns(True, False), _make_column
 
 
 @intrinsic
-def scaled_rows(typingctx: Any, panel: Any, rows: Any, vectors: Any, h: Any, target: Any):
-    """Every row of one panel of `vectors` times its hᵢ."""
-    signature = types.void(*([types.int64] * 5))
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        panel, rows, vectors, h, target = args
-        v = _doubles(builder)
-        size = v.lanes * v.size
-
-        def scale(count: int) -> None:
-            def body(step: Any, _: list[Any]) -> list[Any]:
-                offset = _times(builder, step, count * size)
-                factor = v.broadcast(v.at(h, _times(builder, step, v.size)))
-                for j in range(count):
-                    place = v.at(offset, j * size)
-                    v.store(v.mul(v.load(v.at(panel, place)), factor), v.at(target, place))
-                return []
-
-            counted_loop(builder, rows, [], body)
-
-        switch(builder, vectors, VECTORS, scale)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
 def row_terms(
     typingctx: Any,
     code: Any,

@@ -11,10 +11,10 @@ from betahat.kernels import reference_softmax
 from betahat.kernels.aligned import aligned
 from betahat.kernels.gram import COMPILED_FROM, mirror_upper, slab_edges
 from betahat.kernels.irls import over_rows, total_of
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, VALUE
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, ROUGH, VALUE
 from betahat.kernels.reference_softmax import Softened
 
-__all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "VALUE", "Softened", "softmax"]
+__all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "ROUGH", "VALUE", "Softened", "softmax"]
 
 _SECOND_CACHE = 1 << 15  # numbers of packed rows that stay there
 
@@ -62,7 +62,7 @@ def _compiled(
         terms[classes:, order] = direction
     part = max(step, min(256, _SECOND_CACHE // padded // step * step))
     block = part * max(1, (1 << 17) // (part * p))
-    pairs = classes * (classes - 1) // 2 if much >= HESSIAN else 0
+    pairs = classes * (classes - 1) // 2 if much >= ROUGH else 0
     sums, errors = np.zeros((2, *terms.shape))
     sizes = np.zeros((classes if much >= EVERYTHING else 0, padded))
     totals = np.zeros(4 * step)
@@ -94,7 +94,7 @@ def _compiled(
             float(total_of(totals[k : k + step], totals[k + step : k + 2 * step]).sum())
             for k in (0, 2 * step)
         )
-        hessian = np.zeros((classes * (1 + p),) * 2 if much >= HESSIAN else (0, 0))
+        hessian = np.zeros((classes * (1 + p),) * 2 if much >= ROUGH else (0, 0))
         blocks = hessian.reshape(classes, 1 + p, classes, 1 + p) if pairs else hessian
         pair = 0
         for k in range(classes):

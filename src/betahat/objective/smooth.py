@@ -11,7 +11,7 @@ from betahat.data.passes import Statistic, combined_weight, counting_parts, dens
 from betahat.data.source import Block, Source
 from betahat.kernels.gram import COMPILED_FROM
 from betahat.kernels.irls import irls
-from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, VALUE
+from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, ROUGH, VALUE
 from betahat.losses.base import Loss
 from betahat.losses.family import Family
 from betahat.penalties.base import Penalty
@@ -92,7 +92,7 @@ class SmoothSums(Statistic):
         m = len(at.mean) + int(at.intercept)
         self.value, self.residual_ss, self.pearson, self.weight, self.radius = 0.0, 0.0, 0.0, 0.0, 0.0
         self.gradient, self.magnitude, self.rounding = np.zeros(m), np.zeros(m), np.zeros(m)
-        self.hessian = np.zeros((m, m)) if much >= HESSIAN else np.zeros((0, 0))
+        self.hessian = np.zeros((m, m)) if much >= ROUGH else np.zeros((0, 0))
 
     def update(self, block: Block) -> None:
         assert block.y is not None
@@ -100,9 +100,7 @@ class SmoothSums(Statistic):
         if self._is_fused(block):
             self._take(block, weight)
             return
-        whole = (
-            hasattr(block.X, "tocsr") and self._much < HESSIAN
-        )  # sparse rows need not be centred themselves
+        whole = hasattr(block.X, "tocsr") and self._much < ROUGH  # sparse rows need not be centred themselves
         for part, w in counting_parts(block, None if whole else _CHUNK):
             assert part.y is not None
             self._add(part.X, part.y[:, 0], w, part.offset)
@@ -130,7 +128,7 @@ class SmoothSums(Statistic):
         self.pearson += found.pearson
         if self._much >= GRADIENT:
             self.gradient += found.gradient[1 - first :] / unit
-        if self._much >= HESSIAN:
+        if self._much >= ROUGH:
             self.hessian += found.hessian[1 - first :, 1 - first :] / unit[:, None] / unit
         if self._much >= EVERYTHING:
             self.magnitude += found.magnitude[1 - first :] / unit
@@ -140,7 +138,7 @@ class SmoothSums(Statistic):
     def _add(self, X: Any, y: np.ndarray, w: np.ndarray, offset: np.ndarray | None) -> None:
         at, first = self._at, int(self._at.intercept)
         self.weight += float(w.sum())
-        if hasattr(X, "tocsr") and self._much < HESSIAN:
+        if hasattr(X, "tocsr") and self._much < ROUGH:
             X = X.tocsr()
             f = X @ self._beta + (self._level - float(self._beta @ at.mean))
             f = f if offset is None else f + offset
@@ -157,7 +155,7 @@ class SmoothSums(Statistic):
             return
         self.gradient[first:] += slopes @ Z
         self.gradient[:first] += slopes.sum()
-        if self._much < HESSIAN:
+        if self._much < ROUGH:
             return
         second = w * self._loss.second_derivative(y, f)
         if isinstance(self._loss, Expected):

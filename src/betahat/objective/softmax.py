@@ -10,12 +10,12 @@ from betahat.data.passes import Statistic, combined_weight, counting_parts, dens
 from betahat.data.source import Block, Source
 from betahat.kernels.gram import COMPILED_FROM
 from betahat.kernels.softmax import Softened, softmax
-from betahat.objective.smooth import EVERYTHING, GRADIENT, HESSIAN, VALUE, Coordinates
+from betahat.objective.smooth import EVERYTHING, GRADIENT, HESSIAN, ROUGH, VALUE, Coordinates
 from betahat.penalties.base import Penalty
 
 _CHUNK = 1 << 18  # numbers of X that are centred and scaled at once
 _EPS = float(np.finfo(np.float64).eps)
-JUDGED = 4
+JUDGED = EVERYTHING + 1
 """What a certificate needs, without the Hessian."""
 
 
@@ -38,7 +38,7 @@ class SoftmaxSums(Statistic):
         self.value, self.weight, self.radius = 0.0, 0.0, 0.0
         self.gradient, self.magnitude, self.rounding = np.zeros(m), np.zeros(m), np.zeros(m)
         self.diagonal = np.zeros(m)
-        self.hessian = np.zeros((m, m)) if much in (HESSIAN, EVERYTHING) else np.zeros((0, 0))
+        self.hessian = np.zeros((m, m)) if much in (ROUGH, HESSIAN, EVERYTHING) else np.zeros((0, 0))
 
     def update(self, block: Block) -> None:
         assert block.y is not None
@@ -57,7 +57,7 @@ class SoftmaxSums(Statistic):
         self.weight += found.weight
         if self._much >= GRADIENT:
             self.gradient += (found.gradient[lost:, first:] / unit).ravel()
-        if self._much >= HESSIAN:
+        if self._much >= ROUGH:
             K, m = found.gradient.shape
             H = found.hessian.reshape(K, m, K, m)[lost:, first:, lost:, first:]
             H = H / unit[:, None, None] / unit

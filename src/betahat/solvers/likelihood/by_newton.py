@@ -9,10 +9,19 @@ from typing import Any, final
 import numpy as np
 
 from betahat.data.source import ArraySource, Block
-from betahat.objective.smooth import GRADIENT, HESSIAN
+from betahat.objective.smooth import GRADIENT, HESSIAN, ROUGH
 from betahat.penalties import NoPenalty
 from betahat.solvers.fit import LinearFit
-from betahat.solvers.likelihood.newton import Point, direction, is_finite, is_safe, newton, roughly, start_at
+from betahat.solvers.likelihood.newton import (
+    Point,
+    direction,
+    is_easy,
+    is_finite,
+    is_safe,
+    newton,
+    roughly,
+    start_at,
+)
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.smooth import SmoothFit, coordinates_of
 from betahat.solvers.trace import Trace
@@ -61,7 +70,7 @@ def by_newton(
     if not is_finite(point):
         refuse()
     free = isinstance(penalty, NoPenalty)
-    H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+    H = _second(objective, point)
     if (free or collinear == "error") and not is_safe(H):
         start = least_squares()
         beta, level = objective.raw(point.theta)
@@ -105,11 +114,18 @@ def _from_sample(few: Block, objective: Any, theta: np.ndarray) -> Point | None:
     if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
         return None
     step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))
-    point = start_at(objective, origin.theta + step, HESSIAN)
+    there = origin.theta + step
+    point = start_at(objective, there, ROUGH if is_easy(H) else HESSIAN)
+    if is_easy(H) and is_finite(point) and not is_easy(_second(objective, point)):
+        point = start_at(objective, there, HESSIAN)  # it is asked which columns are collinear
     if is_finite(point) and point.value <= origin.value:
         return point
     point = start_at(objective, origin.theta, HESSIAN)
     return point if is_finite(point) else None
+
+
+def _second(objective: Any, point: Point) -> np.ndarray:
+    return objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
 
 
 def _over(objective: Any, few: Block) -> Any:

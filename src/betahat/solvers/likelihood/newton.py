@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.certificate import EPS, RELATIVE_TOLERANCE, curvature
-from betahat.objective.smooth import EVERYTHING, HESSIAN
+from betahat.objective.smooth import EVERYTHING, HESSIAN, ROUGH
 from betahat.solvers.smooth import steepness
 from betahat.solvers.trace import Trace
 
@@ -16,8 +16,10 @@ _ENOUGH = 0.01  # of the decrease that the slope promises, at least, for a step 
 _SHORTEST = 1e-10
 _UNSEEN = 1e-13  # relative change of J that rounding may make
 _STILL = 1e-12  # relative step that changes nothing
-_SAFE_PIVOT = 1e-10
+_SAFE_PIVOT, _EASY_PIVOT = 1e-10, 1e-3
 _CLOSE = 1e-4  # relative step after which the next may be the last, so that its reading sums what a judgement needs
+_FAR = 0.03  # relative step after which more than one will follow, so that the next need not be exact
+_SINGLE = 1e-7  # what products of single precision lose
 _ROUGHLY = 0.02  # relative step with which a sample has said what it can
 _THERE = 1e-8  # relative step at which a point is judged where it stands
 
@@ -86,6 +88,9 @@ def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trac
             return
         before = move if settled else np.inf
         much = EVERYTHING if tolerance is not None or move <= _CLOSE else HESSIAN
+        # rounding to single precision bends the next step, which is about as long as the square of the last
+        if much == HESSIAN and (move > _FAR or _SINGLE * move**2 < _UNSEEN) and is_easy(H):
+            much = ROUGH
         if not _advance(objective, point, float(g @ point.step), much):
             point.stop_reason = "converged" if settled else "no progress"
             return
@@ -127,16 +132,26 @@ def relative(step: np.ndarray, theta: np.ndarray, unit: float) -> float:
 
 def is_safe(H: np.ndarray) -> bool:
     """Whether a Hessian is far from singular, so that no direction is open."""
+    return _least_pivot(H) > _SAFE_PIVOT
+
+
+def is_easy(H: np.ndarray) -> bool:
+    """Whether steps need but few of a Hessian's digits."""
+    return _least_pivot(H) > _EASY_PIVOT
+
+
+def _least_pivot(H: np.ndarray) -> float:
+    """Of Cholesky's decomposition, with a diagonal of ones; 0 where there is none."""
     if not len(H):
-        return True
+        return 1.0
     if not (np.isfinite(H).all() and H.diagonal().min() > 0):
-        return False
+        return 0.0
     scale = np.sqrt(H.diagonal())
     try:
         L = np.linalg.cholesky(H / scale[:, None] / scale)
     except np.linalg.LinAlgError:
-        return False
-    return bool(L.diagonal().min() ** 2 > _SAFE_PIVOT)
+        return 0.0
+    return float(L.diagonal().min() ** 2)
 
 
 def direction(H: np.ndarray, g: np.ndarray) -> np.ndarray:

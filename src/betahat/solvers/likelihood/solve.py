@@ -30,7 +30,7 @@ _UNCOUNTED, _FILE_NUMBERS = (
     1 << 23,
 )  # rows where n is not known; numbers of a file's sample, held in memory
 _PILOT_SHARE, _PILOT_ROWS = 16, 60  # a sample of n/16 rows, 60 for each column at least
-_SCALED_BY = 1 << 20  # numbers of the sample that tell means and scales well enough to begin with
+_SCALED_BY = 1 << 18  # numbers of the sample that tell means and scales well enough to begin with
 
 
 def solve_likelihood(
