@@ -70,39 +70,52 @@ class Lowering:
             product = isinstance(child.layer, (Convolution, Dense))
             if product and k < len(children) and self._folds(children[k], child, path):
                 k += 1
-            if product and k < len(children) and (following := _leaky(children[k])):
+            bends = product or (
+                isinstance(child.layer, BatchNorm) and not _is_largest(children[k + 1 : k + 2])
+            )
+            if bends and k < len(children) and (following := _leaky(children[k])):
                 slope, k = following[1], k + 1
             x, its = self.layer(child, path + child.name, (*numbers, child.number), x, slope)
             backs += its
-            if isinstance(child.layer, _NORMS) and k < len(children) and _leaky(children[k]):
-                x, its, k = self._bent_in_place(children, k, path, x)
+            if isinstance(child.layer, _NORMS) and slope == 1.0 and k < len(children) and _leaky(children[k]):
+                x, its, k = self._bent_in_place(children, k, x)
                 backs += its
-            if slope != 1.0 and k < len(children) and isinstance(children[k].layer, (MaxPool, GlobalMaxPool)):
+            if product and slope != 1.0 and _is_largest(children[k : k + 1]):
                 # the largest of bent numbers is the bent largest: its slope is bent where there are fewer numbers
-                x, its = self.layer(children[k], path, (), x, 1.0)
-                backs[-1:] = [*its, Back(False, self._bent_by(x, slope))]
+                x, its = self._largest(children[k], x, slope, True)
+                backs[-1:] = its
                 k += 1
         return x, backs
 
-    def _bent_in_place(
-        self, children: list[Child], k: int, path: str, x: Value
-    ) -> tuple[Value, list[Back], int]:
+    def _bent_in_place(self, children: list[Child], k: int, x: Value) -> tuple[Value, list[Back], int]:
         """The activation k, in the place of x, behind a layer that does without its output; or behind the pooling that
         follows, as below; and how far that goes."""
-        following, backs, program = _leaky(children[k]), [], self.program
+        following = _leaky(children[k])
         assert following is not None
-        if k + 1 < len(children) and isinstance(children[k + 1].layer, (MaxPool, GlobalMaxPool)):
-            k += 1
-            x, backs = self.layer(children[k], path, (), x, 1.0)
-        program.add(
-            does.apply, x.at, x.at, x.row, x.apart, following[0], real=following[1], chunk=program.chunk_of(x)
-        )
-        return x, [*backs, Back(False, self._bent_by(x, following[1]))], k + 1
+        if _is_largest(children[k + 1 : k + 2]):
+            return *self._largest(children[k + 1], x, following[1], False), k + 2
+        self._bend(x, following[1])
+        return x, [Back(False, self._bent_by(x, following[1]))], k + 1
+
+    def _largest(self, child: Child, x: Value, bend: float, bent: bool) -> tuple[Value, list[Back]]:
+        """The largest numbers, as max(f, bend · f); bent : whether x is already."""
+        layer = child.layer
+        assert isinstance(layer, (MaxPool, GlobalMaxPool))
+        f, back = lower_pool(self.program, layer, child.shape, as_image(x, child.shape), bend == 0.0)
+        if bend == 0.0:
+            return f, [Back(False, back)]
+        if not bent:
+            self._bend(f, bend)
+        return f, [Back(False, back), Back(False, self._bent_by(f, bend))]
+
+    def _bend(self, x: Value, bend: float) -> None:
+        chunk = self.program.chunk_of(x)
+        self.program.add(does.apply, x.at, x.at, x.row, x.apart, kinds.LEAKY, real=bend, chunk=chunk)
 
     def layer(
         self, child: Child, path: str, numbers: tuple[int, ...], x: Value, bend: float
     ) -> tuple[Value, list[Back]]:
-        """f of one layer, that of products bent as max(f, bend · f)."""
+        """f of one layer, that of products and of batch normalisations bent as max(f, bend · f)."""
         layer, program = child.layer, self.program
         x = as_image(x, child.shape)
         if isinstance(layer, Sequential):
@@ -112,7 +125,7 @@ class Lowering:
         if isinstance(layer, Columns):
             return self._columns(layer, path, x)
         if isinstance(layer, BatchNorm):
-            f, back = lower_batch_norm(program, layer, path, x, x.memory is self._free)
+            f, back = lower_batch_norm(program, layer, path, x, x.memory is self._free, bend)
             return f, [Back(True, back)]
         if isinstance(layer, (LayerNorm, GroupNorm)):
             f, back = lower_group_norm(program, layer, path, x)
@@ -261,6 +274,11 @@ class Lowering:
                 program.add(columns.embed_back, *numbers, program.gradients.strides[0])
 
         return f, [Back(True, back)]
+
+
+def _is_largest(children: list[Child]) -> bool:
+    """Whether there is a layer, and it takes largest numbers."""
+    return any(isinstance(child.layer, (MaxPool, GlobalMaxPool)) for child in children)
 
 
 def _leaky(child: Child) -> tuple[int, float] | None:

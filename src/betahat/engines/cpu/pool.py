@@ -85,9 +85,9 @@ def weighed_back(
 
 
 def lower_pool(
-    program: Program, layer: Pooled, shape: Shape, given: Value
+    program: Program, layer: Pooled, shape: Shape, given: Value, positive: bool = False
 ) -> tuple[Value, Callable[[Value, bool], Value | None]]:
-    """f of a pooling layer, and its backward pass."""
+    """f of a pooling layer, and its backward pass. positive : whether largest numbers below 0 become 0."""
     x = widened(program, given)
     grid = grid_of(shape)
     everywhere = isinstance(layer, (GlobalAvgPool, GlobalMaxPool))
@@ -101,17 +101,8 @@ def lower_pool(
     counted = windows.numbers if isinstance(layer, AvgPool) and layer.count_include_pad else 0
     which = program.alike(f) if largest else f
     if largest:
-        numbers = (
-            x.at,
-            x.row,
-            f.at,
-            f.row,
-            f.place,
-            which.at,
-            *table.tables,
-            table.count,
-            program.registers(x.channels),
-        )
+        numbers = (x.at, x.row, f.at, f.row, f.place, which.at, *table.tables, table.count)
+        numbers = (*numbers, program.registers(x.channels), positive)
         program.add(does.max_pool, *numbers, chunk=chunk)
     else:
         weighed_forward(program, table, x, f, chunk, 0, 0, counted=counted)

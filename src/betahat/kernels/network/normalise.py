@@ -58,12 +58,27 @@ def _together(moments, width, rows, shard, mean, squares):
 
 
 @compiled
+def bent(value, slope):
+    """max(value, slope · value); NaN stays."""
+    other = slope * value
+    return other if other > value else value
+
+
+@compiled
+def passed(given, value, slope):
+    """The slope of a value for that of the bent one."""
+    return given if value > 0 else given * slope
+
+
+@compiled
 def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """f = scale · z + shift: x, stride and number of places, width, moments, z, which may be x, f, scale, shift, where
-    1/√(variance + ε) is kept, the running mean and variance, which the first unit moves."""
-    x, row, places, width, moments, z, f, scale, shift, inverse, running_mean, running_variance = op[
-        FIRST : FIRST + 12
+    """f = bend(scale · z + shift): x, stride and number of places, width, moments, z, which may be x, f, scale, shift,
+    where 1/√(variance + ε) is kept, the running mean and variance, which the first unit moves, and where the bend
+    is."""
+    x, row, places, width, moments, z, f, scale, shift, inverse, running_mean, running_variance, factors = op[
+        FIRST : FIRST + 13
     ]
+    slope = like.dtype.type(carray(doubles(factors), 1)[0])
     first, some, rows = first * places, some * places, rows * places
     epsilon, momentum = real
     mean, factor = own[:width], own[width : 2 * width]
@@ -90,14 +105,16 @@ def batch_normalise(op, real, env, unit, first, some, rows, start, step, key, ow
                 its_z[j] = values[j]
         for j in range(width):
             its_z[j] = (its_z[j] - mean[j]) * factor[j]
-            out[j] = its_z[j] * scales[j] + shifts[j]
+            out[j] = bent(its_z[j] * scales[j] + shifts[j], slope)
 
 
 @compiled
 def batch_sums(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """A shard's Σ s z and Σ s: the slope, z, stride and number of places, width, (shards, 2, width) doubles for
-    them."""
-    slope, z, row, places, width, sums = op[FIRST : FIRST + 6]
+    """A shard's Σ s z and Σ s, where s is the slope of scale · z + shift: that of its bent value, z, stride and number
+    of places, width, (shards, 2, width) doubles for them, scale, shift, and where the bend is."""
+    slope, z, row, places, width, sums, scale, shift, factors = op[FIRST : FIRST + 9]
+    bend = like.dtype.type(carray(doubles(factors), 1)[0])
+    scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
     first, some = first * places, some * places
     along = carray(doubles(sums + unit * 2 * width * 8), width)
     about = carray(doubles(sums + (unit * 2 + 1) * width * 8), width)
@@ -109,15 +126,19 @@ def batch_sums(op, real, env, unit, first, some, rows, start, step, key, own, li
             carray(like_array(z + i * row, like), width),
         )
         for j in range(width):
-            along[j] += s[j] * its_z[j]
-            about[j] += s[j]
+            its = passed(s[j], its_z[j] * scales[j] + shifts[j], bend)
+            along[j] += its * its_z[j]
+            about[j] += its
 
 
 @compiled
 def batch_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂x in place of ∂J/∂f, and by the first unit ∂J/∂scale and ∂J/∂shift: the slope, z, stride and number of
-    places, width, sums, scale, 1/√(variance + ε), the two targets."""
-    slope, z, row, places, width, sums, scale, inverse, to_scale, to_shift = op[FIRST : FIRST + 10]
+    places, width, sums, scale, shift, where the bend is, 1/√(variance + ε), the two targets."""
+    slope, z, row, places, width, sums, scale, shift, factors, inverse, to_scale, to_shift = op[
+        FIRST : FIRST + 12
+    ]
+    bend = like.dtype.type(carray(doubles(factors), 1)[0])
     first, some, rows = first * places, some * places, rows * places
     along, about = own[:width], own[width : 2 * width]
     along[:] = 0.0
@@ -135,22 +156,24 @@ def batch_back(op, real, env, unit, first, some, rows, start, step, key, own, li
         )
         for j in range(width):
             of_scale[j], of_shift[j] = along[j], about[j]
-    scales, kept = carray(like_array(scale, like), width), carray(doubles(inverse), width)
+    scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
+    kept = carray(doubles(inverse), width)
     for i in range(first, first + some):
         s, its_z = (
             carray(like_array(slope + i * row, like), width),
             carray(like_array(z + i * row, like), width),
         )
         for j in range(width):
-            s[j] = (s[j] - (about[j] + its_z[j] * along[j]) / rows) * (scales[j] * kept[j])
+            given = passed(s[j], its_z[j] * scales[j] + shifts[j], bend)
+            s[j] = (given - (about[j] + its_z[j] * along[j]) / rows) * (scales[j] * kept[j])
 
 
 @compiled
 def batch_use(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """f of what was learnt: x, stride and number of places, width, f, scale, shift, running mean and variance."""
+    """f, bent, of what was learnt: x, stride and number of places, width, f, scale, shift, the running statistics."""
     x, row, places, width, f, scale, shift, running_mean, running_variance = op[FIRST : FIRST + 9]
     first, some = first * places, some * places
-    factor = own[:width]
+    factor, slope = own[:width], like.dtype.type(real[1])
     means = carray(like_array(running_mean, like), width)
     variances = carray(like_array(running_variance, like), width)
     scales, shifts = carray(like_array(scale, like), width), carray(like_array(shift, like), width)
@@ -162,4 +185,4 @@ def batch_use(op, real, env, unit, first, some, rows, start, step, key, own, lik
             carray(like_array(f + i * row, like), width),
         )
         for j in range(width):
-            out[j] = (values[j] - means[j]) * factor[j] * scales[j] + shifts[j]
+            out[j] = bent(like.dtype.type((values[j] - means[j]) * factor[j] * scales[j] + shifts[j]), slope)

@@ -57,16 +57,18 @@ def _either(v: Vectors, number: Any, this: int, vectors: Any, body: Any) -> None
 
 @intrinsic
 def largest(
-    typingctx: Any, x: Any, count: Any, places: Any, numbers: Any, f: Any, which: Any, vectors: Any, like: Any
-):
-    """f ← the largest number of a window, the first of equal ones, NaN larger than any; which ← its number."""
-    signature = types.void(*([types.int64] * 7), like)
+    typingctx: Any, x: Any, count: Any, places: Any, numbers: Any, f: Any, which: Any, vectors: Any, positive: Any,
+    like: Any,
+):  # fmt: skip
+    """f ← the largest number of a window, the first of equal ones, NaN larger than any; which ← its number. Where
+    positive is 1, numbers not above 0 become 0, of no number's place."""
+    signature = types.void(*([types.int64] * 8), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, count, places, numbers, f, which, vectors, _ = args
+        x, count, places, numbers, f, which, vectors, positive, _ = args
         v = vectors_like(builder, signature.args[-1], SHAPE)
 
-        def column(offset: Any) -> None:
+        def column(offset: Any, above: bool) -> None:
             begin = v.at(x, offset)
 
             def body(place: Any, number: Any, carried: list[Any]) -> list[Any]:
@@ -79,10 +81,13 @@ def largest(
             first = v.load(v.at(begin, builder.load(v.pointer(places, I64))))
             rest, start = builder.sub(count, ir.Constant(I64, 1)), [first, v.broadcast(numbers)]
             best, its = _numbers_of(v, rest, v.at(places, 8), v.at(numbers, 8), start, body)
+            if above:
+                low = builder.fcmp_ordered("<=", best, v.zero)
+                best, its = builder.select(low, v.zero, best), builder.select(low, v.constant(-1.0), its)
             v.store(best, v.at(f, offset))
             v.store(its, v.at(which, offset))
 
-        _columns(v, vectors, column)
+        _either(v, positive, 1, vectors, column)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -225,16 +230,19 @@ def weights_back(
 @compiled
 def max_pool(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """x, bytes for each image before; f, bytes likewise, and place; which, as f; edges, places, numbers; windows,
-    registers of a place."""
-    x, x_first, f, f_first, f_place, which, edges, places, numbers, count, vectors = op[FIRST : FIRST + 11]
+    registers of a place; whether numbers below 0 become 0."""
+    x, x_first, f, f_first, f_place, which, edges, places, numbers, count, vectors, positive = op[
+        FIRST : FIRST + 12
+    ]
     edge = carray(longs(edges), count + 1)
     for i in range(first, first + some):
         at, to = x + i * x_first, i * f_first
         for p in range(count):
             begin = edge[p] * 8
             largest(
-                at, edge[p + 1] - edge[p], places + begin, numbers + begin, f + to, which + to, vectors, like
-            )
+                at, edge[p + 1] - edge[p], places + begin, numbers + begin, f + to, which + to, vectors, positive,
+                like,
+            )  # fmt: skip
             to += f_place
 
 
