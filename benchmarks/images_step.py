@@ -104,7 +104,7 @@ def _torch_layers(layers: Any, shape: Any, weights: dict[str, np.ndarray], path:
     for k, layer in enumerate(layers):
         name = f"{path}{k}"
         if isinstance(layer, Conv2d):
-            padding = layer.padding if isinstance(layer.padding, int) else 0
+            padding: Any = layer.padding if isinstance(layer.padding, int) or layer.padding == "same" else 0
             module = nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, padding=padding, bias=layer.bias)
             put(module, "weight", weights[f"{name}.weight"].transpose(3, 2, 0, 1))
         elif isinstance(layer, Dense):
