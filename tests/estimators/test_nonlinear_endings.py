@@ -186,6 +186,63 @@ def test_ctrl_c_keeps_the_best_point(loss, starts, share, tmp_path):
     behaves(model, tmp_path)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("done", [1, 2])
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_ctrl_c_after_a_minimum_tells_which_starts_are_left(loss, done, share, tmp_path):
+    starts = [[3.0, 2.0, 0.0], [3.5, 1.0, 0.2], [2.0, 1.5, 0.1]]
+    whole = []  # calls of fits from the first of them, and from one more
+    for some in (done, done + 1):
+        counted = Interrupted(np.inf)
+        least = bh.NonlinearRegression(counted, starts[:some], loss=loss).fit(x, y)
+        whole.append(counted.calls)
+    at = len(starts) + (whole[0] - done) + 1 + int(share * (whole[1] - whole[0] - 6))
+    model = bh.NonlinearRegression(Interrupted(at), starts, loss=loss)
+    with pytest.warns(CertificateWarning, match=f"interrupted after {done} of 3 starts.*from the next"):
+        model.fit(x, y)
+    assert (model.stop_reason_, model.certificate_.status) == ("converged", "local minimum")
+    assert_allclose(model.coef_, least.coef_, rtol=1e-7)
+    assert_allclose(model.inference_.std_err, least.inference_.std_err, rtol=1e-6)
+    assert np.isfinite(model.losses_).tolist() == [k <= done for k in range(3)]
+    told = " ".join(model.explain().split())
+    assert f"interrupted after {done} of 3 starts" in told
+    assert "interrupted" not in least.explain()
+    model.save(tmp_path / "model")
+    assert bh.load(tmp_path / "model", f=model.f).explain() == model.explain()
+
+
+class Steps:
+    """A curve without a minimum for the first solver, so that another is tried; Ctrl-C in its call of that number."""
+
+    def __init__(self, at: int) -> None:
+        self.calls, self.at = 0, at
+
+    def __call__(self, X, a, b):
+        self.calls += 1
+        if self.calls == self.at:
+            raise KeyboardInterrupt
+        return np.round(a) * X + b
+
+
+def test_ctrl_c_in_any_solver_is_told_of():
+    whole = Steps(0)
+    with pytest.warns(CertificateWarning):
+        bh.NonlinearRegression(whole, [1.0, 2.0]).fit(x, y)
+    told = set()
+    for at in range(2, whole.calls - 4, 3):
+        model = bh.NonlinearRegression(Steps(at), [1.0, 2.0])
+        try:
+            with pytest.warns(CertificateWarning) as heard:
+                model.fit(x, y)
+        except KeyboardInterrupt:  # between two solvers
+            continue
+        assert "interrupted" in model.explain()
+        if model.stop_reason_ != "interrupted":
+            assert "interrupted during the descent by" in str(heard[0].message)
+        told.add(model.stop_reason_)
+    assert told == {"interrupted", "converged"}
+
+
 def test_ctrl_c_before_anything_is_known_ends_the_fit():
     def interrupted(X, a):
         raise KeyboardInterrupt

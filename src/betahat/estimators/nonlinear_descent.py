@@ -108,33 +108,57 @@ class End:
         return gap < 0
 
 
-def descend(
-    goal: Goal, starts: Sequence[np.ndarray], solver: Solver | None, max_iter: int | None
-) -> tuple[End, str, list[float]]:
-    """The lowest end of descents from every start, why its solver was taken, and J where each descent ended.
+@final
+@dataclass(frozen=True)
+class Search:
+    """The lowest end of the descents from every start, why its solver was taken, J where each descent ended, and, where
+    Ctrl-C came, what was left undone."""
 
-    Solvers are tried in turn until one ends at a minimum; Ctrl-C ends it all.
-    """
+    end: End
+    why: str
+    losses: list[float]
+    interruption: str | None
+
+
+def descend(goal: Goal, starts: Sequence[np.ndarray], solver: Solver | None, max_iter: int | None) -> Search:
+    """Solvers are tried in turn, each from every start, until one ends at a minimum; Ctrl-C ends it all, once there is
+    a point to keep."""
     budget = max_iter or ITERATIONS * (goal.model.taken.size + 2)
     best: End | None = None
     ends: list[float] = []
-    why, interrupted = "", False
+    why, interruption = "", None
     for way, reason in _ways(goal, starts, solver):
         ends = []
         for start in starts:
-            found = _arrive(goal, start, way, budget)
+            try:
+                found = _arrive(goal, start, way, budget)
+            except KeyboardInterrupt:
+                if best is None:
+                    raise
+                interruption = _undone(len(ends), len(starts), way)
+                break
             ends.append(found.value)
             if found.better(best):
                 best, why = found, reason
-            interrupted = found.interrupted
-            if interrupted:
+            if found.interrupted:
+                interruption = _undone(len(ends) - 1, len(starts), way)
                 break
         assert best is not None
-        if best.is_minimum or interrupted:
+        if best.is_minimum or interruption is not None:
             break
     assert best is not None
     ends += [np.inf] * (len(starts) - len(ends))
-    return _told(best, budget), why, ends
+    return Search(_told(best, budget), why, ends, interruption)
+
+
+def _undone(done: int, starts: int, way: Solver) -> str:
+    """What Ctrl-C left undone."""
+    if starts == 1:
+        return f"the search was interrupted during the descent by {way.name}"
+    return (
+        f"the search was interrupted after {done} of {starts} starts, during the descent by {way.name} from the next; "
+        "a lower minimum may be found from there"
+    )
 
 
 def _ways(goal: Goal, starts: Sequence[np.ndarray], solver: Solver | None) -> Iterator[tuple[Solver, str]]:

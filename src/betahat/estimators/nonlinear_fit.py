@@ -20,7 +20,8 @@ from betahat.solvers.trace import Trace
 @dataclass
 class NonlinearResult:
     """A fitted nonlinear model without its rows. starts (k, p), losses (k,) : where descents began, J where they ended;
-    summed : its statistics, or what makes them when asked for; refusal : why there are no standard errors, or None."""
+    summed : its statistics, or what makes them when asked for; refusal : why there are no standard errors, or None;
+    interruption : what Ctrl-C left undone, or None."""
 
     coef: np.ndarray
     certificate: Certificate
@@ -33,6 +34,7 @@ class NonlinearResult:
     starts: np.ndarray
     losses: np.ndarray
     evaluations: int
+    interruption: str | None
     inference: Inference | None = field(default=None)
 
     @property
@@ -49,13 +51,14 @@ def fit_nonlinear(
 ) -> NonlinearResult:  # fmt: skip
     """Descend from every start, keep the lowest end, certify it, and sum what the covariance needs."""
     model = goal.model
-    end, why, losses = descend(goal, starts, solver, max_iter)
-    if not (end.interrupted or model.check(goal.rows.X, end.state.x, end.J)):  # rows do depend on one another
+    search = descend(goal, starts, solver, max_iter)
+    end, interrupted = search.end, search.interruption is not None
+    if not (interrupted or model.check(goal.rows.X, end.state.x, end.J)):  # rows do depend on one another
         return fit_nonlinear(goal, starts, cov_type, maxlags, solver, max_iter)
     summed, refusal = summarise(goal, end, cov_type, maxlags)
     model.tell(goal.rows.X)
     model.forget()
     return NonlinearResult(
-        end.state.x, end.certificate, end.trace, end.state.stop_reason, end.solver, why, summed, refusal,
-        np.array(starts), np.array(losses), model.evaluations + model.jacobians,
+        end.state.x, end.certificate, end.trace, end.state.stop_reason, end.solver, search.why, summed,
+        refusal, np.array(starts), np.array(search.losses), model.evaluations + model.jacobians, search.interruption,
     )  # fmt: skip

@@ -84,7 +84,8 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
         What found β̂.
     starts_, losses_ : float64 arrays of shape (starts, p) and (starts,)
         Where the descents began, and J where they ended: infinite where f is not finite at the start, and for starts
-        that an interruption left untried.
+        that Ctrl-C left untried, of which a CertificateWarning and `explain` tell too. `stop_reason_` is that of the
+        descent whose end was kept.
     n_iter_, n_evaluations_ : int
         Iterations of that solver; how often f was computed in all, alone or with its derivatives.
     n_features_in_, feature_names_in_
@@ -208,13 +209,18 @@ class NonlinearRegression(RegressorMixin, BaseEstimator):
 
     def _store(self, result: NonlinearResult, model: NonlinearModel) -> None:
         self._show(result, model)
+        said: list[str] = []
         if not result.certificate.converged:
-            words = f"no minimum found ({result.stop_reason}): {result.certificate.message}"
-            if result.refusal is not None and result.certificate.message not in result.refusal:
-                words = f"{words}. {result.refusal[0].upper()}{result.refusal[1:]}"  # what may be the cause
-            warnings.warn(words, CertificateWarning, stacklevel=users_line())
-        elif result.refusal is not None:
-            warnings.warn(result.refusal, CertificateWarning, stacklevel=users_line())
+            said.append(f"no minimum found ({result.stop_reason}): {result.certificate.message}")
+        if result.refusal is not None and not (said and result.certificate.message in result.refusal):
+            said.append(result.refusal)  # what may be the cause
+        if result.interruption is not None and (
+            len(result.starts) > 1 or result.stop_reason != "interrupted"
+        ):
+            said.append(result.interruption)
+        if said:
+            words = [said[0], *(f"{each[0].upper()}{each[1:]}" for each in said[1:])]
+            warnings.warn(". ".join(words), CertificateWarning, stacklevel=users_line())
 
     def _show(self, result: NonlinearResult, model: NonlinearModel) -> None:
         """Put a result, just made or loaded, where users look for it."""

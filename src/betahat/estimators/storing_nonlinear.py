@@ -12,7 +12,7 @@ from betahat.errors import StorageError
 from betahat.estimators.nonlinear_fit import NonlinearResult
 from betahat.estimators.nonlinear_inputs import column_names, resolve
 from betahat.estimators.storing_linear import read_statistics
-from betahat.estimators.storing_parts import fit_to_dict, read_fit
+from betahat.estimators.storing_parts import fit_to_dict, read_fit, read_words
 from betahat.models.arguments import Arguments, parameters_of
 from betahat.models.expression import Expression
 from betahat.models.nonlinear import NonlinearModel
@@ -36,6 +36,7 @@ def to_dict(estimator: NonlinearRegression) -> dict[str, Any]:
             "starts": result.starts,
             "losses": result.losses,
             "evaluations": result.evaluations,
+            "interruption": result.interruption,
         },
     }
 
@@ -54,6 +55,7 @@ def restore(estimator: NonlinearRegression, model: Fields) -> None:
         starts=starts,
         losses=stored.array("losses", (len(starts),)),
         evaluations=stored.whole("evaluations"),
+        interruption=read_words(stored, "interruption"),
     )
     estimator.n_features_in_ = model.whole("n_features_in")
     if estimator.n_features_in_ < 1:

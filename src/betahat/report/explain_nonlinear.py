@@ -34,6 +34,8 @@ class NonlinearResultLike(ResultLike, Protocol):
     def losses(self) -> np.ndarray: ...
     @property
     def evaluations(self) -> int: ...
+    @property
+    def interruption(self) -> str | None: ...
 
 
 def explain_nonlinear(
@@ -97,6 +99,8 @@ def _descent(result: NonlinearResultLike) -> str:
                 f"Of {len(result.losses)} starts {alike} ended at the lowest J, {number(low)}; the best was kept."
             )
         )
+    if result.interruption is not None:
+        lines.append(wrap(f"{result.interruption[0].upper()}{result.interruption[1:]}."))
     body = iterations_table(result.trace)
     if body:
         lines += ["", textwrap.indent(body, "    "), ""]
