@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image as Pillow
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 import betahat as bh
 from betahat.data import Augmentation
+from betahat.layers import Conv2d, Dense, Flatten, Image, ReLU
 
 RNG = np.random.default_rng(3)
 N = 60
@@ -56,7 +57,7 @@ def test_every_form_of_images_is_changed_alike(images: np.ndarray, form: dict[st
 def test_folders_of_images(tmp_path: Path) -> None:
     for k, label in enumerate(Y):
         (tmp_path / label).mkdir(exist_ok=True)
-        Image.fromarray(X[k]).save(tmp_path / label / f"{k:02}.png")
+        Pillow.fromarray(X[k]).save(tmp_path / label / f"{k:02}.png")
     folder = bh.data.images(tmp_path)
     found = fitted(folder, None).predict_proba(X)
     np.testing.assert_array_equal(found, fitted(folder.array(), folder.y).predict_proba(X))
@@ -95,6 +96,48 @@ def test_parts_are_changed_as_epochs_are() -> None:
     for _ in range(3):
         parts.partial_fit(X, Y, classes=["level", "upright"])
     np.testing.assert_array_equal(parts.predict_proba(X), whole.predict_proba(X))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_stack_of_layers_is_trained_as_its_convnet_is(dtype: str) -> None:
+    common: dict[str, Any] = {"max_iter": 3, "random_state": 0, "batch_size": 16, "dtype": dtype}
+    common |= {"learning_rate": "constant", "learning_rate_init": 0.003}
+    for augment in (CHANGES, Augmentation(**CHANGES), None):
+        named = fitted(**common, augment=augment)
+        stack = bh.NetworkClassifier(named.network_.layers, **common, augment=augment).fit(X, Y)
+        np.testing.assert_array_equal(stack.predict_proba(X), named.predict_proba(X))
+        assert stack.explain().count("drawn anew") == named.explain().count("drawn anew")
+        numbers = bh.ConvNetRegressor(**SMALL | common, augment=augment).fit(X, T)
+        again = bh.NetworkRegressor(numbers.network_.layers, **common, augment=augment).fit(X, T)
+        np.testing.assert_array_equal(again.predict(X), numbers.predict(X))
+
+
+def test_files_and_clones_of_stacks_keep_it(tmp_path: Path) -> None:
+    stack = [Conv2d(3, 3), ReLU(), Flatten(), Dense(1)]
+    model = bh.NetworkRegressor(stack, augment=CHANGES, max_iter=2, random_state=0).fit(X, T)
+    model.save(tmp_path / "model")
+    loaded = bh.load(tmp_path / "model")
+    assert loaded.augment == clone(model).augment == CHANGES
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(("layers", "rows", "words"), [
+    ([Dense(1)], X.reshape(N, -1), r"shape \(90,\): give X as \(n, height, width, channels\)"),
+    ([Image(6, 5, 3), Flatten(), Dense(1)], X.reshape(N, -1), r"shape \(90,\): give X as"),
+    ([Flatten(), Dense(1)], X[:, :, :, 0], r"shape \(6, 5\): give X as"),
+    ([Image(6, 5, 3, order="NCHW"), Flatten(), Dense(1)], np.moveaxis(X, 3, 1), "channels come last.*NCHW.*give X as"),
+    ([Flatten(), Dense(1)], X[:, :1], r"shift \(=1\).*height \(=1\)"),
+], ids=["table", "flat images", "grey images", "channels first", "no room"])  # fmt: skip
+@pytest.mark.parametrize("estimator", [bh.NetworkClassifier, bh.NetworkRegressor])
+def test_stacks_over_rows_that_are_no_images_refuse_it(
+    estimator: Any, layers: list[Any], rows: np.ndarray, words: str
+) -> None:
+    target = T.mean() < T if estimator is bh.NetworkClassifier else T
+    with pytest.raises(ValueError, match=words):
+        estimator(layers, augment=CHANGES, max_iter=1).fit(rows, target)
+    estimator(layers, augment={"shift": 0}, max_iter=1).fit(rows, target)
+    with pytest.raises(ValueError, match=r"augment .*solver='lbfgs'"):
+        estimator(layers, augment=CHANGES, solver="lbfgs").fit(rows, target)
 
 
 def test_a_checkpoint_goes_on_with_the_same_bits(tmp_path: Path) -> None:

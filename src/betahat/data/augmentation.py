@@ -138,7 +138,8 @@ class Augmentation:
         """Raises ValueError where images of a shape (height, width, channels) have no room for it."""
         if len(shape) != 3:
             raise ValueError(
-                f"augment (={self!r}) is for images (height, width, channels), not rows of shape {shape}"
+                f"augment (={self!r}) is for images (height, width, channels), not rows of shape {shape}: give X as "
+                "(n, height, width, channels)"
             )
         for most, pixels, side in zip(self.shifts, shape, ("height", "width"), strict=False):
             if most >= pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
+from betahat.estimators.network.augmenting import AugmentedNetwork
 from betahat.estimators.network.classifier import NetworkClassification
 from betahat.estimators.network.given_layers import check_layers, ends_with_one, given_layers, outputs_of
 from betahat.estimators.network.parameters import keep
@@ -12,13 +13,14 @@ from betahat.layers import Layer, Shape
 
 
 @final
-class NetworkClassifier(NetworkClassification):
+class NetworkClassifier(AugmentedNetwork, NetworkClassification):
     """Any stack of layers, trained to tell classes: the engine of `MLPClassifier`, with its parameters but those that
     make layers.
 
     layers : from `betahat.layers`, the last giving one score for each class (or a single one for two classes, log
     odds), as `Dense` does; probabilities are made of the scores by the loss. Rows of X may have several axes: (n, 28,
-    28, 1) for images. `standardize` then goes by channels, the last axis.
+    28, 1) for images. `standardize` then goes by channels, the last axis. augment : for such images, how they are
+    changed at random in training, as in :class:`ConvNetClassifier`; rows of another form are refused.
 
     >>> import numpy as np, betahat as bh
     >>> from betahat.layers import Dense, ReLU, Residual
@@ -60,6 +62,7 @@ class NetworkClassifier(NetworkClassification):
         clip_norm: float | None = None,
         average: Any = None,
         standardize: bool = True,
+        augment: Any = None,
         dtype: Any = "auto",
         scoring: Any = None,
         callbacks: Any = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
+from betahat.estimators.network.augmenting import AugmentedNetwork
 from betahat.estimators.network.given_layers import check_layers, ends_with_one, given_layers, outputs_of
 from betahat.estimators.network.parameters import keep
 from betahat.estimators.network.regressor import NetworkRegression
@@ -12,12 +13,14 @@ from betahat.layers import Layer, Shape
 
 
 @final
-class NetworkRegressor(NetworkRegression):
+class NetworkRegressor(AugmentedNetwork, NetworkRegression):
     """Any stack of layers, trained to predict numbers: the engine of `MLPRegressor`, with its parameters but those that
     make layers.
 
     layers : from `betahat.layers`, the last giving one number for each target, as `Dense` does. Rows of X may have
-    several axes: (n, 28, 28, 1) for images. `standardize` then goes by channels, the last axis.
+    several axes: (n, 28, 28, 1) for images. `standardize` then goes by channels, the last axis. augment : for such
+    images, how they are changed at random in training, as in :class:`ConvNetClassifier`; rows of another form are
+    refused.
 
     >>> import numpy as np, betahat as bh
     >>> from betahat.layers import Dense, Tanh
@@ -58,6 +61,7 @@ class NetworkRegressor(NetworkRegression):
         clip_norm: float | None = None,
         average: Any = None,
         standardize: bool = True,
+        augment: Any = None,
         dtype: Any = "auto",
         scoring: Any = None,
         callbacks: Any = None,

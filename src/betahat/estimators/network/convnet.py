@@ -6,25 +6,21 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from betahat.data.augmentation import augmentation_of
 from betahat.data.image_folder import ImageFolder
 from betahat.data.image_rows import ImageRows
 from betahat.data.missing import unmasked
 from betahat.data.source import Source
-from betahat.engines import Task
 from betahat.errors import StorageError
 from betahat.estimators.inputs import is_frame, numbers
+from betahat.estimators.network.augmenting import AugmentedNetwork
 from betahat.estimators.network.convolutions import check_convolutions, convolutions
 from betahat.estimators.network.given import Given
 from betahat.estimators.network.images import Form, check_image_parameters, form_of, times
-from betahat.estimators.network.parameters import is_full_batch
-from betahat.estimators.network.questions import AskedNetwork
 from betahat.estimators.network.rows import coded, levels_of, read_rows
 from betahat.estimators.network.stream import Stream
 from betahat.layers import Layer, Shape
@@ -32,7 +28,7 @@ from betahat.layers.base import size_of
 from betahat.storage import Fields
 
 
-class ConvolutionalNetwork(AskedNetwork):
+class ConvolutionalNetwork(AugmentedNetwork):
     """Abstract: rows are images, and layers those that `channels` or an architecture say."""
 
     image_shape: Any
@@ -46,7 +42,6 @@ class ConvolutionalNetwork(AskedNetwork):
     residual: bool
     dropout: Any
     architecture: str | None
-    augment: Any
 
     _form: Form
     _given: Shape
@@ -72,26 +67,9 @@ class ConvolutionalNetwork(AskedNetwork):
         super()._check_parameters()
         check_image_parameters(self)
         check_convolutions(self)
-        if augmentation_of(self.augment) is not None and is_full_batch(self):
-            raise ValueError(
-                f"augment (={self.augment!r}) changes images anew at every step, and solver='lbfgs' descends an "
-                "objective of all rows that is the same at every step; use a solver that takes mini-batches, such as "
-                "'adam'"
-            )
 
     def _layers(self, outputs: int) -> list[Layer]:
         return convolutions(self, self._form, outputs)
-
-    def _task(self, steps: int, rows: int, mean_weight: float = 1.0, rate: float | None = None) -> Task:
-        augment = augmentation_of(self.augment)
-        if augment is not None:
-            augment.check(self._form.shape)
-        return replace(super()._task(steps, rows, mean_weight, rate), augment=augment)
-
-    @property
-    def _changes(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        augment = augmentation_of(self.augment)
-        return "" if augment is None else augment.in_words()
 
     def _width(self, shape: Shape, wanted: tuple[int, ...], why: str) -> int:
         return wanted[-1]

@@ -88,7 +88,8 @@ class AugmentationDisplay:
         """
         if not hasattr(estimator, "augment"):
             raise TypeError(
-                f"estimator (={estimator!r}) has no augment; expected a fitted bh.ConvNetClassifier or ConvNetRegressor"
+                f"estimator (={estimator!r}) has no augment; expected a fitted network of images, such as "
+                "bh.ConvNetClassifier"
             )
         images = seen.opened(estimator, X, _MOST).images
         return cls.from_augmentation(estimator.augment, images, draws=draws, seed=seed, ax=ax, **kwargs)
