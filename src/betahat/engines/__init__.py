@@ -3,8 +3,22 @@
 Nothing here knows estimators; nothing below knows engines.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from betahat.engines.base import Engine, Rows, Task, TrainingState
 from betahat.engines.choose import engine_for
-from betahat.engines.reference import ReferenceEngine
+
+if TYPE_CHECKING:
+    from betahat.engines.reference import ReferenceEngine
 
 __all__ = ["Engine", "ReferenceEngine", "Rows", "Task", "TrainingState", "engine_for"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ReferenceEngine":  # which few tasks need
+        from betahat.engines.reference import ReferenceEngine
+
+        return ReferenceEngine
+    raise AttributeError(f"module 'betahat.engines' has no attribute {name!r}")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.double_double import COLUMNS, dot_columns_1, dot_columns_2, dot_columns_4, dot_rows
-from betahat.kernels.memory import doubles, read_rows
+from betahat.kernels.memory import carray, doubles, read_rows
 from betahat.kernels.tile import SHAPE
 
 LANES = SHAPE.lanes

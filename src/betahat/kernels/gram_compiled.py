@@ -8,10 +8,9 @@ times w, so that the product is ZᵀWZ.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, read_rows
+from betahat.kernels.memory import carray, doubles, read_rows
 from betahat.kernels.tile import (
     SHAPE,
     copy_1,

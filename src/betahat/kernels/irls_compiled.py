@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels import row_factors
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
 from betahat.kernels.gram_compiled import LINE, first_width, multiply
-from betahat.kernels.memory import doubles, read_rows
+from betahat.kernels.memory import carray, doubles, read_rows
 from betahat.kernels.pointwise import CONVEX, EVERYTHING, GRADIENT
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import DOUBLES, FLOATS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 from numba.core import cgutils
 
 from betahat.kernels.compiled import compiled
@@ -45,6 +45,32 @@ def longs(typingctx: Any, address: Any):
 def like_array(typingctx: Any, address: Any, array: Any):
     """An integer address as a pointer to the element type of an array."""
     return types.CPointer(array.dtype)(types.int64, array), _pointer(array.dtype)
+
+
+@intrinsic
+def carray(typingctx: Any, pointer: Any, shape: Any):
+    """The memory from a pointer on as an array of that shape, in C order. numba's own would have its whole module of
+    arrays imported wherever it is called."""
+    form: Any = types.unliteral(shape)
+    several = hasattr(form, "types")
+    sizes = tuple(form.types) if several else (form,)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        from numba.np.arrayobj import populate_array
+
+        out = signature.return_type
+        array = context.make_array(out)(context, builder)
+        given = cgutils.unpack_tuple(builder, args[1]) if several else [args[1]]
+        lengths = [context.cast(builder, n, size, types.intp) for n, size in zip(given, sizes, strict=True)]
+        itemsize = stride = context.get_constant(types.intp, out.dtype.bitwidth // 8)
+        strides = []
+        for n in reversed(lengths):
+            strides.insert(0, stride)
+            stride = builder.mul(stride, n)
+        populate_array(array, args[0], lengths, strides, itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(pointer.dtype, len(sizes), "C")(pointer, form), codegen
 
 
 @intrinsic

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
-
 from betahat.kernels import row_tiles, softmax_tiles
 from betahat.kernels.compiled import compiled
 from betahat.kernels.gram_compiled import first_width, multiply
@@ -17,7 +15,7 @@ from betahat.kernels.irls_compiled import (
     scale_rows,
     two_sum_into,
 )
-from betahat.kernels.memory import doubles, read_rows
+from betahat.kernels.memory import carray, doubles, read_rows
 from betahat.kernels.pointwise import EVERYTHING, GRADIENT
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import DOUBLES, FLOATS

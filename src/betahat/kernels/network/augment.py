@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.augment import (
     BILINEAR,
@@ -22,7 +21,7 @@ from betahat.kernels.augment import (
     Y_START,
 )
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles
+from betahat.kernels.memory import carray, doubles
 from betahat.kernels.network.environment import (
     BROKEN,
     CENTRE,

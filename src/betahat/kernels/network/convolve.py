@@ -6,10 +6,8 @@ comes from the data. Tables of places, in bytes, hold for the first images of a 
 
 from __future__ import annotations
 
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
-
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array, longs
+from betahat.kernels.memory import carray, like_array, longs
 from betahat.kernels.network.environment import SHARD
 from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED, add_rows, turn
 from betahat.kernels.network.scattered import multiply_scattered

@@ -7,10 +7,9 @@ that the bits are the same for any number of them. Threads wait for each other o
 from __future__ import annotations
 
 import numpy as np
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles
+from betahat.kernels.memory import carray, doubles
 from betahat.kernels.network.barrier import wait_for_all
 from betahat.kernels.network.calling import call
 from betahat.kernels.network.environment import (

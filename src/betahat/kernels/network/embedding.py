@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array, longs
+from betahat.kernels.memory import carray, like_array, longs
 from betahat.kernels.network.operations import FIRST
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
-
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array
+from betahat.kernels.memory import carray, like_array
 from betahat.kernels.network.operations import FIRST
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, like_array, longs
+from betahat.kernels.memory import carray, doubles, like_array, longs
 from betahat.kernels.network.environment import MIXES, ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
 from betahat.kernels.network.operations import FIRST
 from betahat.kernels.register_math import Number

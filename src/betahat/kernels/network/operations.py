@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import like_array
+from betahat.kernels.memory import carray, like_array
 from betahat.kernels.network.activations import activate, bend_back
 from betahat.kernels.network.random import derived, random_bits
 from betahat.kernels.network.tiles import multiply

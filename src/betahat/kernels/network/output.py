@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
-
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, like_array
+from betahat.kernels.memory import carray, doubles, like_array
 from betahat.kernels.network.environment import ANSWERS
 from betahat.kernels.network.loss import LANES, exponentials, less_largest
 from betahat.kernels.network.operations import FIRST

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import longs
+from betahat.kernels.memory import carray, longs
 from betahat.kernels.network.convolve import is_later
 from betahat.kernels.network.frame import clear
 from betahat.kernels.network.operations import FIRST, REGISTER

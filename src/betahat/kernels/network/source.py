@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 from numba.core import cgutils
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, floats, like_array, longs
+from betahat.kernels.memory import carray, doubles, floats, like_array, longs
 from betahat.kernels.network.environment import (
     BROKEN,
     BYTE,

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles, like_array, longs
+from betahat.kernels.memory import carray, doubles, like_array, longs
 from betahat.kernels.network.environment import LINK_COUNT, LINKS, NORM_COUNT, NORMS, NUMBERS, STRETCHES
 from betahat.kernels.network.links import SCALE, link
 from betahat.kernels.network.operations import FIRST, REGISTER
