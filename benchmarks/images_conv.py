@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from time import perf_counter
 from typing import Any, final
@@ -83,8 +84,8 @@ class Ours:
         from betahat.engines import Task
         from betahat.engines.cpu.chain import Links
         from betahat.engines.cpu.convolve import LoweredConvolution
-        from betahat.engines.cpu.layout import Layout
-        from betahat.engines.cpu.program import Program
+        from betahat.engines.cpu.layout import WIDE, Layout, row_numbers
+        from betahat.engines.cpu.program import Program, Value
         from betahat.engines.cpu.step import add_turned, stretches_of
         from betahat.kernels.aligned import aligned
         from betahat.kernels.network import environment as of
@@ -99,11 +100,19 @@ class Ours:
         beta = aligned((layout.size,), np.float32)
         program = self._program = Program(network, layout, beta, np.zeros(0, np.float32), cell.batch, True)
         x, W, b, slope = cell.arrays
-        self._x = program.image(cell.image[:2], cell.channels)
+        # few channels come from the data, without gaps
+        dense = Value(
+            program.rows(row_numbers(math.prod(cell.image), 4), False), 0, 0, cell.image[:2], cell.channels
+        )
+        dense = replace(dense, pixel=cell.channels, raw=True)
+        self._x = dense if cell.channels < WIDE else program.image(cell.image[:2], cell.channels)
         program.wait()
         done = LoweredConvolution(program, cell.layer, cell.image, "0", self._x, 1.0)
         self._f, given = done.f, program.alike(done.f)
         self._dx = done.back(given, True)
+        for value in (self._x, self._f, given, self._dx):  # of which nothing else shares the memory
+            number = value.memory.number
+            program.memories[number] = replace(program.memories[number], kept=True)
         program.wait()
         links, stretches = Links(chain), stretches_of(program)
         for operation, numbers, count in program.later:
@@ -130,8 +139,17 @@ class Ours:
         self._images(value)[..., : images.shape[-1]] = images
 
     def _images(self, value: Any) -> np.ndarray:
-        used = value.places * value.pixel
-        return value.array[:, value.first : value.first + used].reshape(-1, *value.grid, value.pixel)
+        program, memory = self._program, value.memory
+        ops, _ = program.tables
+        where = np.argwhere(np.array(program._ops) == memory.at)[
+            0
+        ]  # what stands for an address, there resolved
+        rows = np.ctypeslib.as_array(
+            (ctypes.c_float * math.prod(memory.shape)).from_address(int(ops[tuple(where)]))
+        )
+        return rows.reshape(memory.shape)[:, : value.places * value.pixel].reshape(
+            -1, *value.grid, value.pixel
+        )
 
     def run(self, steps: int) -> None:
         from betahat.engines.cpu.running import run_program
@@ -288,7 +306,8 @@ def run(quick: bool = False) -> str:
     return "\n\n".join([
         f"Forward, and the gradients in input, filters and bias; float32, batches of {_IMAGES[0]} to {_IMAGES[1]} "
         "images, padded by half a kernel, two threads. Each cell: ms of ours / of PyTorch's quicker layout = their "
-        "ratio, and the share of the peak that ours makes.",
+        "ratio, and the share of the peak that ours makes, of operations that count padding in. Left out are cells of "
+        f"more than {_MOST:.0e} operations, and 1 × 1 filters of one channel with stride 2, where PyTorch crashes.",
         table(results),
         _summary(results),
         peak_line(),

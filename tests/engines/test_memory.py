@@ -151,7 +151,8 @@ def test_threads_find_what_they_wrote(program: tuple[list[Memory], np.ndarray], 
 
 def test_residual_networks_keep_less_than_half_of_what_they_compute() -> None:
     block: list[Layer] = [Conv2d(32, 3, padding=1, bias=False), BatchNorm(), ReLU()]
-    layers = [*block, MaxPool2d(2), Residual(*block, *block), *block, GlobalMaxPool(), Dense(3)]
+    deep = (Residual(*block, *block), Residual(*block, *block))
+    layers = [*block, MaxPool2d(2), *deep, *block, GlobalMaxPool(), Dense(3)]
     network = Network(layers, (16, 16, 3))
     task = Task(network, Multinomial(3), Adam().chain, dtype=np.float32)
     layout = Layout(network, np.float32)

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import final
 
 import numpy as np
 
 from betahat.engines.cpu.images import back_to, framed, over_two_axes, regrouped, widened
 from betahat.engines.cpu.layout import Groups, is_depthwise, row_numbers
+from betahat.engines.cpu.meeting import (
+    Pair,
+    Surroundings,
+    backwards,
+    by_places,
+    by_taps,
+    cost,
+    forwards,
+    surrounded,
+)
 from betahat.engines.cpu.pool import Table, weighed_back, weighed_forward
-from betahat.engines.cpu.program import Program, Turned, Value
+from betahat.engines.cpu.program import Program, Value
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
 from betahat.kernels.network.tiles import VECTORS
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
-from betahat.layers.windows import Windows
 
 _LARGE = 1 << 18  # bytes of a gradient that stay in cache
 _WINDOWS = 1024  # that are summed at once where they do not
 _UNITS = 16  # at most, into which a single image is cut
 _PLACES = 96  # at least, of each
+_COPIED = 8  # bytes that are copied in a cycle
 
 
 @final
@@ -47,26 +57,26 @@ class LoweredConvolution:
         self.channels, self.filters = Groups(layer.groups, shape[-1]), Groups(layer.groups, filters)
         if self.filters.scattered:
             f = program.image(self.windows.output, self.filters.width)  # pyright: ignore[reportArgumentType]
-        self.framed = framed(program, self.x, self.windows.before, self.windows.after, self.chunk)
         self.images = min(self.chunk, program.shard)
-        self.rows = program.table(self._windows_in(self.framed))
-        into = program.table(self._images(f) + np.arange(f.places)[:, None] * f.place)
-        taps, channels = self._taps_in(self.framed), self.channels.each
-        self.columns = [
-            program.table(taps[:, None] + (g * channels + np.arange(channels)) * self.size)
-            for g in range(layer.groups)
-        ]
         vectors = program.registers(self.filters.each)
+        self.around = surrounded(
+            [[axis] for axis in forwards(self.windows)],
+            program.is_shared,
+            self._cycles,
+            self._copying(self.x),
+        )
+        self.framed = framed(program, self.x, self.around.low, self.around.high, self.chunk)
+        order = np.arange(self.windows.numbers) * self.channels.each
+        classes = self._classes_of_places(self.around, self.framed, self.channels.each, order, self._row, f)
         across = min(_UNITS, -(-vectors // VECTORS))
         count = across * max(1, min(_UNITS // across, f.places // _PLACES)) if program.is_shared else None
         if program.is_shared:
             program.wait()
-        for g, columns in enumerate(self.columns):
-            aside = g * self.filters.apart * self.size
+        for g in range(layer.groups):
+            from_channel, aside = (n * g * self.size for n in (self.channels.each, self.filters.apart))
             program.add(
-                does.windows, self.framed.at, self.framed.row, self.rows, columns, self.at + aside, self._row,
-                f.at + aside, f.row, into, f.places, vectors, len(taps) * channels, bias + aside, across, real=bend,
-                chunk=self.chunk, count=count,
+                does.windows, self.framed.at + from_channel, self.framed.row, self.at + aside, f.at + aside, f.row,
+                *classes, vectors, bias + aside, across, real=bend, chunk=self.chunk, count=count,
             )  # fmt: skip
         if program.is_shared:
             program.wait()
@@ -93,36 +103,72 @@ class LoweredConvolution:
                 program, self.table, self.x, slope, self.chunk, needed, (self.at, self._row, gradient, apart)
             )
             return None if dx is None else back_to(program, dx, self.given, self.x)
-        channels, taps = self.channels.each, self.windows.numbers
-        into = program.table(np.arange(taps * channels) * self._row)
-        chunk, rows = self.chunk, self.rows
-        if taps * channels * self._row > _LARGE:  # read and written for each chunk
+        channels, chunk = self.channels.each, self.chunk
+        if self.windows.numbers * channels * self._row > _LARGE:  # read and written for each chunk
             chunk = max(chunk, -(-_WINDOWS // slope.places))
             chunk = SHARD_WHOLE if chunk >= program.shard else chunk
-            rows = program.table(self._windows_in(self.framed, min(chunk, program.shard)))
-        for g, columns in enumerate(self.columns):
-            aside = g * self.filters.apart * self.size
+        classes = self._classes_of_taps(slope, min(chunk, program.shard))
+        for g in range(layer.groups):
+            from_channel, aside = (n * g * self.size for n in (channels, self.filters.apart))
             program.add(
-                does.filters_back, self.framed.at, self.framed.row, columns, rows, slope.at + aside, slope.row,
-                slope.place, gradient + aside, apart, into, taps * channels, program.registers(self.filters.each),
-                slope.places, program.zeros.ctypes.data, chunk=chunk,
+                does.filters_back, self.framed.at + from_channel, self.framed.row, slope.at + aside, slope.row,
+                gradient + aside, apart, *classes, program.registers(self.filters.each), program.zeros.ctypes.data,
+                chunk=chunk,
             )  # fmt: skip
-        if not needed:
-            return None
-        dx = given = program.alike(self.x)
+        return self._back_to_x(slope) if needed else None
+
+    def _back_to_x(self, slope: Value) -> Value:
+        """∂J/∂x."""
+        program, filters = self.program, self.filters.each
+        even = self.x.even  # else places of dx are wider than those of data
+        dx = given = (
+            program.alike(self.x) if even else program.image(self.windows.sizes, self.channels.numbers)  # pyright: ignore[reportArgumentType]
+        )
         if self.channels.scattered:
             dx = program.image(self.windows.sizes, self.channels.width)  # pyright: ignore[reportArgumentType]
-        a, b = axes = [_Axis(self.windows, axis) for axis in range(2)]
-        low, high = ((a.low, b.low), (a.high, b.high))
-        around = framed(program, slope, low, high, self.chunk)
-        order = [(r, q) for r in range(axes[0].stride) for q in range(axes[1].stride)]
-        for g in range(layer.groups):
-            turned = self._turned(g, axes, order)
-            for phase in order:
-                self._slope_of_phase(g, axes, phase, around, turned, dx)
+
+        vectors = program.registers(self.channels.each)
+
+        def cycles(pairs: list[Pair]) -> float:
+            parts = (part for pair in pairs for part in by_places(pair))
+            return sum(self._of_places(part, vectors, filters) for part in parts)
+
+        way = surrounded(backwards(self.windows), program.is_shared, cycles, self._copying(slope))
+        around = framed(program, slope, way.low, way.high, self.chunk)
+        order = np.arange(self.windows.numbers) * filters
+        row = row_numbers(self.channels.each, self.size) * self.size
+        classes = self._classes_of_places(way, around, filters, order, row, dx)
+        for g in range(self.layer.groups):
+            first = g * self.filters.apart
+            turned = program.transposed(self.place, self.channels.each, filters, first, order)
+            program.add(
+                does.windows, around.at + g * self.filters.apart * self.size, around.row, turned.array.ctypes.data,
+                dx.at + g * self.channels.apart * self.size, dx.row, *classes, vectors, program.zeros.ctypes.data, 1,
+                real=1.0, chunk=self.chunk,
+            )  # fmt: skip
         if self.channels.scattered:
             regrouped(program, dx, given, self.channels, self.chunk)
-        return back_to(program, given, self.given, self.x)
+        return back_to(program, given, self.given, self.x) if even else given
+
+    # --- what it costs -------------------------------------------------------------------------------------------
+
+    def _of_places(self, part: Pair, vectors: int, channels: int) -> float:
+        lines, columns = part
+        places, taps = len(lines.places) * len(columns.places), len(lines.taps) * len(columns.taps)
+        return cost(self.images * places, vectors, taps * channels)
+
+    def _cycles(self, pairs: list[Pair]) -> float:
+        """Of the forward pass and of ∂J/∂W."""
+        vectors, channels = self.program.registers(self.filters.each), self.channels.each
+        total = sum(self._of_places(part, vectors, channels) for pair in pairs for part in by_places(pair))
+        if self.program.training:
+            for part in (part for pair in pairs for part in by_taps(pair)):
+                places, taps = (math.prod(len(getattr(axis, n)) for axis in part) for n in ("places", "taps"))
+                total += cost(taps * channels, vectors, self.images * places)
+        return total
+
+    def _copying(self, x: Value) -> float:
+        return self.images * x.places * x.place / _COPIED
 
     # --- tables, in bytes ----------------------------------------------------------------------------------------
 
@@ -134,108 +180,53 @@ class LoweredConvolution:
         """Where the images of a chunk begin, (images, 1, 1)."""
         return (np.arange(images or self.images) * value.row)[:, None, None]
 
-    def _windows_in(self, x: Value, images: int | None = None) -> np.ndarray:
-        """Where the windows begin in the framed images of a chunk."""
+    def _taps(self, part: Pair, x: Value, channels: int) -> np.ndarray:
+        """Where the numbers of a window are in x, from where it begins, (taps, channels)."""
         assert x.grid is not None
-        (height, width), (s, t) = self.windows.output, self.windows.stride
-        places = np.arange(height)[:, None] * s * x.grid[1] + np.arange(width) * t
-        return self._images(x, images) + places * x.place
+        lines, columns = part
+        places = (lines.steps[:, None] * x.grid[1] + columns.steps) * x.place
+        return places.reshape(-1, 1) + np.arange(channels) * self.size
 
-    def _taps_in(self, x: Value) -> np.ndarray:
-        """Where the numbers of a window are, from where it begins, (taps,)."""
+    def _numbers(self, part: Pair) -> np.ndarray:
+        """Which taps these are, (taps, 1)."""
+        lines, columns = part
+        return (lines.taps[:, None] * self.windows.window[1] + columns.taps).reshape(-1, 1)
+
+    def _begins(self, part: Pair, x: Value, images: int) -> np.ndarray:
+        """Where windows begin in the images of a chunk."""
         assert x.grid is not None
-        (height, width), (d, e) = self.windows.window, self.windows.dilation
-        places = np.arange(height)[:, None] * d * x.grid[1] + np.arange(width) * e
-        return places.reshape(-1) * x.place
+        lines, columns = part
+        return self._images(x, images) + (lines.begins[:, None] * x.grid[1] + columns.begins) * x.place
 
-    # --- the slope of x ------------------------------------------------------------------------------------------
+    def _written(self, part: Pair, f: Value, images: int) -> np.ndarray:
+        """Where their places are in those of f."""
+        assert f.grid is not None
+        lines, columns = part
+        return self._images(f, images) + (lines.places[:, None] * f.grid[1] + columns.places) * f.place
 
-    def _turned(self, g: int, axes: list[_Axis], order: list[tuple[int, int]]) -> Turned:
-        """The filters of a group with channels and filters exchanged, phase after phase."""
-        begins = np.zeros(self.windows.numbers, np.int64)
-        taps = [tap for phase in order for tap in self._taps(axes, phase)]
-        begins[taps] = np.arange(len(taps)) * self.filters.each
-        first = g * self.filters.apart
-        return self.program.transposed(self.place, self.channels.each, self.filters.each, first, begins)
+    def _classes_of_places(
+        self, way: Surroundings, x: Value, channels: int, order: np.ndarray, row: int, f: Value
+    ) -> tuple[int, int]:
+        """The table of classes for products over taps, whose rows of B begin with those that `order` says; and how many
+        there are."""
+        table, number = self.program.table, 0
+        entries: list[int] = []
+        for part in (part for pair in way.pairs for part in by_places(pair)):
+            columns, begins = self._taps(part, x, channels), self._begins(part, x, self.images)
+            b_rows = (order[self._numbers(part)] + np.arange(channels)) * row
+            written = table(self._written(part, f, self.images))
+            entries += [table(begins), written, begins[0].size, table(columns), table(b_rows), columns.size]
+            number += 1
+        return table(entries), number
 
-    def _taps(self, axes: list[_Axis], phase: tuple[int, int]) -> list[int]:
-        """Numbers of a window that meet places of the phase."""
-        lines, columns = (axis.taps(r) for axis, r in zip(axes, phase, strict=True))
-        return [k * self.windows.window[1] + m for k in lines for m in columns]
-
-    def _slope_of_phase(
-        self, g: int, axes: list[_Axis], phase: tuple[int, int], slope: Value, turned: Turned, dx: Value
-    ) -> None:
-        """∂J/∂x where (place + before) mod stride is the phase: only some taps meet these places."""
-        program, filters = self.program, self.filters
-        assert slope.grid is not None
-        assert dx.grid is not None
-        lines, places = (axis.places(r) for axis, r in zip(axes, phase, strict=True))
-        if not len(lines) or not len(places):
-            return
-        from_lines, from_places = (
-            a.first_window(p) + a.low for a, p in zip(axes, (lines, places), strict=True)
-        )
-        rows = (from_lines[:, None] * slope.grid[1] + from_places) * slope.place
-        into = (lines[:, None] * dx.grid[1] + places) * dx.place
-        back, aside = (a.steps(r) for a, r in zip(axes, phase, strict=True))
-        taps = -(back[:, None] * slope.grid[1] + aside).reshape(-1) * slope.place
-        columns = taps[:, None] + (g * filters.apart + np.arange(filters.each)) * self.size
-        first = next((int(turned.order[tap]) for tap in self._taps(axes, phase)), 0)
-        row = turned.array.strides[0]
-        program.add(
-            does.windows, slope.at, slope.row, program.table(self._images(slope) + rows),
-            program.table(columns if columns.size else np.zeros(1)), turned.array.ctypes.data + first * row, row,
-            dx.at + g * self.channels.apart * self.size, dx.row, program.table(self._images(dx) + into), rows.size,
-            program.registers(self.channels.each), columns.size, program.zeros.ctypes.data, real=1.0, chunk=self.chunk,
-        )  # fmt: skip
-
-
-@final
-@dataclass(frozen=True)
-class _Axis:
-    """Which windows, along one axis, meet a place: those of taps k with (place + before − k · dilation) a multiple of
-    the stride."""
-
-    windows: Windows
-    axis: int
-
-    def _of(self, name: str) -> int:
-        return getattr(self.windows, name)[self.axis]
-
-    @property
-    def stride(self) -> int:
-        """From window to window."""
-        return self._of("stride")
-
-    def places(self, phase: int) -> np.ndarray:
-        """Of the phase."""
-        every = np.arange(self._of("sizes"))
-        return every[(every + self._of("before")) % self.stride == phase]
-
-    def taps(self, phase: int) -> list[int]:
-        """Numbers of a window that meet places of the phase."""
-        return [k for k in range(self._of("window")) if k * self._of("dilation") % self.stride == phase]
-
-    def steps(self, phase: int) -> np.ndarray:
-        """How many windows before the first the one is that meets a place with each of the taps."""
-        return (np.array(self.taps(phase), np.int64) * self._of("dilation") - phase) // self.stride
-
-    def first_window(self, places: np.ndarray) -> np.ndarray:
-        """The last window that begins at a place or before it."""
-        return (places + self._of("before")) // self.stride
-
-    def _windows(self) -> np.ndarray:
-        """All that places meet, whether there are such windows or not."""
-        found = [self.first_window(self.places(r))[:, None] - self.steps(r) for r in range(self.stride)]
-        return np.concatenate([np.zeros(1, np.int64), *(each.reshape(-1) for each in found)])
-
-    @property
-    def low(self) -> int:
-        """How many windows are missing before the first."""
-        return max(0, -int(self._windows().min()))
-
-    @property
-    def high(self) -> int:
-        """And behind the last."""
-        return max(0, int(self._windows().max()) - self.windows.output[self.axis] + 1)
+    def _classes_of_taps(self, slope: Value, images: int) -> tuple[int, int]:
+        """The same for products over places."""
+        table, number, channels = self.program.table, 0, self.channels.each
+        entries: list[int] = []
+        for part in (part for pair in self.around.pairs for part in by_taps(pair)):
+            a_rows, begins = self._taps(part, self.framed, channels), self._begins(part, self.framed, images)
+            c_rows = (self._numbers(part) * channels + np.arange(channels)) * self._row
+            b_rows = table(self._written(part, slope, images))
+            entries += [table(a_rows), table(c_rows), a_rows.size, table(begins), b_rows, begins[0].size]
+            number += 1
+        return table(entries), number

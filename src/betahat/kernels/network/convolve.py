@@ -21,39 +21,34 @@ def is_later(env, unit, first):
 
 @compiled
 def windows(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """C = bend(b + A·B) with A the windows of images: A, bytes for each image before, tables of its rows and columns;
-    B, its row stride; C, bytes for each image before, a table of its rows; rows of an image, registers of a row, k; b;
-    where units are no shards, into how many parts they cut the registers, and the rest of them the rows.
+    """C = bend(b + A·B) with A the windows of images: A, bytes for each image before; B; C, bytes likewise; the table
+    of classes of places (see `scattered`), with rows of an image, and how many; registers of a row; b; where units are
+    no shards, into how many parts they cut the registers, and the rest of them the rows.
 
     The forward pass, and with B the turned filters ∂J/∂x = ∂J/∂f Wᵀ.
     """
-    a, a_first, a_rows, columns, b, b_k, c, c_first, c_rows, places, vectors, k, init, across = op[
-        FIRST : FIRST + 14
-    ]
-    row, last, column, right = 0, some * places, 0, vectors
+    a, a_first, b, c, c_first, classes, number, vectors, init, across = op[FIRST : FIRST + 10]
+    part, parts, column, right = 0, 1, 0, vectors
     if op[SHARDED] == 0:
-        along, high, wide = op[COUNT] // across, unit // across, unit % across
-        row, last = last * high // along, last * (high + 1) // along
+        parts, part, wide = op[COUNT] // across, unit // across, unit % across
         column, right = vectors * wide // across, vectors * (wide + 1) // across
     aside = column * REGISTER
     multiply_scattered(
-        a + first * a_first, a_rows + row * 8, columns, b + aside, b_k, c + first * c_first + aside, c_rows + row * 8,
-        last - row, right - column, k, init + aside, 0, like.dtype.type(real[0]), like,
+        classes, number, some, 1, part, parts, a + first * a_first, b + aside, c + first * c_first + aside,
+        right - column, init + aside, 0, like.dtype.type(real[0]), like,
     )  # fmt: skip
 
 
 @compiled
 def filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """∂J/∂W = Σ over windows xᵀ ∂J/∂f, added to what the shard's earlier images gave: x, bytes for each image before,
-    tables of the rows of W and of the windows in x; the slope, bytes for each image before, and place; ∂J/∂W, bytes
-    between shards, a table of its rows; rows of W, registers of a row, windows of an image; zeros."""
-    x, x_first, x_rows, columns, slope, s_first, s_place, c, apart, c_rows, m, vectors, places, zeros = op[
-        FIRST : FIRST + 14
-    ]
+    """∂J/∂W = Σ over windows xᵀ ∂J/∂f, added to what the shard's earlier images gave: x, bytes for each image before;
+    the slope, bytes likewise; ∂J/∂W, bytes between shards; the table of classes of taps, with columns of an image, and
+    how many; registers of a row; zeros."""
+    x, x_first, slope, s_first, c, apart, classes, number, vectors, zeros = op[FIRST : FIRST + 10]
     c += unit * apart
     later = is_later(env, unit, first)
     multiply_scattered(
-        x + first * x_first, x_rows, columns, slope + first * s_first, s_place, c, c_rows, m, vectors, some * places,
+        classes, number, 1, some, 0, 1, x + first * x_first, slope + first * s_first, c, vectors,
         c if later else zeros, 1 if later else 0, like.dtype.type(1.0), like,
     )  # fmt: skip
 
