@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ for _ in range(int(sys.argv[2])):
 print(sys.argv[2], float((model(X).argmax(dim=1) == y).float().mean()))
 """
 )
+_BASE = "import numpy, sklearn.base\n"
 _IMPORTS = "import numpy, sklearn.base, betahat\nbetahat.MLPClassifier\n"
 _ARCHITECTURES = (
     _LOAD
@@ -56,9 +58,11 @@ print(first, compiled, max(taken), kernels() - compiled)
 )
 
 
-def process(code: str, *arguments: str, cache: str) -> tuple[str, str]:
-    """What a new process prints, and what it says beside."""
-    environment = {**os.environ, "BETAHAT_CACHE_DIR": cache}
+def process(code: str, *arguments: str, cache: str, bytecode: str) -> tuple[str, str]:
+    """What a new process prints, and what it says beside. bytecode : where Python keeps that of all modules, as it does
+    beside those that pip installs, whatever this process was told."""
+    kept = {"BETAHAT_CACHE_DIR": cache, "PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
+    environment = {**os.environ, **kept}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -75,26 +79,28 @@ def run(quick: bool = False) -> str:
         data = str(Path(folder) / "digits.npz")
         np.savez(data, X=X, y=y)
         warm = str(Path(folder) / "warm")
-        epochs, accuracy = process(_OURS, data, cache=warm)[0].split()
+        started = partial(process, bytecode=str(Path(folder) / "bytecode"))
+        epochs, accuracy = started(_OURS, data, cache=warm)[0].split()
         said: set[str] = set()
 
         def cold() -> None:
             with tempfile.TemporaryDirectory() as empty:
-                beside = process(_OURS, data, cache=empty)[1]
+                beside = started(_OURS, data, cache=empty)[1]
             said.update(line for line in beside.splitlines() if line.startswith("betahat:"))
 
         contestants = {
-            "betahat": lambda: process(_OURS, data, cache=warm),
-            "scikit-learn MLPClassifier": lambda: process(_THEIRS, data, cache=warm),
-            "imports alone: betahat with what it needs": lambda: process(_IMPORTS, cache=warm),
+            "betahat": lambda: started(_OURS, data, cache=warm),
+            "scikit-learn MLPClassifier": lambda: started(_THEIRS, data, cache=warm),
+            "imports alone: NumPy and sklearn.base": lambda: started(_BASE, cache=warm),
+            "imports alone: betahat with what it needs": lambda: started(_IMPORTS, cache=warm),
         }
         if has("torch"):
             name = f"PyTorch, as many epochs ({epochs})"
-            contestants[name] = lambda: process(_TORCH, data, epochs, cache=warm)
+            contestants[name] = lambda: started(_TORCH, data, epochs, cache=warm)
         timings = alternate(contestants, 2 if quick else 9)
         slow = alternate({"betahat, nothing compiled yet": cold}, 1 if quick else 3, warm=True)
         again = str(Path(folder) / "again")
-        first, compiled, other, more = process(_ARCHITECTURES, data, again, cache=again)[0].split()
+        first, compiled, other, more = started(_ARCHITECTURES, data, again, cache=again)[0].split()
     reference = timings[0].median
     lines = ["| process | median | best | ratio to betahat |", "|---|---|---|---|"]
     lines += [
