@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from betahat.engines.cpu.meeting import (
@@ -68,6 +68,7 @@ def read(part: tuple[Meeting, Meeting], array: np.ndarray) -> np.ndarray:
     return array[lines[:, None, :, None], columns[None, :, None, :]]
 
 
+@settings(deadline=None)
 @given(windows(), st.sampled_from(BOTH))
 def test_places_by_their_taps_make_the_forward_pass(over: Windows, framed: tuple[bool, bool]) -> None:
     x, w, _ = numbers(over)
@@ -82,6 +83,7 @@ def test_places_by_their_taps_make_the_forward_pass(over: Windows, framed: tuple
     np.testing.assert_array_equal(f, forward(x, w, over))
 
 
+@settings(deadline=None)
 @given(windows(), st.sampled_from(BOTH))
 def test_taps_by_their_places_make_the_slope_of_filters(over: Windows, framed: tuple[bool, bool]) -> None:
     x, w, u = numbers(over)
@@ -97,6 +99,7 @@ def test_taps_by_their_places_make_the_slope_of_filters(over: Windows, framed: t
     np.testing.assert_array_equal(dw.ravel(), each)
 
 
+@settings(deadline=None)
 @given(windows(), st.sampled_from(BOTH))
 def test_phases_make_the_slope_of_the_input(over: Windows, framed: tuple[bool, bool]) -> None:
     x, w, u = numbers(over)
@@ -112,6 +115,7 @@ def test_phases_make_the_slope_of_the_input(over: Windows, framed: tuple[bool, b
     np.testing.assert_array_equal(dx.ravel(), each)
 
 
+@settings(deadline=None)
 @given(windows())
 def test_without_a_frame_only_products_that_count_are_made(over: Windows) -> None:
     way = Surroundings([[axis] for axis in forwards(over)], (False, False))
