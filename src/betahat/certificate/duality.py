@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from betahat.certificate.base import EPS
+from betahat.kernels.row_losses import shrunk_dual
 from betahat.losses.base import Loss
 from betahat.losses.squared import SquaredError
 from betahat.penalties.sparse import SeparablePenalty
@@ -39,13 +40,15 @@ class Gap:
 
 def duality_gap(
     *, loss: Loss, y: np.ndarray, share: np.ndarray, eta: np.ndarray, slopes: np.ndarray, gradient: np.ndarray,
-    beta: np.ndarray, penalty: SeparablePenalty, norms: np.ndarray, intercept: bool,
+    beta: np.ndarray, penalty: SeparablePenalty, norms: np.ndarray, intercept: bool, compiled: bool = False,
 ) -> Gap:  # fmt: skip
     """The gap of F + R at β, F(η) = Σ sᵢ L(yᵢ, ηᵢ), with u = L'(y, η) (`slopes`) and Xᵀ(s u) (`gradient`).
 
     For any u with Σ sᵢuᵢ = 0 (where there is an intercept) min J ≥ −Σ sᵢ L*(yᵢ, uᵢ) − R*(−Xᵀ(s u)), offsets apart.
     Here u = c L'(y, η), c ≤ 1 so small that |xⱼᵀ(s u)| ≤ aⱼ wherever bⱼ = 0; and the larger of Σ sᵢuᵢ⁺ and Σ sᵢuᵢ⁻
     shrunk to the other. Both leave u in the domain of L*, which holds 0 and is convex.
+
+    compiled : whether sums over these rows pay for compiled kernels.
     """
     su = share * slopes
     size = float(np.sqrt(su @ slopes))
@@ -59,7 +62,7 @@ def duality_gap(
     if isinstance(loss, SquaredError):  # the sum of ½ s (1 − c)² u², with the smallest c of all rows
         gap = 0.5 * (size * (1 - scale * (1 - uneven))) ** 2
     else:
-        gap = misfit(loss, y, share, eta, slopes, scale, uneven, (high, low))
+        gap = misfit(loss, y, share, eta, slopes, scale, uneven, (high, low), compiled)
     if gap is not None:
         gap += mismatch(beta, gradient, scale, penalty) + scale * uneven * size * float(norms @ np.abs(beta))
     radius = np.inf
@@ -76,13 +79,19 @@ def dual_scale(sizes: np.ndarray, penalty: SeparablePenalty) -> float:
 
 def misfit(
     loss: Loss, y: np.ndarray, share: np.ndarray, eta: np.ndarray, slopes: np.ndarray, scale: float, uneven: float,
-    sides: tuple[float, float],
+    sides: tuple[float, float], compiled: bool = False,
 ) -> float | None:  # fmt: skip
     """Σ sᵢ (L(yᵢ, ηᵢ) + L*(yᵢ, uᵢ) − uᵢ ηᵢ) ≥ 0 for the u of `duality_gap`.
 
     At u = L' it vanishes, and it is convex along the way to u = 0, where it is Σ sᵢ (L − min L): a bound that rounding
     cannot spoil, used where the exact sum is not smaller.
     """
+    if compiled and loss.code is not None:
+        by_sign = (scale * (1 - uneven), scale) if sides[0] > sides[1] else (scale, scale * (1 - uneven))
+        found = shrunk_dual(y, eta, share, loss.code, loss.power, *by_sign)
+        if found is not None and np.isfinite(found).all():
+            apart, size, above = found
+            return min(above, apart + 4 * EPS * size)
     shrunk = np.full_like(slopes, scale)
     if sides[0] > sides[1]:
         shrunk[slopes > 0] *= 1 - uneven

@@ -11,6 +11,7 @@ from betahat.cli.output import Report
 from betahat.cli.progress import Progress
 
 _WIDE = 400  # columns beyond which Gram matrices take their other path
+_ROWS = 1024  # by eight columns, from which compiled coordinate descent pays
 
 
 def warmup_command(report: Report) -> None:
@@ -55,7 +56,37 @@ def compile_kernels() -> None:
             zeros = np.zeros(columns)
             irls(X, y[:, 0], None, None, zeros, zeros, 0.0, 0, 0.0, EVERYTHING)
             softmax(X, y[:, 0], None, None, zeros, np.zeros((2, columns)), np.zeros(2), GRADIENT)
+    _compile_sparse_fits()
     _compile_networks()
+
+
+def _compile_sparse_fits() -> None:
+    """What sparse fits ask for: rows' losses, sums of columns, coordinate descent."""
+    import scipy.sparse as sp
+
+    from betahat.kernels.column_sums import dense_moments, sparse_gram, sparse_moments, sparse_products
+    from betahat.kernels.coordinate import descend_columns, descend_gram
+    from betahat.kernels.row_losses import row_losses, shrunk_dual
+
+    rows, ones = _ROWS, np.ones(_ROWS)
+    row_losses(ones, ones, 0.0, ones, 1, 0.0)
+    shrunk_dual(ones, ones, ones, 1, 0.0, 1.0, 1.0)
+    X = np.asfortranarray(np.arange(8.0 * rows).reshape(rows, 8) % 7)
+    weights, few = ones / rows, np.ones(8)
+    for dtype in (np.float64, np.float32):
+        dense_moments(X.astype(dtype, order="F"), weights)
+        columns: Any = sp.csc_array(X.astype(dtype))
+        sparse_moments(columns, weights)
+        sparse_products(columns, ones)
+    columns = sp.csc_array(X)
+    sparse_products(columns, ones, ones)
+    sparse_gram(columns.tocsr(), ones)
+    descend_gram(np.eye(8), np.zeros(8), few.copy(), few, few, False, 1, 0.0, compiled=True)
+    for matrix in (X, columns):
+        order = np.arange(8)
+        descend_columns(
+            matrix, order, ones, np.zeros(8), few, ones.copy(), few.copy(), few, few, False, 1, 0.0
+        )
 
 
 def _compile_networks() -> None:

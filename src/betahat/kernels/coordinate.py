@@ -20,19 +20,19 @@ COMPILED_FROM = 96
 
 def descend_gram(
     H: np.ndarray, g: np.ndarray, beta: np.ndarray, a: np.ndarray, b: np.ndarray, positive: bool, epochs: int,
-    tolerance: float,
+    tolerance: float, compiled: bool = False,
 ) -> float:  # fmt: skip
     """Descend by H (w, w), C-ordered: covariance updates. Changes `beta` (w,) and the gradient `g` (w,) in place.
 
     Ends after `epochs`, or when an epoch over all coordinates moves by Σ (Hⱼⱼ + bⱼ) δⱼ² ≤ tolerance; returns that sum
-    for the last epoch over all coordinates.
+    for the last epoch over all coordinates. compiled : even where w is small, as in a problem of many rows.
 
     >>> import numpy as np
     >>> H, g, beta = np.eye(2), np.array([-3.0, -0.5]), np.zeros(2)
     >>> float(descend_gram(H, g, beta, np.ones(2), np.zeros(2), False, 10, 0.0)), beta.tolist(), g.tolist()
     (0.0, [2.0, 0.0], [-1.0, -0.5])
     """
-    if len(beta) < COMPILED_FROM:
+    if len(beta) < COMPILED_FROM and not compiled:
         return reference.descend_gram(H, g, beta, a, b, positive, epochs, tolerance)
     from betahat.kernels import coordinate_compiled
 

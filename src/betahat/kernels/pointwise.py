@@ -157,3 +157,15 @@ LOSSES: tuple[Callable[[Any, Any, Any, Any], Triple], ...] = (
 
 CONVEX = (0, 1, 2, 3, 6, 7, 8)
 """The numbers of those with L'' ≥ 0 everywhere."""
+
+
+def bernoulli_conjugate(m: Any, y: Any, u: Any, power: Any) -> Any:
+    """(y + u) log(y + u) + (1 − y − u) log(1 − y − u), inf where one of the two is negative."""
+    small = m.minimum(y + u, (1.0 - y) - u)
+    inside = m.minimum(m.maximum(small, 0.0), 0.5)
+    part = m.where(inside > 0.0, inside * m.log(m.maximum(inside, 1e-320)), 0.0 * inside)
+    return m.where(small < 0.0, math.inf, part + (1.0 - inside) * m.log1p(-inside))
+
+
+CONJUGATES: dict[int, Callable[[Any, Any, Any, Any], Any]] = {1: bernoulli_conjugate}
+"""L*(y, u) of losses L ≥ 0 by number, where compiled kernels know it; not finite where y or u is not."""

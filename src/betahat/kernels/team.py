@@ -118,7 +118,7 @@ def run(function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> None:
                 return
             function(*task)
 
-    helpers = min(number_of_threads(), len(waiting)) - 1
+    helpers = min(number_of_threads(), len(waiting)) - 1 if len(waiting) > 1 else 0
     futures = _submit(work, helpers) if helpers > 0 else []
     try:
         work()

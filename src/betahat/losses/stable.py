@@ -96,8 +96,12 @@ def negative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """p log p + q log q with q = 1 − p; inf where p or q is negative."""
     from scipy.special import xlogy
 
-    allowed = np.greater_equal(p, 0) & np.greater_equal(q, 0)
-    return np.where(allowed, xlogy(np.maximum(p, 0.0), np.maximum(p, 0.0)) + _xlog1p(q, p), np.inf)
+    out = np.where(np.greater_equal(p, 0) & np.greater_equal(q, 0), 0.0, np.inf)
+    inside = np.greater(p, 0) & np.greater(q, 0)  # elsewhere nothing is left to compute
+    if inside.any():
+        p, q = p[inside], q[inside]
+        out[inside] = xlogy(p, p) + _xlog1p(q, p)
+    return out
 
 
 def _xlog1p(q: np.ndarray, p: np.ndarray) -> np.ndarray:

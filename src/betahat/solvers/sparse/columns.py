@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
 
-from betahat.kernels import team
+from betahat.kernels import column_sums, team
 from betahat.kernels.coordinate import descend_columns
 from betahat.kernels.gram import COMPILED_FROM, gram
 
 _CHUNK = 1 << 17  # numbers of X that stay in cache between two uses
 _SPREAD = 4096  # rows up to which a few sparse columns are worked on as if none of their numbers were zero
-_FEW = 1 << 16  # numbers of X below which a second thread does not pay
+_FEW = 1 << 16  # numbers of X below which a second thread, or a compiled loop over columns, does not pay
+_GRAM_UP_TO = 2500  # columns up to which their Gram matrix pays
+_GRAM_COST = 16  # products for each number of sparse columns up to which theirs does: a few epochs without it
 
 
 class ColumnStore(ABC):
@@ -49,6 +52,15 @@ class Taken(ABC):
         """X_Wᵀv (w,)."""
 
     @abstractmethod
+    def two_products(self, v: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """X_Wᵀv and X_Wᵀu."""
+
+    @property
+    @abstractmethod
+    def gram_pays(self) -> bool:
+        """Whether the Gram matrix costs less than what is done without it."""
+
+    @abstractmethod
     def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         """Σ hᵢ (xᵢ − m)(xᵢ − m)ᵀ for h (n,) ≥ 0 and m (w,), Σ h x / Σ h or zeros, of all columns or `which`."""
 
@@ -70,6 +82,8 @@ class DenseColumns(ColumnStore):
 
     def moments(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         n, p = self.shape
+        if n * p >= COMPILED_FROM and self.X.flags.f_contiguous and self.X.dtype in (np.float64, np.float32):
+            return column_sums.dense_moments(self.X, share)
         first, second = np.zeros(p), np.zeros(p)
 
         def part(a: int, b: int) -> None:
@@ -119,6 +133,21 @@ class TakenDense(Taken):
     def products(self, v: np.ndarray) -> np.ndarray:
         return v @ self.X
 
+    def two_products(self, v: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found: list[np.ndarray] = [v, u]
+
+        def one(k: int) -> None:
+            found[k] = found[k] @ self.X
+
+        if self.X.size < _FEW:
+            return v @ self.X, u @ self.X
+        team.run(one, [(0,), (1,)])
+        return found[0], found[1]
+
+    @property
+    def gram_pays(self) -> bool:
+        return len(self.columns) <= _GRAM_UP_TO
+
     def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         X = self.X if which is None else self.X[:, which]
         middle = mean if which is None else mean[which]
@@ -147,12 +176,18 @@ class SparseColumns(ColumnStore):
         self.shape = X.shape
 
     def moments(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._large:
+            return column_sums.sparse_moments(self.X, share)
         data = self.X.data.astype(np.float64, copy=False)
         squared = type(self.X)((data * data, self.X.indices, self.X.indptr), shape=self.shape)
         return np.asarray(self.X.T @ share), np.asarray(squared.T @ share)
 
     def products(self, v: np.ndarray) -> np.ndarray:
-        return np.asarray(self.X.T @ v)
+        return column_sums.sparse_products(self.X, v)[0] if self._large else np.asarray(self.X.T @ v)
+
+    @property
+    def _large(self) -> bool:
+        return self.X.nnz >= _FEW
 
     def take(self, columns: np.ndarray) -> Taken:
         taken = self.X[:, columns]
@@ -163,26 +198,37 @@ class SparseColumns(ColumnStore):
 
 @final
 class TakenSparse(Taken):
-    """A few columns of a CSC matrix."""
+    """A few columns of a CSC matrix with many rows, and the same by rows."""
 
     def __init__(self, X: Any, columns: np.ndarray) -> None:
         self.X, self.columns = X.astype(np.float64, copy=False), columns
+
+    @cached_property
+    def _rows(self) -> Any:
+        return self.X.tocsr()
 
     def times(self, delta: np.ndarray) -> np.ndarray:
         return np.asarray(self.X @ delta)
 
     def products(self, v: np.ndarray) -> np.ndarray:
-        return np.asarray(self.X.T @ v)
+        return column_sums.sparse_products(self.X, v)[0]
+
+    def two_products(self, v: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        first, second = column_sums.sparse_products(self.X, v, u)
+        return first, second
+
+    @property
+    def gram_pays(self) -> bool:
+        each = np.diff(self._rows.indptr).astype(np.float64)
+        return len(self.columns) <= _GRAM_UP_TO and float(each @ each) <= 2 * _GRAM_COST * self.X.nnz
 
     def gram(self, h: np.ndarray, mean: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
-        X = self.X if which is None else self.X[:, which]
+        rows = self._rows if which is None else self.X[:, which].tocsr()
         middle = mean if which is None else mean[which]
-        weighted = type(X)((X.data * h[X.indices], X.indices, X.indptr), shape=X.shape)
-        return np.asarray((X.T @ weighted).todense()) - h.sum() * np.outer(middle, middle)
+        return column_sums.sparse_gram(rows, h) - h.sum() * np.outer(middle, middle)
 
     def squares(self, h: np.ndarray) -> np.ndarray:
-        squared = type(self.X)((self.X.data**2, self.X.indices, self.X.indptr), shape=self.X.shape)
-        return np.asarray(squared.T @ h)
+        return column_sums.sparse_moments(self.X, h)[1]
 
     def descend(self, h: np.ndarray, mean: np.ndarray, bend: np.ndarray, q: np.ndarray, *rest: Any) -> float:
         return descend_columns(self.X, np.arange(len(self.columns)), h, mean, bend, q, *rest)

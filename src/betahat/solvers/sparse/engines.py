@@ -232,9 +232,9 @@ class ByColumns(Engine):
     def slopes_of_nothing(self) -> np.ndarray:
         found = []
         for rows in self._rows:
-            eta = rows.offset + rows.settle(rows.offset)
+            _, point = rows.settle(rows.offset)
             self.source.readings += 1
-            slopes = self._store.products(rows.share * rows.slopes(eta))
+            slopes = self._store.products(point.first)
             found.append(np.where(self._moments.norms > 0, slopes, 0.0))
         return np.stack(found)
 
@@ -258,8 +258,7 @@ class ByColumns(Engine):
         return np.array(self._residual_ss), np.array(total)
 
     def _fit(self, goal: Goal, rows: Rows, at: Working, trace: Trace) -> SparseFit:
-        h = rows.curvature(at.eta)
-        weight, support = float(h.sum()), np.flatnonzero(at.beta)
+        h, weight, support = at.point.second, at.point.bend, np.flatnonzero(at.beta)
         bend = weight * self._moments.sizes**2
         mean, hessian = self._moments.mean.copy(), None
         if len(support) <= _HESSIAN_UP_TO:
@@ -269,7 +268,7 @@ class ByColumns(Engine):
             middle = mean[support] * self.intercept
             hessian = taken.gram(h, middle)
             bend[support] = hessian.diagonal() + weight * middle**2
-        level = (float(rows.share @ at.slopes), weight, mean) if self.intercept else None
+        level = (at.point.slope, weight, mean) if self.intercept else None
         gap = None if at.gap is None else at.gap.gap
         return self._certified(
             goal, beta=at.beta, intercept=at.intercept, value=at.value, gap=gap, rounding=at.rounding,

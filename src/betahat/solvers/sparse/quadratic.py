@@ -13,6 +13,7 @@ from betahat.solvers.sparse.columns import Taken
 
 _ROUNDS = 60
 _EPOCHS = 8
+_COMPILED_EPOCHS, _SMALL = 64, 512  # of which many cost less than a Newton step where there are few columns
 _JITTER = 1e-13
 _NEWTON_UP_TO = 3000  # coefficients that are not zero up to which equations on the support are factorised
 _REST = 1e-29  # share of J below which what an epoch still moved is rounding
@@ -26,17 +27,21 @@ def minimise_gram(
     penalty: SeparablePenalty,
     scale: float,
     tolerance: float = 0.0,
+    compiled: bool = False,
 ) -> np.ndarray:
     """argmin of gᵀ(z − β) + ½ (z − β)ᵀH(z − β) + R(z), begun at z = β, for H (w, w) and g (w,).
 
-    scale : the size of J; ends where an epoch moves by less than `tolerance` · J, or by rounding alone.
+    scale : the size of J; ends where an epoch moves by less than `tolerance` · J, or by rounding alone; compiled : as
+    in `descend_gram`.
     """
     H = np.ascontiguousarray(H)
     state = [g.copy()]
     start = beta
 
+    epochs = _COMPILED_EPOCHS if compiled and len(beta) <= _SMALL else _EPOCHS
+
     def descend(z: np.ndarray, least: float) -> float:
-        return descend_gram(H, state[0], z, penalty.a, penalty.b, penalty.positive, _EPOCHS, least)
+        return descend_gram(H, state[0], z, penalty.a, penalty.b, penalty.positive, epochs, least, compiled)
 
     def step(z: np.ndarray, support: np.ndarray) -> bool:
         inner = H[np.ix_(support, support)]

@@ -13,30 +13,33 @@ from typing import final
 import numpy as np
 
 from betahat.certificate import EPS, Gap, duality_gap
+from betahat.kernels.row_losses import RowLosses
 from betahat.penalties.sparse import SeparablePenalty
-from betahat.solvers.sparse.columns import ColumnStore, Taken, TakenDense
+from betahat.solvers.sparse.columns import ColumnStore, Taken
 from betahat.solvers.sparse.floored import DAMPING
-from betahat.solvers.sparse.quadratic import minimise_columns, minimise_gram
+from betahat.solvers.sparse.model import Model
 from betahat.solvers.sparse.rows import Rows
 from betahat.solvers.trace import Trace
 
 _FIRST = 128  # columns to begin with
 _NEWTON_STEPS = 50
-_GRAM_UP_TO, _SPARSE_GRAM_UP_TO = 2500, 64
 _HALVINGS = 10
+_SLOW = 1e-4  # factor from which on steps by a model of an earlier one are helped by a new one
+_SECOND_ORDER = 10.0  # times the share of J that a Newton step moved is about what the next one moves of it
 _ROUNDED = 1e-12  # share of J that rounding hides: steps that promise less are taken whole
 
 
 @final
 @dataclass
 class Working:
-    """Where a sparse fit in memory is: β (p,), intercept, η (n,), J, subgradients (p,) and the gap there."""
+    """Where a sparse fit in memory is: β (p,), intercept, η (n,) and the rows' losses there, J, subgradients (p,) and
+    the gap."""
 
     beta: np.ndarray
     intercept: float
     eta: np.ndarray
+    point: RowLosses
     value: float = np.inf
-    slopes: np.ndarray = field(default_factory=lambda: np.zeros(0))
     gradient: np.ndarray = field(default_factory=lambda: np.zeros(0))
     distance: np.ndarray = field(default_factory=lambda: np.zeros(0))
     gap: Gap | None = None
@@ -92,13 +95,17 @@ def work(
         pull[support] = 0.0
         asking = np.flatnonzero(pull)
         most = max(most, len(support))
-        if len(asking) > most:
+        left = len(asking) > most
+        if left:
             asking = asking[np.argpartition(np.abs(pull[asking]), -most)[-most:]]
         following = np.union1d(support, asking)
         # the gap is of first order in the subgradients, and what a step lowers J by is of second
-        rough = 0.1 * tolerance
-        if not rows.loss.quadratic:
-            rough = float(np.clip(1e-2 * excess / size, rough, 1e-3)) if size > 0 else 1e-3
+        rough = 0.01 * tolerance
+        if size > 0:
+            # where not all that ask are taken, others will have to be; where none asks, these may be all
+            known = at.gap is not None and at.gap.gap is not None and not rows.loss.quadratic
+            part = 0.3 if left else 0.1 if known and len(asking) else 0.0
+            rough = max(rough, part * min(excess / size, 1.0))
         if np.array_equal(following, work_on) and not excess < 0.5 * previous:
             if fine == 0.0:
                 at.stop_reason = "no progress"
@@ -113,29 +120,26 @@ def work(
 def _begin(rows: Rows, store: ColumnStore, start: tuple[np.ndarray, float] | None) -> Working:
     p = store.shape[1]
     beta, intercept = (np.zeros(p), 0.0) if start is None else (start[0].copy(), start[1])
-    at = Working(beta, intercept, np.zeros(0))
     support = np.flatnonzero(beta)
-    at.eta = rows.offset + intercept
+    eta = rows.offset + intercept
     if len(support):
-        at.eta = at.eta + store.take(support).times(beta[support])
-    shift = rows.settle(at.eta)
-    at.intercept, at.eta = intercept + shift, at.eta + shift
-    return at
+        eta = eta + store.take(support).times(beta[support])
+    shift, point = rows.settle(eta)
+    return Working(beta, intercept + shift, eta + shift, point)
 
 
 def _look(at: Working, rows: Rows, store: ColumnStore, moments: Moments, penalty: SeparablePenalty) -> None:
     """Derivatives and the gap, from all of X."""
-    at.slopes = rows.slopes(at.eta)
-    at.gradient = store.products(rows.share * at.slopes)
-    at.value = rows.value(at.eta) + penalty.value(at.beta)
+    slopes = at.point.first * rows.inverse
+    at.gradient = store.products(at.point.first)
+    at.value = at.point.value + penalty.value(at.beta)
     at.distance = penalty.distance(at.beta, at.gradient)
     at.gap = duality_gap(
-        loss=rows.loss, y=rows.y, share=rows.share, eta=at.eta, slopes=at.slopes, gradient=at.gradient, beta=at.beta,
-        penalty=penalty, norms=moments.sizes, intercept=rows.intercept,
+        loss=rows.loss, y=rows.y, share=rows.share, eta=at.eta, slopes=slopes, gradient=at.gradient, beta=at.beta,
+        penalty=penalty, norms=moments.sizes, intercept=rows.intercept, compiled=rows.compiled,
     )  # fmt: skip
-    bend = rows.curvature(at.eta) / np.where(rows.share > 0, rows.share, 1.0)
-    size = (np.abs(at.eta) + np.abs(rows.y)) * bend + np.abs(at.slopes)
-    at.error = EPS * float(np.sqrt(rows.share @ size**2))
+    size = (np.abs(at.eta) + np.abs(rows.y)) * at.point.second + np.abs(at.point.first)
+    at.error = EPS * float(np.sqrt((size * rows.inverse) @ size))
     held = penalty.a > 0
     worst = float((moments.sizes[held] / penalty.a[held]).max(initial=0.0))
     at.rounding = 8 * at.error * (worst * penalty.value(at.beta) + float(moments.sizes @ np.abs(at.beta)))
@@ -145,7 +149,7 @@ def _excess(at: Working, moments: Moments, rows: Rows) -> float:
     """The gap; where it is not known what single coordinates promise."""
     if at.gap is not None and at.gap.gap is not None:
         return at.gap.gap
-    bend = rows.loss.largest_curvature or float(rows.curvature(at.eta).sum())
+    bend = rows.loss.largest_curvature or at.point.bend
     usable = moments.norms > 0
     return float((at.distance[usable] ** 2 / (2 * bend * moments.norms[usable] ** 2)).sum())
 
@@ -153,81 +157,70 @@ def _excess(at: Working, moments: Moments, rows: Rows) -> float:
 def _descend(at: Working, rows: Rows, taken: Taken, penalty: SeparablePenalty, tolerance: float) -> None:
     """Minimise over the columns taken by proximal Newton steps, until they lower J by less than tolerance² J; η is
     summed anew at the end."""
-    columns, before = taken.columns, np.inf
-    beta, damping = at.beta[columns], 0
-    value = rows.value(at.eta) + penalty.value(beta)
+    columns, before, model = taken.columns, np.inf, None
+    beta, damping, point = at.beta[columns], 0, at.point
+    value = point.value + penalty.value(beta)
     for _ in range(1 if rows.loss.quadratic else _NEWTON_STEPS):
-        h, size = rows.curvature(at.eta), rows.above(value)
-        least = DAMPING[damping] * (rows.loss.largest_curvature or float(h.max() / rows.share.max()))
-        h = np.maximum(h, least * rows.share)
-        q = rows.share * rows.slopes(at.eta)
-        found = _step(rows, taken, h, q, beta, penalty, size, 1e-3 * tolerance**2)
+        size = rows.above(value)
+        fresh = model is None or model.is_off(point.second)
+        if fresh:
+            least = DAMPING[damping] * (
+                rows.loss.largest_curvature or float(point.second.max() / rows.share.max())
+            )
+            model = Model.of(taken, np.maximum(point.second, least * rows.share), rows.intercept)
+        least = 1e-3 * tolerance**2
+        if before < np.inf and size > 0:  # a share of what the next step will move
+            least = max(least, 1e-3 * min(_SECOND_ORDER * before / size, 0.1) * before / size)
+        found = None
+        if model is not None:
+            found = model.step(point.first, beta, penalty, size, least, rows.compiled)
         t, moved = 0.0, 0.0
-        if found is not None:
+        if found is not None and model is not None:
             delta, shift, fall = found
             move = taken.times(delta) + shift
-            moved = float(h @ move**2)
-            t = _length(rows, penalty, at.eta, move, beta, delta, (value, fall, moved, size))
-            beta = beta + t * delta
-            at.eta, at.intercept = at.eta + t * move, at.intercept + t * shift
-            value = rows.value(at.eta) + penalty.value(beta)
+            moved = float(model.h @ move**2)
+            t, further = _length(rows, penalty, at.eta, move, beta, delta, (value, fall, moved, size))
+            if further is not None:
+                beta, point = beta + t * delta, further
+                at.eta, at.intercept = at.eta + t * move, at.intercept + t * shift
+                value = point.value + penalty.value(beta)
         # columns were asked for, and yet nothing moves: F is flat where J falls
         idle = before == np.inf and moved <= (1e-3 * tolerance) ** 2 * size
         if t == 0.0 or idle:
-            damping += 1
+            damping, model = damping + 1, None
             if damping == len(DAMPING):
                 break
             continue
-        if moved <= tolerance**2 * size or (moved <= _ROUNDED * size and moved > 0.25 * before):
+        # what the next step would move: shorter by the same factor or more, in the beginning by the size of the step
+        factor = moved / before if before < np.inf else _SECOND_ORDER * moved / size
+        if moved * min(factor, 1.0) <= tolerance**2 * size or (
+            moved <= _ROUNDED * size and moved > 0.25 * before
+        ):
             break
+        if not fresh and factor > _SLOW:
+            model = None
         before = moved
     at.beta[columns] = beta
-    at.eta = rows.offset + at.intercept + taken.times(beta)
-    shift = rows.settle(at.eta)
-    at.intercept, at.eta = at.intercept + shift, at.eta + shift
+    eta = rows.offset + at.intercept + taken.times(beta)
+    shift, at.point = rows.settle(eta)
+    at.intercept, at.eta = at.intercept + shift, eta + shift
 
 
 def _length(
     rows: Rows, penalty: SeparablePenalty, eta: np.ndarray, move: np.ndarray, beta: np.ndarray, delta: np.ndarray,
     numbers: tuple[float, float, float, float],
-) -> float:  # fmt: skip
-    """How much of a step to take: the most of 1, ½, ¼, … that lowers J by its share; 0 where none does.
+) -> tuple[float, RowLosses | None]:  # fmt: skip
+    """How much of a step to take: the most of 1, ½, ¼, … that lowers J by its share, and the losses there; 0 and None
+    where none does.
 
     numbers : J, the fall that the whole step promises, its square by ∂²F, and J above its floor.
     """
     value, fall, moved, size = numbers
-    if rows.loss.quadratic:
-        return 1.0
-    for halvings in range(_HALVINGS):
+    for halvings in range(1 if rows.loss.quadratic else _HALVINGS):
         t = 0.5**halvings
-        there = rows.value(eta + t * move) + penalty.value(beta + t * delta)
+        point = rows.at(eta + t * move)
+        there = point.value + penalty.value(beta + t * delta)
         hidden = halvings == 0 and moved <= _ROUNDED * size and there <= value + _ROUNDED * size
-        if there <= value + 1e-4 * t * fall or hidden:
-            return t
-    return 0.0
-
-
-def _step(
-    rows: Rows, taken: Taken, h: np.ndarray, q: np.ndarray, beta: np.ndarray, penalty: SeparablePenalty, size: float,
-    tolerance: float,
-) -> tuple[np.ndarray, float, float] | None:  # fmt: skip
-    """δ (w,) and the intercept's shift to the minimum of the quadratic model, and the fall of J that it promises."""
-    weight, level, mean = float(h.sum()), 0.0, np.zeros(len(beta))
-    if not weight > 0:
-        return None
-    g = taken.products(q)
-    if rows.intercept:
-        level = -float(q.sum()) / weight
-        mean = taken.products(h) / weight
-        g = g + level * (mean * weight)
-        q = q + h * level
-    if len(beta) <= (_GRAM_UP_TO if isinstance(taken, TakenDense) else _SPARSE_GRAM_UP_TO):
-        H = taken.gram(h, mean)
-        z = minimise_gram(H, g, beta, penalty, size, tolerance)
-    else:
-        z = minimise_columns(taken, h, q, mean, beta, penalty, size, tolerance)
-    delta = z - beta
-    if not np.isfinite(delta).all():
-        return None
-    fall = float(g @ delta) + penalty.value(z) - penalty.value(beta) - 0.5 * level**2 * weight
-    return delta, level - float(mean @ delta), fall
+        if rows.loss.quadratic or there <= value + 1e-4 * t * fall or hidden:
+            return t, point
+    return 0.0, None
