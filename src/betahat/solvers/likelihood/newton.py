@@ -70,14 +70,19 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
 
 def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace) -> None:
     asked = RELATIVE_TOLERANCE if tolerance is None else tolerance
-    before = np.inf
+    # a reading that judges costs several that do not, so that a point is judged where it may be the last
+    there = _THERE if tolerance is None else np.sqrt(asked)
+    close = _CLOSE if tolerance is None else np.sqrt(there)
+    before, steepest = np.inf, None
     for left in reversed(range(budget + 1)):
         g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
         H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
         point.step = direction(H, g)
         move = relative(point.step, point.theta, objective.unit)
-        trace.add(point.value, float(np.abs(g).max(initial=0)), move)
-        if tolerance is not None or move <= _THERE:
+        largest = float(np.abs(g).max(initial=0))
+        trace.add(point.value, largest, move)
+        steepest = largest if steepest is None else steepest
+        if move <= there or (tolerance is not None and (largest <= asked * steepest or not left)):
             _judge(objective, point)
         steep = _steep(objective, point) if point.judged else np.inf
         settled = steep <= asked
@@ -87,12 +92,13 @@ def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trac
         if not left:
             return
         before = move if settled else np.inf
-        much = EVERYTHING if tolerance is not None or move <= _CLOSE else HESSIAN
+        much = EVERYTHING if move <= close else HESSIAN
         # rounding to single precision bends the next step, which is about as long as the square of the last
         if much == HESSIAN and (move > _FAR or _SINGLE * move**2 < _UNSEEN) and is_easy(H):
             much = ROUGH
         if not _advance(objective, point, float(g @ point.step), much):
-            point.stop_reason = "converged" if settled else "no progress"
+            _judge(objective, point)
+            point.stop_reason = "converged" if _steep(objective, point) <= asked else "no progress"
             return
         point.iterations += 1
 
