@@ -22,6 +22,7 @@ from betahat.layers import (
     GroupNorm,
     Image,
     LayerNorm,
+    LeakyReLU,
     MaxPool1d,
     MaxPool2d,
     ReLU,
@@ -262,3 +263,20 @@ def test_stacks(name, dtype):
 def test_batches(name, batch):
     layers, shape = STACKS[name]
     assert_same(layers, shape, batch=batch, n=2 * batch + 1, loss=Multinomial(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("batch", [7, 16, 40])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_large_weights_in_shards(groups, batch, dtype):
+    large = Conv2d(256, 5, padding=2, groups=groups)
+    assert_same([Conv2d(64, 1), large, BatchNorm(), ReLU(), *END], (3, 2, 2), dtype, batch, 2 * batch + 1)
+
+
+@pytest.mark.parametrize("bend", [ReLU(), LeakyReLU(0.2), LeakyReLU(1.0)], ids=repr)
+@pytest.mark.parametrize("norm", [[], [BatchNorm()]], ids=["plain", "normalised"])
+@pytest.mark.parametrize("pool", [[], [MaxPool2d(2)], [MaxPool2d(3, stride=1)], [GlobalMaxPool()]], ids=repr)
+@pytest.mark.parametrize("filters", [5, 16])
+def test_bent_where_it_is_computed(filters, pool, norm, bend):
+    end = [Dense(3)] if pool and isinstance(pool[0], GlobalMaxPool) else END
+    assert_same([Conv2d(filters, 3), *norm, bend, *pool, *end], (6, 7, 2), np.float32, 16, 40)

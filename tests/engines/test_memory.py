@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from random import Random
 
@@ -180,3 +183,38 @@ def test_a_step_that_waits_for_nobody_shares_nothing_with_the_end_of_the_last(wa
     ops[:, SHARDED], ops[:, BARRIER] = 1, (waits, True)
     ops[0, FIRST], ops[1, FIRST] = memories[0].at, memories[1].at
     assert placed(lives_of(memories, ops))[1] == (512 if waits else 768)
+
+
+SHARED = """
+import hashlib
+import numpy as np
+from betahat.engines import Rows, Task, TrainingState, engine_for
+from betahat.layers import BatchNorm, Conv2d, Dense, GlobalMaxPool, MaxPool2d, ReLU, Residual
+from betahat.losses.multinomial import Multinomial
+from betahat.models.network import Network
+from betahat.solvers.stochastic.named import Adam
+rng = np.random.default_rng(0)
+rows = Rows(rng.standard_normal((300, 8, 8, 2)).astype(np.float32), rng.integers(0, 3, 300).astype(float))
+for norm in ([], [BatchNorm()]):
+    block = [Conv2d(24, 3, padding=1), *norm, ReLU()]
+    deep = [Conv2d(256, 7, padding="same"), *norm, ReLU()]  # whose gradient threads share out
+    layers = [*block, MaxPool2d(2), Residual(*block, *block), *deep, GlobalMaxPool(), Dense(3)]
+    task = Task(Network(layers, (8, 8, 2)), Multinomial(3), Adam().chain, dtype=np.float32)
+    state, engine = TrainingState.begin(task), engine_for(task)
+    for _ in range(4):
+        engine.train(state, rows, rng.permutation(300), 100)
+    print(hashlib.sha256(state.chain.x.tobytes()).hexdigest())
+    print(hashlib.sha256(engine.predict(state.chain.x, state.buffers, rows).tobytes()).hexdigest())
+"""
+
+
+def test_shared_memory_gives_the_same_bits_on_any_number_of_threads() -> None:
+    found = []
+    for threads in ("1", "2", "3", "5"):
+        environment = {**os.environ, "BETAHAT_NUM_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", SHARED], env=environment, capture_output=True, text=True, timeout=300, check=True
+        )  # fmt: skip
+        found.append(done.stdout)
+    assert len(found[0].split()) == 4
+    assert len(set(found)) == 1

@@ -28,6 +28,7 @@ from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
 
 _LARGE = 1 << 18  # bytes of a gradient that stay in cache
+_WHOLE_FROM = 1 << 20  # bytes of a gradient that is shared out by its panels, not the batch's rows
 _WINDOWS = 1024  # that are summed at once where they do not
 _UNITS = 16  # at most, into which a single image is cut
 _PLACES = 96  # at least, of each
@@ -49,7 +50,9 @@ class LoweredConvolution:
         bias, filters = program.bias(path, layer.bias), layer.filters
         self.x = x if x.raw and not self.depthwise else widened(program, x)
         self.f = f = program.image(self.windows.output, filters)  # pyright: ignore[reportArgumentType]
-        self.chunk = program.chunk(self.x, f)
+        self.chunk = program.chunk(
+            self.x, f, beside=0 if self.depthwise or program.training else self.place.size * self.size
+        )
         if self.depthwise:
             self.table = Table(program, self.windows, self.x.place, self._row)
             weighed_forward(program, self.table, self.x, f, self.chunk, self.at, bias, bend)
@@ -103,18 +106,7 @@ class LoweredConvolution:
                 program, self.table, self.x, slope, self.chunk, needed, (self.at, self._row, gradient, apart)
             )
             return None if dx is None else back_to(program, dx, self.given, self.x)
-        channels, chunk = self.channels.each, self.chunk
-        if self.windows.numbers * channels * self._row > _LARGE:  # read and written for each chunk
-            chunk = max(chunk, -(-_WINDOWS // slope.places))
-            chunk = SHARD_WHOLE if chunk >= program.shard else chunk
-        classes = self._classes_of_taps(slope, min(chunk, program.shard))
-        for g in range(layer.groups):
-            from_channel, aside = (n * g * self.size for n in (channels, self.filters.apart))
-            program.add(
-                does.filters_back, self.framed.at + from_channel, self.framed.row, slope.at + aside, slope.row,
-                gradient + aside, apart, *classes, program.registers(self.filters.each), program.zeros.ctypes.data,
-                chunk=chunk,
-            )  # fmt: skip
+        self._filters_back(slope, gradient)
         return self._back_to_x(slope) if needed else None
 
     def _back_to_x(self, slope: Value) -> Value:
@@ -169,6 +161,31 @@ class LoweredConvolution:
 
     def _copying(self, x: Value) -> float:
         return self.images * x.places * x.place / _COPIED
+
+    def _filters_back(self, slope: Value, gradient: int) -> None:
+        """∂J/∂W: of small weights by shards, whose sums are added later; of large ones by panels of W, for all images
+        once their slopes are there, so that there is but one of it."""
+        program, channels, chunk = self.program, self.channels.each, self.chunk
+        size = self.windows.numbers * channels * self._row
+        whole = program.shards > 1 and size >= _WHOLE_FROM
+        most = program.batch if whole else program.shard
+        if size > _LARGE:  # read and written for each chunk
+            chunk = max(chunk, -(-_WINDOWS // slope.places))
+            chunk = SHARD_WHOLE if chunk >= most else chunk
+        if whole:
+            program.parts[f"{self.path}.weight"] = 1
+            program.wait()
+        images, vectors = min(chunk, most), program.registers(self.filters.each)
+        classes, count = self._classes_of_taps(slope, images), -(-vectors // VECTORS) if whole else None
+        for g in range(self.layer.groups):
+            from_channel, aside = (n * g * self.size for n in (channels, self.filters.apart))
+            program.add(
+                does.filters_back, self.framed.at + from_channel, self.framed.row, slope.at + aside, slope.row,
+                gradient + aside, program.gradients.strides[0], *classes, vectors, program.zeros.ctypes.data, images,
+                chunk=chunk, count=count,
+            )  # fmt: skip
+        if whole:
+            program.wait()
 
     # --- tables, in bytes ----------------------------------------------------------------------------------------
 

@@ -194,10 +194,10 @@ class Program:
         self._ops.append(row + [0] * (operations.WIDTH - len(row)))
         self._reals.append((real, second))
 
-    def chunk(self, *values: Value) -> int:
+    def chunk(self, *values: Value, beside: int = 0) -> int:
         """So many images at once that those which come in and go out stay in cache; a power of 2, so that layers one
-        after the other take as many."""
-        most = _TOGETHER // max(value.row for value in values)
+        after the other take as many. beside : bytes of weights, of which much more would be read than of few images."""
+        most = max(_TOGETHER, beside // 4) // max(value.row for value in values)
         return operations.SHARD_WHOLE if most >= self.shard else 1 << max(most, 1).bit_length() - 1
 
     def chunk_of(self, x: Value) -> int:

@@ -43,14 +43,25 @@ def windows(op, real, env, unit, first, some, rows, start, step, key, own, like)
 def filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂W = Σ over windows xᵀ ∂J/∂f, added to what the shard's earlier images gave: x, bytes for each image before;
     the slope, bytes likewise; ∂J/∂W, bytes between shards; the table of classes of taps, with columns of an image, and
-    how many; registers of a row; zeros."""
-    x, x_first, slope, s_first, c, apart, classes, number, vectors, zeros = op[FIRST : FIRST + 10]
-    c += unit * apart
-    later = is_later(env, unit, first)
-    multiply_scattered(
-        classes, number, 1, some, 0, 1, x + first * x_first, slope + first * s_first, c, vectors,
-        c if later else zeros, 1 if later else 0, like.dtype.type(1.0), like,
-    )  # fmt: skip
+    how many; registers of a row; zeros. Where units are no shards, each has some of the registers, of all images, of
+    which it takes so many at once."""
+    x, x_first, slope, s_first, c, apart, classes, number, vectors, zeros, most = op[FIRST : FIRST + 11]
+    last, column, right, later = first + some, 0, vectors, is_later(env, unit, first)
+    if op[SHARDED] == 0:
+        column, right = vectors * unit // op[COUNT], vectors * (unit + 1) // op[COUNT]
+        last, later = rows, False
+    else:
+        c, most = c + unit * apart, some
+    aside = column * REGISTER
+    while True:  # once at least, where a shard has no rows
+        here = min(most, last - first)
+        multiply_scattered(
+            classes, number, 1, here, 0, 1, x + first * x_first, slope + first * s_first + aside, c + aside,
+            right - column, c + aside if later else zeros, 1 if later else 0, like.dtype.type(1.0), like,
+        )  # fmt: skip
+        first, later = first + here, True
+        if first >= last:
+            break
 
 
 @compiled
