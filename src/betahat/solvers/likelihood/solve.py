@@ -18,8 +18,9 @@ from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.likelihood.by_newton import LikelihoodFit, Look, by_newton
+from betahat.solvers.likelihood.inside import inside, needs_inside
 from betahat.solvers.linear_descent import Method
-from betahat.solvers.range import rescaled
+from betahat.solvers.range import refuse_non_finite, rescaled
 from betahat.solvers.smooth import coordinates_of, solve_smooth
 
 NEWTON_UP_TO = 1000
@@ -45,6 +46,11 @@ def solve_likelihood(
     Raises DataError where sums are not finite, naming the column, and where the data cannot determine a fit.
     """
     p = len(source.names)
+    if warm is None and needs_inside(family, intercept):
+        warm = (
+            inside(source, family, lambda wanted: least_squares(wanted, penalty, False, "minimum_norm")),
+            0.0,
+        )
     how = None if method is None else method.named
     size = p + int(intercept)
     if how in (None, "newton", "irls") and (size <= NEWTON_UP_TO or how is not None):
@@ -53,7 +59,7 @@ def solve_likelihood(
         return by_newton(
             objective, _start(objective.at, level, warm), few, collinear, method, look,
             lambda: least_squares(source, penalty, intercept, collinear),
-            lambda: refuse_not_finite(source, family.name),
+            lambda: refuse_not_finite(source, family.name, family.domain, family.link),
         )  # fmt: skip
     start = least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
@@ -139,10 +145,20 @@ def least_squares(source: Source, penalty: Penalty, intercept: bool, collinear: 
     return start
 
 
-def refuse_not_finite(source: Source, family: str) -> None:
+def refuse_not_finite(
+    source: Source, family: str, domain: tuple[float, float] = (-np.inf, np.inf), link: str = ""
+) -> None:
     """Raise what is wrong where sums over the rows are not finite at the start."""
     p = len(source.names)
     objective = LinearObjective(source, SquaredError(), lambda weight: NoPenalty(), True)
+    if domain != (-np.inf, np.inf):
+        refuse_non_finite(objective.ranges(p, 1), source.names, source.target_names)
+        ends = [0.0 if abs(end) < 1e-100 else end for end in domain]
+        raise DataError(
+            f"no β to begin with was found whose linear predictors, offset + xᵀβ, all lie between {ends[0]:.3g} and "
+            f"{ends[1]:.3g}, as the {link} link of the {family} likelihood needs them. Fit an intercept "
+            "(fit_intercept=True), rescale columns beyond 1e±100, or choose a link without ends, such as 'log'"
+        )
     rescaled(objective, p, 1, source.names)
     raise DataError(
         f"sums of the {family} likelihood over the rows are not finite at the start; X, y, offset or weights hold "

@@ -1,0 +1,45 @@
+"""Where to begin without an intercept by a link whose predictors have an end, so that β = 0 is no place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+
+from betahat.data.source import Block, DerivedSource, Source
+from betahat.losses.family import Family
+from betahat.objective.targets import target_sums
+from betahat.solvers.fit import LinearFit
+
+
+def needs_inside(family: Family, intercept: bool) -> bool:
+    """Whether β = 0 is no place to begin."""
+    low, high = family.domain
+    return not (intercept or low < 0 < high)
+
+
+def inside(source: Source, family: Family, fit: Callable[[Source], LinearFit]) -> np.ndarray:
+    """β (p,) by least squares of g((y + ȳ)/2) − offset on the columns (McCullagh & Nelder 1989, section 2.5).
+
+    fit : least squares without an intercept.
+    """
+    return fit(_Predictors(source, family, target_sums(source, family).mean)).coef[0]
+
+
+@final
+class _Predictors(DerivedSource):
+    """Another source with what the predictor should be about, less the offset, for y."""
+
+    def __init__(self, source: Source, family: Family, mean: float) -> None:
+        super().__init__(source)
+        self._family, self._mean = family, mean
+        self.has_offset = False
+
+    def _derive(self, block: Block) -> Block:
+        assert block.y is not None
+        with np.errstate(all="ignore"):
+            eta = self._family.predictor(0.5 * (block.y[:, 0] + self._mean))
+        eta = eta if block.offset is None else eta - block.offset
+        return replace(block, y=eta[:, None], offset=None)
