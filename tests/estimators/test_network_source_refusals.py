@@ -73,7 +73,7 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
     def overwrite(epoch: Any) -> None:
         changed.to_parquet(path, row_group_size=200)
 
-    with pytest.raises(DataError, match="other rows|cannot be read"):
+    with pytest.raises(DataError, match=r"other rows|cannot be read"):
         bh.MLPRegressor(callbacks=overwrite, **SMALL).fit(source)
     with pytest.raises(DataError, match=r"other rows|gave 500 rows and 1,003 before|cannot be read"):
         bh.MLPRegressor(callbacks=lambda epoch: FRAME[:500].to_parquet(path), **SMALL).fit(query(path, "r"))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from estimators.nonlinear_data import TEXT, decay, x, y
@@ -186,18 +190,44 @@ def test_ctrl_c_keeps_the_best_point(loss, starts, share, tmp_path):
     behaves(model, tmp_path)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+STARTS = [[3.0, 2.0, 0.0], [3.5, 1.0, 0.2], [2.0, 1.5, 0.1]]
+
+
+@lru_cache
+def interruptions(loss):
+    """Of fits from three starts: how many of them are told to be done → the calls at which Ctrl-C comes for it."""
+    found = {}
+    for at in range(len(STARTS) + 1, 200):
+        model = bh.NonlinearRegression(Interrupted(at), STARTS, loss=loss)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                model.fit(x, y)
+            except KeyboardInterrupt:  # once all is done but the certificate
+                break
+        for told in re.findall(
+            r"interrupted after (\d) of 3 starts", " ".join(str(w.message) for w in caught)
+        ):
+            found.setdefault(int(told), []).append(at)
+    return found
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_ctrl_c_is_told_in_the_order_of_the_starts(loss):
+    found = interruptions(loss)
+    assert sorted(found) == [0, 1, 2]
+    assert [at for done in range(3) for at in found[done]] == sorted(
+        at for calls in found.values() for at in calls
+    )
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("done", [1, 2])
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
 def test_ctrl_c_after_a_minimum_tells_which_starts_are_left(loss, done, share, tmp_path):
-    starts = [[3.0, 2.0, 0.0], [3.5, 1.0, 0.2], [2.0, 1.5, 0.1]]
-    whole = []  # calls of fits from the first of them, and from one more
-    for some in (done, done + 1):
-        counted = Interrupted(np.inf)
-        least = bh.NonlinearRegression(counted, starts[:some], loss=loss).fit(x, y)
-        whole.append(counted.calls)
-    at = len(starts) + (whole[0] - done) + 1 + int(share * (whole[1] - whole[0] - 6))
-    model = bh.NonlinearRegression(Interrupted(at), starts, loss=loss)
+    least = bh.NonlinearRegression(Interrupted(np.inf), STARTS, loss=loss).fit(x, y)
+    calls = interruptions(loss)[done]
+    model = bh.NonlinearRegression(Interrupted(calls[int(share * len(calls))]), STARTS, loss=loss)
     with pytest.warns(CertificateWarning, match=f"interrupted after {done} of 3 starts.*from the next"):
         model.fit(x, y)
     assert (model.stop_reason_, model.certificate_.status) == ("converged", "local minimum")
@@ -291,8 +321,6 @@ def test_a_large_level_costs_the_digits_it_must_and_no_more():
     "f", [decay, "exponential_offset", "logistic", "gaussian", "sinusoid", "michaelis_menten"]
 )
 def test_constant_targets_end_without_a_traceback(f, level):
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", CertificateWarning)
