@@ -10,7 +10,6 @@ import numpy as np
 
 from benchmarks.images_mnist import UNITS, compare
 from benchmarks.images_step import BATCH, CHANGES, torch_network
-from benchmarks.networks_contestants import has
 
 RATE, STRENGTH = 3e-3, 1e-4  # the estimator's own
 
@@ -84,12 +83,9 @@ def theirs(train: Any, test: Any, seed: int, epochs: int) -> tuple[float, float]
 
 def run(quick: bool = False) -> str:
     seeds, epochs = ((0,), 1) if quick else ((0, 1, 2, 3, 4), 10)
-    contestants: dict[str, Any] = {"betahat": ours}
-    if has("torch"):
-        contestants["PyTorch, channels last"] = theirs
     return "\n\n".join([
         f"ConvNetClassifier(channels=(32, 64, 128), batch_norm=True, augment={CHANGES!r}), {epochs} epochs of batches "
         f"of {BATCH}, Adam with one cycle up to {RATE:g}; seconds are those of the whole fit; {len(seeds)} starts, "
         "contestants in turn.",
-        compare(contestants, seeds, epochs),
+        compare(ours, theirs, seeds, epochs),
     ])  # fmt: skip

@@ -37,7 +37,9 @@ def rng():
 def theirs(X, y, family, link, offset):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of links that do not respect a family's domain
-        return sm.GLM(y, X, family=family(link()), offset=offset).fit(tol=1e-14, maxiter=200)
+        return sm.GLM(y, X, family=family(link()), offset=offset).fit(
+            tol=1e-14, tol_criterion="params", maxiter=200
+        )
 
 
 @pytest.mark.parametrize("with_offset", [False, True])
@@ -80,3 +82,44 @@ def test_missing_numbers_are_named_first(rng):
     X[7, 1] = np.inf
     with pytest.raises(ValueError, match="inf"):
         bh.GeneralizedLinearModel("poisson", "identity", fit_intercept=False).fit(X, rng.poisson(2.0, N))
+
+
+def test_targets_where_the_link_is_not_finite_are_refused():
+    X = np.random.default_rng(5).random((N, 2)) + 0.5
+    with pytest.raises(
+        DataError, match="the mean of y is 0, where the inverse link of the poisson likelihood"
+    ):
+        bh.GeneralizedLinearModel("poisson", "inverse", fit_intercept=False).fit(X, np.zeros(N))
+
+
+SPARSE = [(f, link) for f, link in CASES if (f, link) not in {("gamma", "identity"), ("inverse_gaussian", "identity"),
+                                                             ("inverse_gaussian", "inverse")}]  # fmt: skip
+
+
+@pytest.mark.parametrize("with_offset", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("alpha", [1e-3, 0.03, 10.0])
+@pytest.mark.parametrize(("family", "link"), SPARSE)
+def test_sparse_fits_stay_inside(family, link, alpha, intercept, with_offset, rng):
+    """By the conditions of the minimum: slopes of the loss, as the peer's family has them, balance the penalty."""
+    peer, draw, _ = FAMILIES[family]
+    its_link, mean = MEANS[link]
+    X, offset = rng.random((N, 4)) + 0.5, 0.1 * rng.random(N) if with_offset else None
+    y = draw(rng, mean(X @ [1.0, 0.7, 0.4, 0.1]))
+    l1_ratio = 0.7
+    model = bh.GeneralizedLinearModel(family, link, alpha=alpha, l1_ratio=l1_ratio, fit_intercept=intercept)
+    model.fit(X, y, offset=offset)
+    assert model.certificate_.converged
+    eta = X @ model.coef_ + model.intercept_ + (0.0 if offset is None else offset)
+    theirs = peer(its_link())
+    mu = theirs.link.inverse(eta)
+    assert (eta > 0).all()
+    slopes = (mu - y) / (theirs.variance(mu) * theirs.link.deriv(mu))
+    g, beta = X.T @ slopes / N, model.coef_
+    least = alpha * l1_ratio
+    rest = g + alpha * (1 - l1_ratio) * beta
+    unit = np.abs(X.T) @ np.abs(slopes) / N
+    assert (np.abs(rest + least * np.sign(beta))[beta != 0] < 1e-6 * unit[beta != 0]).all()
+    assert (np.abs(g)[beta == 0] <= least + 1e-6 * unit[beta == 0]).all()
+    assert not intercept or abs(slopes.mean()) < 1e-6 * np.abs(slopes).mean()
+    assert alpha < 10 or not intercept or not beta.any()

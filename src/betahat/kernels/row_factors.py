@@ -7,10 +7,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
+from betahat.kernels.row_tiles import VECTORS
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, switch
-
-VECTORS = range(1, SHAPE.vectors + 1)  # that a panel may be wide
 
 
 @intrinsic

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+from numba import types
 
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import doubles
+from betahat.kernels.memory import carray, doubles
 from betahat.kernels.pointwise import CONJUGATES, LOSSES
 from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE

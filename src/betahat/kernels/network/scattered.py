@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import carray  # pyright: ignore[reportPrivateImportUsage]
-
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import longs
+from betahat.kernels.memory import carray, longs
 from betahat.kernels.network.tiles import BYTES, MOST_ROWS, VECTORS, bend, sized
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
 

@@ -15,6 +15,7 @@ from betahat.solvers.fit import LinearFit
 from betahat.solvers.likelihood.newton import (
     Point,
     direction,
+    hessian_at,
     is_easy,
     is_finite,
     is_safe,
@@ -70,7 +71,7 @@ def by_newton(
     if not is_finite(point):
         refuse()
     free = isinstance(penalty, NoPenalty)
-    H = _second(objective, point)
+    H = hessian_at(objective, point)
     if (free or collinear == "error") and not is_safe(H):
         start = least_squares()
         beta, level = objective.raw(point.theta)
@@ -114,18 +115,14 @@ def _from_sample(few: Block, objective: Any, theta: np.ndarray) -> Point | None:
     if not (np.isfinite(origin.value) and np.isfinite(origin.sums.gradient).all()):
         return None
     step = direction(H, objective.pulled(objective.whole_gradient(origin.sums, origin.theta)))
-    there = origin.theta + step
-    point = start_at(objective, there, ROUGH if is_easy(H) else HESSIAN)
-    if is_easy(H) and is_finite(point) and not is_easy(_second(objective, point)):
+    there, easy = origin.theta + step, is_easy(H)
+    point = start_at(objective, there, ROUGH if easy else HESSIAN)
+    if easy and is_finite(point) and not is_easy(hessian_at(objective, point)):
         point = start_at(objective, there, HESSIAN)  # it is asked which columns are collinear
     if is_finite(point) and point.value <= origin.value:
         return point
     point = start_at(objective, origin.theta, HESSIAN)
     return point if is_finite(point) else None
-
-
-def _second(objective: Any, point: Point) -> np.ndarray:
-    return objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
 
 
 def _over(objective: Any, few: Block) -> Any:

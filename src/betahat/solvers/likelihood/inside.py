@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import final
+from typing import NoReturn, final
 
 import numpy as np
 
 from betahat.data.source import Block, DerivedSource, Source
+from betahat.errors import DataError
 from betahat.losses.family import Family
 from betahat.objective.targets import target_sums
 from betahat.solvers.fit import LinearFit
@@ -24,8 +25,28 @@ def inside(source: Source, family: Family, fit: Callable[[Source], LinearFit]) -
     """β (p,) by least squares of g((y + ȳ)/2) − offset on the columns (McCullagh & Nelder 1989, section 2.5).
 
     fit : least squares without an intercept.
+
+    Raises DataError where half the mean has no finite predictor, as of targets that are all zero by the inverse link.
     """
-    return fit(_Predictors(source, family, target_sums(source, family).mean)).coef[0]
+    mean = target_sums(source, family).mean
+    with np.errstate(all="ignore"):
+        known = np.isfinite(family.predictor(np.array([0.5 * mean]))).all()
+    if not known:
+        raise DataError(
+            f"the mean of y is {mean:.3g}, where the {family.link} link of the {family.name} likelihood is not finite; "
+            "no maximum exists. Choose a link that is finite there, or leave these rows out"
+        )
+    return fit(_Predictors(source, family, mean)).coef[0]
+
+
+def refuse_outside(family: Family) -> NoReturn:
+    """Raise DataError: no β was found to begin with."""
+    low, high = (0.0 if abs(end) < 1e-100 else end for end in family.domain)
+    raise DataError(
+        f"no β to begin with was found whose linear predictors, offset + xᵀβ, all lie between {low:.3g} and "
+        f"{high:.3g}, as the {family.link} link of the {family.name} likelihood needs them. Fit an intercept "
+        "(fit_intercept=True), rescale columns beyond 1e±100, or choose a link without ends, such as 'log'"
+    )
 
 
 @final

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.certificate import EPS, RELATIVE_TOLERANCE, curvature
-from betahat.objective.smooth import EVERYTHING, HESSIAN, ROUGH
+from betahat.objective.smooth import EVERYTHING, GRADIENT, HESSIAN, ROUGH
 from betahat.solvers.smooth import steepness
 from betahat.solvers.trace import Trace
 
@@ -17,26 +17,35 @@ _SHORTEST = 1e-10
 _UNSEEN = 1e-13  # relative change of J that rounding may make
 _STILL = 1e-12  # relative step that changes nothing
 _SAFE_PIVOT, _EASY_PIVOT = 1e-10, 1e-3
-_CLOSE = 1e-4  # relative step after which the next may be the last, so that its reading sums what a judgement needs
+_CLOSE = 3e-5  # relative step after which the next may be the last, so that its reading sums what a judgement needs
+_BENT = (
+    1e-3  # relative step after which two more follow, the first bent well enough by the Hessian that is known
+)
+_LAST = 1e-9  # relative step that changes no digit of sums by more than this, and derivatives by its square
 _FAR = 0.03  # relative step after which more than one will follow, so that the next need not be exact
 _SINGLE = 1e-7  # what products of single precision lose
-_ROUGHLY = 0.02  # relative step with which a sample has said what it can
+_ROUGHLY = 0.1  # relative step with which a sample has said what it can
 _THERE = 1e-8  # relative step at which a point is judged where it stands
 
 
 @final
 @dataclass
 class Point:
-    """Where Newton's method stands: θ, what one reading summed there, J, and why it ended; step : the last one;
-    judged : whether the reading summed all that tells how small derivatives are beside their terms."""
+    """Where Newton's method stands: θ, what one reading summed there (`much`), J, and why it ended; step : the last
+    one."""
 
     theta: np.ndarray
     sums: Any
     value: float
     step: np.ndarray
-    judged: bool = True
+    much: int = EVERYTHING
     iterations: int = 0
     stop_reason: str = "budget spent"
+
+    @property
+    def judged(self) -> bool:
+        """Whether the reading summed all that tells how small derivatives are beside their terms."""
+        return self.much >= EVERYTHING
 
 
 def start_at(objective: Any, theta: np.ndarray, much: int = EVERYTHING) -> Point:
@@ -44,7 +53,16 @@ def start_at(objective: Any, theta: np.ndarray, much: int = EVERYTHING) -> Point
     with np.errstate(all="ignore"):
         sums = objective.sums(theta, much)
         value = objective.whole_value(sums, theta)
-    return Point(theta, sums, value, np.zeros_like(theta), much >= EVERYTHING)
+    return Point(theta, sums, value, np.zeros_like(theta), much)
+
+
+def hessian_at(objective: Any, point: Point) -> np.ndarray:
+    """∂²J/∂θ² of the last reading, along the directions that columns leave open to none."""
+    return objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+
+
+def _gradient(objective: Any, point: Point) -> np.ndarray:
+    return objective.pulled(objective.whole_gradient(point.sums, point.theta))
 
 
 def is_finite(point: Point) -> bool:
@@ -57,7 +75,8 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
     """Go on from `point` for at most `budget` steps; J never rises.
 
     It ends where every derivative is small beside the mean size of its terms (`tolerance`; None: 1e-10) and Newton's
-    step changes nothing more, or as little as rounding lets it. The point that is returned is judged.
+    step changes nothing more, or as little as rounding lets it. The point that is returned is judged; a last step
+    shorter than 1e-9 of θ is taken without a reading of its own, with sums as Taylor's theorem has them.
     """
     point.stop_reason = "budget spent"
     try:
@@ -70,20 +89,24 @@ def newton(objective: Any, point: Point, budget: int, tolerance: float | None, t
 
 def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trace: Trace) -> None:
     asked = RELATIVE_TOLERANCE if tolerance is None else tolerance
-    # a reading that judges costs several that do not, so that a point is judged where it may be the last
-    there = _THERE if tolerance is None else np.sqrt(asked)
-    close = _CLOSE if tolerance is None else np.sqrt(there)
-    before, steepest = np.inf, None
+    before, enough, H = np.inf, None, np.zeros((0, 0))
     for left in reversed(range(budget + 1)):
-        g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
-        H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+        g = _gradient(objective, point)
+        own = point.much >= ROUGH  # or the Hessian of the reading before
+        H = hessian_at(objective, point) if own else H
         point.step = direction(H, g)
         move = relative(point.step, point.theta, objective.unit)
         largest = float(np.abs(g).max(initial=0))
         trace.add(point.value, largest, move)
-        steepest = largest if steepest is None else steepest
-        if move <= there or (tolerance is not None and (largest <= asked * steepest or not left)):
+        if enough is None:
+            enough = 0.0 if tolerance is None else tolerance * largest
+        # a reading that judges costs several that do not, so that a point is judged where it may be the last
+        if (own and move <= _THERE) or largest <= enough or (tolerance is not None and not left):
             _judge(objective, point)
+        if left and point.judged and move <= _LAST and len(point.sums.gradient) == len(point.theta):
+            _end(objective, point)
+            trace.add(point.value, float(np.abs(_gradient(objective, point)).max(initial=0)), 0.0)
+            return
         steep = _steep(objective, point) if point.judged else np.inf
         settled = steep <= asked
         if settled and (tolerance is not None or move <= _STILL or not steep > 0 or move > 0.25 * before):
@@ -92,15 +115,35 @@ def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trac
         if not left:
             return
         before = move if settled else np.inf
-        much = EVERYTHING if move <= close else HESSIAN
+        # derivatives of the next point are about as small beside these as the step is beside θ
+        much = EVERYTHING if not own or move <= _CLOSE or move * largest <= enough else HESSIAN
         # rounding to single precision bends the next step, which is about as long as the square of the last
-        if much == HESSIAN and (move > _FAR or _SINGLE * move**2 < _UNSEEN) and is_easy(H):
-            much = ROUGH
+        if much == HESSIAN and is_easy(H):
+            if move <= _BENT:
+                much = GRADIENT
+            elif move > _FAR or _SINGLE * move**2 < _UNSEEN:
+                much = ROUGH
         if not _advance(objective, point, float(g @ point.step), much):
+            if not own:  # the step was bent by another point's Hessian
+                _judge(objective, point)
+                continue
             _judge(objective, point)
             point.stop_reason = "converged" if _steep(objective, point) <= asked else "no progress"
             return
         point.iterations += 1
+
+
+def _end(objective: Any, point: Point) -> None:
+    """Take a step too short to be worth a reading: derivatives change by H times it, to its square."""
+    sums, step = point.sums, point.step
+    change = sums.hessian @ step
+    sums.value += float((sums.gradient + 0.5 * change) @ step)
+    gradient, unseen = sums.gradient + change, EPS * sums.magnitude
+    sums.gradient = np.where(np.abs(gradient) < unseen, np.copysign(unseen, gradient), gradient)
+    point.theta = point.theta + step
+    point.value = objective.whole_value(sums, point.theta)
+    point.iterations += 1
+    point.stop_reason = "converged"
 
 
 def roughly(objective: Any, theta: np.ndarray, budget: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -110,10 +153,10 @@ def roughly(objective: Any, theta: np.ndarray, budget: int) -> tuple[np.ndarray,
     """
     point = start_at(objective, theta, HESSIAN)
     for _ in range(budget):
-        H = objective.pulled_twice(objective.whole_hessian(point.sums, point.theta))
+        H = hessian_at(objective, point)
         if not (is_finite(point) and is_safe(H)):
             return None
-        g = objective.pulled(objective.whole_gradient(point.sums, point.theta))
+        g = _gradient(objective, point)
         point.step = direction(H, g)
         if relative(point.step, point.theta, objective.unit) <= _ROUGHLY:
             return point.theta + point.step, H
@@ -127,7 +170,7 @@ def _judge(objective: Any, point: Point) -> None:
     if not point.judged:
         with np.errstate(all="ignore"):
             point.sums = objective.sums(point.theta, EVERYTHING)
-        point.judged = True
+        point.much = EVERYTHING
 
 
 def relative(step: np.ndarray, theta: np.ndarray, unit: float) -> float:
@@ -199,7 +242,7 @@ def _advance(objective: Any, point: Point, slope: float, much: int) -> bool:
     else:
         return False
     point.theta, point.sums, point.value = following.theta, following.sums, following.value
-    point.judged = following.judged
+    point.much = following.much
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 
@@ -14,11 +15,12 @@ from betahat.losses.family import Family
 from betahat.objective import LinearObjective
 from betahat.objective.moments import MomentSums
 from betahat.objective.smooth import Coordinates, SmoothObjective
+from betahat.objective.targets import null_level, target_sums
 from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.likelihood.by_newton import LikelihoodFit, Look, by_newton
-from betahat.solvers.likelihood.inside import inside, needs_inside
+from betahat.solvers.likelihood.inside import inside, needs_inside, refuse_outside
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.range import refuse_non_finite, rescaled
 from betahat.solvers.smooth import coordinates_of, solve_smooth
@@ -47,10 +49,7 @@ def solve_likelihood(
     """
     p = len(source.names)
     if warm is None and needs_inside(family, intercept):
-        warm = (
-            inside(source, family, lambda wanted: least_squares(wanted, penalty, False, "minimum_norm")),
-            0.0,
-        )
+        warm = place_inside(source, family, intercept, penalty)
     how = None if method is None else method.named
     size = p + int(intercept)
     if how in (None, "newton", "irls") and (size <= NEWTON_UP_TO or how is not None):
@@ -59,7 +58,7 @@ def solve_likelihood(
         return by_newton(
             objective, _start(objective.at, level, warm), few, collinear, method, look,
             lambda: least_squares(source, penalty, intercept, collinear),
-            lambda: refuse_not_finite(source, family.name, family.domain, family.link),
+            lambda: _refuse(source, family),
         )  # fmt: skip
     start = least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
@@ -88,6 +87,16 @@ def _start(at: Coordinates, level: float, warm: tuple[np.ndarray, float] | None)
     theta = np.zeros(at.size)
     theta[: int(at.intercept)] = level
     return theta
+
+
+def place_inside(
+    source: Source, family: Family, intercept: bool, penalty: Penalty | None = None
+) -> tuple[np.ndarray, float]:
+    """β and β₀ whose predictors have means, where the link has an end: the model without columns, or least squares."""
+    if not needs_inside(family, intercept):
+        return np.zeros(len(source.names)), null_level(source, family, target_sums(source, family), intercept)
+    ridge = NoPenalty() if penalty is None else penalty
+    return inside(source, family, lambda wanted: least_squares(wanted, ridge, False, "minimum_norm")), 0.0
 
 
 def few_of(source: Source) -> Block | None:
@@ -145,20 +154,18 @@ def least_squares(source: Source, penalty: Penalty, intercept: bool, collinear: 
     return start
 
 
-def refuse_not_finite(
-    source: Source, family: str, domain: tuple[float, float] = (-np.inf, np.inf), link: str = ""
-) -> None:
+def _refuse(source: Source, family: Family) -> NoReturn:
+    if family.domain == (-np.inf, np.inf):
+        refuse_not_finite(source, family.name)
+    objective = LinearObjective(source, SquaredError(), lambda weight: NoPenalty(), True)
+    refuse_non_finite(objective.ranges(len(source.names), 1), source.names, source.target_names)
+    refuse_outside(family)
+
+
+def refuse_not_finite(source: Source, family: str) -> NoReturn:
     """Raise what is wrong where sums over the rows are not finite at the start."""
     p = len(source.names)
     objective = LinearObjective(source, SquaredError(), lambda weight: NoPenalty(), True)
-    if domain != (-np.inf, np.inf):
-        refuse_non_finite(objective.ranges(p, 1), source.names, source.target_names)
-        ends = [0.0 if abs(end) < 1e-100 else end for end in domain]
-        raise DataError(
-            f"no β to begin with was found whose linear predictors, offset + xᵀβ, all lie between {ends[0]:.3g} and "
-            f"{ends[1]:.3g}, as the {link} link of the {family} likelihood needs them. Fit an intercept "
-            "(fit_intercept=True), rescale columns beyond 1e±100, or choose a link without ends, such as 'log'"
-        )
     rescaled(objective, p, 1, source.names)
     raise DataError(
         f"sums of the {family} likelihood over the rows are not finite at the start; X, y, offset or weights hold "

@@ -25,9 +25,11 @@ from betahat.data.source import ArraySource, Block, Source
 from betahat.errors import DataError
 from betahat.kernels.team import steady_blas
 from betahat.losses.base import Loss
+from betahat.losses.family import Family
 from betahat.losses.squared import SquaredError
 from betahat.models.linear import Counts, RangeStatistic
 from betahat.penalties.sparse import SeparablePenalty, SparsePenalty
+from betahat.solvers.likelihood.solve import place_inside
 from betahat.solvers.range import refuse_non_finite
 from betahat.solvers.sparse.columns import column_store
 from betahat.solvers.sparse.engines import ByColumns, BySquares, BySteps, Engine, Goal, Start
@@ -60,7 +62,10 @@ class SparseProblem:
             )
         self.source, self.loss, self.fit_intercept = source, loss, fit_intercept
         with self._blas():
-            self.engine = _engine(source, loss, fit_intercept, many)
+            self._begin = None
+            if isinstance(loss, Family) and loss.domain != (-np.inf, np.inf):
+                self._begin = place_inside(source, loss, fit_intercept)
+            self.engine = _engine(source, loss, fit_intercept, many, self._begin is not None)
 
     def _blas(self) -> AbstractContextManager[Any]:
         """BLAS on one thread, beside which ours work, unless the rows are so few that it uses one anyway."""
@@ -72,7 +77,7 @@ class SparseProblem:
         start: list[Start | None] | None = None,
     ) -> list[SparseFit]:  # fmt: skip
         """A fit of each target, begun at `start`, β (p,) and intercept of each."""
-        begin: list[Start | None] = start or [None for _ in self.source.target_names]
+        begin: list[Start | None] = start or [self._begin for _ in self.source.target_names]
         with self._blas():
             return self.engine.solve(Goal(penalty, self._by_coefficient(penalty), tol, max_iter), begin)
 
@@ -87,7 +92,7 @@ class SparseProblem:
         self, penalties: list[SparsePenalty], *, tol: float = TOLERANCE, max_iter: int = ITERATIONS
     ) -> list[list[tuple[np.ndarray, float, float, float]]]:
         """For each penalty and target β, intercept, J and gap, each fit begun at the one before."""
-        start: list[Start | None] = [None] * len(self.source.target_names)
+        start: list[Start | None] = [self._begin] * len(self.source.target_names)
         found = []
         for penalty in penalties:
             with self._blas():
@@ -158,11 +163,11 @@ def sparse_path(
     return RegularisationPath(order, coefs, intercepts, gaps, values)
 
 
-def _engine(source: Source, loss: Loss, intercept: bool, many: bool) -> Engine:
+def _engine(source: Source, loss: Loss, intercept: bool, many: bool, ended: bool) -> Engine:
     p, t = len(source.names), len(source.target_names)
     n = source.n_rows
     squares = isinstance(loss, SquaredError)
-    if isinstance(source, ArraySource):
+    if isinstance(source, ArraySource) and not ended:
         assert n is not None
         block = next(source.blocks())
         source.readings -= 1  # a look is not a reading
@@ -184,10 +189,14 @@ def _engine(source: Source, loss: Loss, intercept: bool, many: bool) -> Engine:
         return BySquares(source, loss, intercept, "the rows are not in memory, and their Gram matrix is")
     if t != 1:
         raise ValueError(f"y has {t} targets; with a loss other than squared error a source is fitted to one")
-    return BySteps(source, loss, intercept, "the rows are not in memory; each step reads them once")
+    why = _BY_ENDS if ended else "the rows are not in memory; each step reads them once"
+    return BySteps(source, loss, intercept, why)
 
 
 _BY_GRAM = "with {n:,} rows and {p:,} columns the Gram matrix, from one reading, is all of the problem"
+
+
+_BY_ENDS = "predictors of this link have an end; each step of all coefficients stays inside"
 
 
 def _by_columns(source: Source, block: Block, loss: Loss, intercept: bool, t: int) -> Engine:
