@@ -86,7 +86,7 @@ class Ours:
         from betahat.engines.cpu.convolve import LoweredConvolution
         from betahat.engines.cpu.layout import WIDE, Layout, row_numbers
         from betahat.engines.cpu.program import Program, Value
-        from betahat.engines.cpu.step import add_turned, stretches_of
+        from betahat.engines.cpu.step import add_rearranged, stretches_of
         from betahat.kernels.aligned import aligned
         from betahat.kernels.network import environment as of
         from betahat.kernels.network.update import update
@@ -121,8 +121,7 @@ class Ours:
         program.wait()
         program.add(update, 0, len(links.table), 0, 0, beta.ctypes.data, beta.nbytes, 0, count=len(stretches))
         program.wait()
-        for turned in program.turned:
-            add_turned(program, turned)
+        add_rearranged(program)
         flat = np.concatenate([W.ravel(), b])
         assert [slot.name for slot in network.layout] == ["0.weight", "0.bias"]
         layout.take(flat, beta)

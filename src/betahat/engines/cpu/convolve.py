@@ -21,6 +21,7 @@ from betahat.engines.cpu.meeting import (
 )
 from betahat.engines.cpu.pool import Table, weighed_back, weighed_forward
 from betahat.engines.cpu.program import Program, Value
+from betahat.engines.cpu.winograd import Winograd, suits
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
 from betahat.kernels.network.tiles import VECTORS
@@ -30,8 +31,6 @@ from betahat.layers.convolution import Convolution
 _LARGE = 1 << 18  # bytes of a gradient that stay in cache
 _WHOLE_FROM = 1 << 20  # bytes of a gradient that is shared out by its panels, not the batch's rows
 _WINDOWS = 1024  # that are summed at once where they do not
-_UNITS = 16  # at most, into which a single image is cut
-_PLACES = 96  # at least, of each
 _COPIED = 8  # bytes that are copied in a cycle
 
 
@@ -47,6 +46,7 @@ class LoweredConvolution:
         self.place, self.at = program.parameter(f"{path}.weight")
         self.size = program.beta.itemsize
         self.depthwise = is_depthwise(layer, shape)
+        self.winograd: Winograd | None = None
         bias, filters = program.bias(path, layer.bias), layer.filters
         self.x = x if x.raw and not self.depthwise else widened(program, x)
         self.f = f = program.image(self.windows.output, filters)  # pyright: ignore[reportArgumentType]
@@ -62,6 +62,10 @@ class LoweredConvolution:
             f = program.image(self.windows.output, self.filters.width)  # pyright: ignore[reportArgumentType]
         self.images = min(self.chunk, program.shard)
         vectors = program.registers(self.filters.each)
+        if suits(program, self.windows, self.x, self.channels, self.filters):
+            self.winograd = Winograd(program, self.windows, path, self.x, f, shape[-1], filters)
+            self.winograd.forward(f, bias, bend)
+            return
         self.around = surrounded(
             [[axis] for axis in forwards(self.windows)],
             program.is_shared,
@@ -71,8 +75,7 @@ class LoweredConvolution:
         self.framed = framed(program, self.x, self.around.low, self.around.high, self.chunk)
         order = np.arange(self.windows.numbers) * self.channels.each
         classes = self._classes_of_places(self.around, self.framed, self.channels.each, order, self._row, f)
-        across = min(_UNITS, -(-vectors // VECTORS))
-        count = across * max(1, min(_UNITS // across, f.places // _PLACES)) if program.is_shared else None
+        across, count = program.shared_units(vectors, f.places) if program.is_shared else (1, None)
         if program.is_shared:
             program.wait()
         for g in range(layer.groups):
@@ -106,8 +109,31 @@ class LoweredConvolution:
                 program, self.table, self.x, slope, self.chunk, needed, (self.at, self._row, gradient, apart)
             )
             return None if dx is None else back_to(program, dx, self.given, self.x)
+        if self.winograd is not None:
+            whole = self._begin_whole()
+            self.winograd.filters_back(slope, gradient, whole)
+            if whole:
+                program.wait()
+            if not needed:
+                return None
+            dx = program.alike(self.x)
+            self.winograd.back_to(slope, dx)
+            return back_to(program, dx, self.given, self.x)
         self._filters_back(slope, gradient)
         return self._back_to_x(slope) if needed else None
+
+    def _begin_whole(self) -> bool:
+        """Whether weights are so large that there is but one gradient, of the whole batch, for which all wait."""
+        program = self.program
+        whole = program.shards > 1 and self._weights >= _WHOLE_FROM
+        if whole:
+            program.parts[f"{self.path}.weight"] = 1
+            program.wait()
+        return whole
+
+    @property
+    def _weights(self) -> int:
+        return self.windows.numbers * self.channels.each * self._row
 
     def _back_to_x(self, slope: Value) -> Value:
         """∂J/∂x."""
@@ -166,15 +192,11 @@ class LoweredConvolution:
         """∂J/∂W: of small weights by shards, whose sums are added later; of large ones by panels of W, for all images
         once their slopes are there, so that there is but one of it."""
         program, channels, chunk = self.program, self.channels.each, self.chunk
-        size = self.windows.numbers * channels * self._row
-        whole = program.shards > 1 and size >= _WHOLE_FROM
+        whole = self._begin_whole()
         most = program.batch if whole else program.shard
-        if size > _LARGE:  # read and written for each chunk
+        if self._weights > _LARGE:  # read and written for each chunk
             chunk = max(chunk, -(-_WINDOWS // slope.places))
             chunk = SHARD_WHOLE if chunk >= most else chunk
-        if whole:
-            program.parts[f"{self.path}.weight"] = 1
-            program.wait()
         images, vectors = min(chunk, most), program.registers(self.filters.each)
         classes, count = self._classes_of_taps(slope, images), -(-vectors // VECTORS) if whole else None
         for g in range(self.layer.groups):

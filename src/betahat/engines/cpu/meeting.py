@@ -115,7 +115,7 @@ def backwards(windows: Windows) -> list[list[Meeting]]:
     return found
 
 
-def cost(rows: int, vectors: int, k: int) -> float:
+def cost(rows: int, vectors: int, k: float) -> float:
     """Cycles, roughly, that a product over scattered memory takes."""
     panels = -(-vectors // VECTORS)
     wide = -(-vectors // panels)

@@ -10,10 +10,11 @@ import numpy as np
 from betahat.engines.cpu.folded import Folded
 from betahat.engines.cpu.layout import WIDE, Layout, Place, row_numbers, whole
 from betahat.engines.cpu.memory import Memory, lives_of, placed, resolved
+from betahat.engines.cpu.weighed import Weighed
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations
 from betahat.kernels.network.calling import addresses
-from betahat.kernels.network.tiles import BYTES
+from betahat.kernels.network.tiles import BYTES, VECTORS
 from betahat.layers.base import size_of
 from betahat.models.network import Network
 
@@ -22,6 +23,8 @@ _PREDICTED = 64  # rows of a shard where nothing is trained
 IMAGES = 8
 """The same of images."""
 _SHARED = 1 << 26  # operations from which on those of a single image are shared out among threads
+_UNITS = 16  # at most, into which a single image is cut
+_PLACES = 96  # at least, of each
 _TOGETHER = 1 << 18  # bytes of images that are taken through layers together
 
 
@@ -76,10 +79,11 @@ class Value:
 @final
 @dataclass(frozen=True)
 class Turned:
-    """Weights (taps, channels, filters) with the last two exchanged: their place, the first filter, the array, where
-    each tap begins in it, in rows."""
+    """Weights (taps, channels, filters) with the last two exchanged: rows of `source`, or of a place of the layout's
+    parameters; the first filter, the array, where each tap begins in it, in rows."""
 
-    place: Place
+    place: Place | None
+    source: np.ndarray
     first: int
     channels: int
     filters: int
@@ -88,7 +92,7 @@ class Turned:
 
     def take(self, beta: np.ndarray) -> None:
         """From the layout's parameters."""
-        rows = self.place.of(beta)
+        rows = self.source if self.place is None else self.place.of(beta)
         for tap, at in enumerate(self.order):
             part = rows[
                 tap * self.channels : (tap + 1) * self.channels, self.first : self.first + self.filters
@@ -126,6 +130,8 @@ class Program:
         self.gradients = aligned((self.shards if training else 0, layout.size), beta.dtype)
         self.parts = dict.fromkeys(layout.places, self.shards)
         """Of how many shards' sums the gradient of each parameter consists."""
+        self.weighed: list[Weighed] = []
+        """Weights transformed for minimal filtering."""
         self.turned: list[Turned] = []
         """Transposed weights, that slopes pass through."""
         self.folded: dict[str, Folded] = {}
@@ -200,6 +206,11 @@ class Program:
         most = max(_TOGETHER, beside // 4) // max(value.row for value in values)
         return operations.SHARD_WHOLE if most >= self.shard else 1 << max(most, 1).bit_length() - 1
 
+    def shared_units(self, registers: int, places: int) -> tuple[int, int]:
+        """Into how many parts the filters of a single image's places are cut, and into how many units in all."""
+        across = min(_UNITS, -(-registers // VECTORS))
+        return across, across * max(1, min(_UNITS // across, places // _PLACES))
+
     def chunk_of(self, x: Value) -> int:
         """Rows at once of what takes numbers, or rows, one by one."""
         return operations.SHARD_WHOLE if x.grid is None else self.chunk(x)
@@ -228,13 +239,19 @@ class Program:
         return -(-numbers * self.beta.itemsize // BYTES)
 
     def transposed(
-        self, place: Place, channels: int, filters: int, first: int = 0, order: np.ndarray | None = None
+        self,
+        of: Place | np.ndarray,
+        channels: int,
+        filters: int,
+        first: int = 0,
+        order: np.ndarray | None = None,
     ) -> Turned:
         """Memory for weights with channels and filters exchanged, of a matrix, or of taps, each where `order` says."""
         order = np.zeros(1, np.int64) if order is None else order
         rows = int(order.max()) + whole(filters)  # the last registers are written whole
         array = aligned((rows, row_numbers(channels, self.beta.itemsize)), self.dtype)
-        self.turned.append(Turned(place, first, channels, filters, array, order))
+        place, source = (of, self.beta) if isinstance(of, Place) else (None, of)
+        self.turned.append(Turned(place, source, first, channels, filters, array, order))
         return self.turned[-1]
 
     def gradient(self, name: str) -> int:
@@ -250,6 +267,8 @@ class Program:
         """Folded and transposed weights, as parameters are before the first step."""
         for folded in self.folded.values():
             folded.take(self.beta, self.buffers)
+        for weighed in self.weighed:
+            weighed.take(self.beta)
         for turned in self.turned:
             turned.take(self.beta)
 

@@ -13,6 +13,7 @@ from betahat.engines.cpu.chain import Links
 from betahat.engines.cpu.layout import WIDE, Layout
 from betahat.engines.cpu.lower import lower_network, run_back
 from betahat.engines.cpu.program import Program, Turned, Value
+from betahat.engines.cpu.weighed import Weighed
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
 from betahat.kernels.network.augment import gather_changed
@@ -21,12 +22,14 @@ from betahat.kernels.network.loss import STEP, cross_entropy, cross_entropy_mixe
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
+from betahat.kernels.network.winograd import winograd_weights
 from betahat.layers.base import size_of
 from betahat.losses.base import Loss
 from betahat.losses.smoothed import SmoothedMultinomial
 
 _STRETCH = 1 << 11  # parameters moved at once
 _TURNED = 64  # rows of a matrix that are transposed at once
+_WEIGHED = 16  # channels whose weights are transformed at once
 
 
 @final
@@ -88,17 +91,35 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
             update, edges[k], edges[k + 1] - asked, int(k > 0), at_moved, beta.ctypes.data, beta.nbytes, int(asked),
             real=task.alpha, count=len(stretches),
         )  # fmt: skip
-    if program.turned:
-        program.wait()
-    for turned in program.turned:
-        add_turned(program, turned)
+    add_rearranged(program)
     return Step(program, links, stretches, np.zeros(len(stretches)))
 
 
-def add_turned(program: Program, turned: Turned) -> None:
-    """Weights transposed anew."""
+def add_rearranged(program: Program) -> None:
+    """All that is made of weights, anew."""
+    if program.weighed:
+        program.wait()
+    for weighed in program.weighed:
+        _add_weighed(program, weighed)
+    if program.turned:
+        program.wait()
+    for turned in program.turned:
+        _add_turned(program, turned)
+
+
+def _add_weighed(program: Program, weighed: Weighed) -> None:
+    place, array, size = weighed.place, weighed.array, program.beta.itemsize
+    program.add(
+        winograd_weights, program.beta.ctypes.data + place.offset * size, place.stride * size, weighed.channels,
+        place.stride * size // BYTES, array.ctypes.data, array.strides[1], array.strides[0], _WEIGHED,
+        count=-(-weighed.channels // _WEIGHED),
+    )  # fmt: skip
+
+
+def _add_turned(program: Program, turned: Turned) -> None:
     place, array, size = turned.place, turned.array, program.beta.itemsize
-    at, row = program.beta.ctypes.data + (place.offset + turned.first) * size, place.stride * size
+    offset, row = (0, turned.source.strides[0]) if place is None else (place.offset, place.stride * size)
+    at = turned.source.ctypes.data + (offset + turned.first) * size
     numbers = (at, row, turned.channels, turned.filters, array.ctypes.data, array.strides[0])
     if len(turned.order) == 1:
         program.add(does.transpose, *numbers, _TURNED, count=-(-turned.channels // _TURNED))

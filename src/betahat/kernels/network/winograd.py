@@ -1,0 +1,148 @@
+"""Convolutions by minimal filtering: windows of 3 × 3 with 16 products for 4 places, instead of 36; see
+`winograd_tiles`.
+
+Tiles of images are taken some at a time: transformed, multiplied by transformed weights for each of the 16 points, and
+transformed back, while they are in cache. A tile's result does not depend on the tiles around it.
+"""
+
+from __future__ import annotations
+
+from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import carray, longs
+from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED
+from betahat.kernels.network.tiles import multiply
+from betahat.kernels.network.winograd_tiles import (
+    OUT,
+    POINTS,
+    SIDE,
+    give_tile,
+    spread_tile,
+    take_tile,
+    weigh_tile,
+    weigh_tile_back,
+)
+
+HEIGHT, WIDTH, LINE, PLACE, BEFORE, ASIDE, FORM = range(7)
+"""Of images: places along both axes, bytes from line to line and from place to place, and how many places of zeros lie
+before the first of each axis."""
+LINE_OF_CACHE = 64  # bytes
+ROW, APART, TOGETHER = range(3)
+"""Of what is transformed: bytes from tile to tile and from point to point; tiles at once."""
+
+
+@compiled
+def point_at(image, form, tile, across, side, step, outside, places):
+    """Addresses of the side × side places of a tile, `step` places from tile to tile; `outside` where the image has
+    none."""
+    line = tile // across * step - form[BEFORE]
+    column = tile % across * step - form[ASIDE]
+    for i in range(side):
+        y = line + i
+        for j in range(side):
+            x = column + j
+            inside = 0 <= y < form[HEIGHT] and 0 <= x < form[WIDTH]
+            places[i * side + j] = image + y * form[LINE] + x * form[PLACE] if inside else outside
+
+
+@compiled
+def along(form):
+    """Tiles of a line of f, and lines of them."""
+    return (form[WIDTH] + OUT - 1) // OUT, (form[HEIGHT] + OUT - 1) // OUT
+
+
+@compiled
+def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """f = bend(Σ x W + b): x, bytes for each image before; f, bytes likewise; the transformed weights, bytes from row
+    to row and from point to point; channels, registers of their places; registers of a place of f; b; zeros; tables of
+    the forms of x and f; tables of what is transformed of each; where units are no shards, into how many parts they cut
+    the registers, and the rest of them the tiles."""
+    x, x_first, f, f_first, U, U_row, U_apart, channels, taken, vectors, bias, zeros, x_form, f_form = op[
+        FIRST : FIRST + 14
+    ]
+    x_by, f_by, parted = op[FIRST + 14 : FIRST + 17]
+    x_form, f_form = carray(longs(x_form), FORM), carray(longs(f_form), FORM)
+    x_by, f_by = carray(longs(x_by), 3), carray(longs(f_by), 3)
+    across, lines = along(f_form)
+    tiles, together = across * lines * some, x_by[TOGETHER]
+    low, high = 0, tiles
+    if op[SHARDED] == 0:
+        parts, part, wide = op[COUNT] // parted, unit // parted, unit % parted
+        low, high = tiles * part // parts, tiles * (part + 1) // parts
+        column, upto = vectors * wide // parted, vectors * (wide + 1) // parted
+        aside, vectors = column * REGISTER, upto - column
+        U, bias, f = U + aside, bias + aside, f + aside
+    base = (own.ctypes.data + LINE_OF_CACHE - 1) // LINE_OF_CACHE * LINE_OF_CACHE
+    places = carray(longs(base), POINTS)
+    unread = base + POINTS * 8  # where places of f that are not there are written
+    left = unread + vectors * REGISTER
+    right = left + x_by[APART] * POINTS
+    for begin in range(low, high, together):
+        here = min(together, high - begin)
+        for t in range(here):
+            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
+            point_at(x + (first + image) * x_first, x_form, tile, across, SIDE, OUT, zeros, places)
+            take_tile(base, taken, left + t * x_by[ROW], x_by[APART], like)
+        for k in range(POINTS):
+            multiply(
+                left + k * x_by[APART], x_by[ROW], like.itemsize, U + k * U_apart, U_row, right + k * f_by[APART],
+                f_by[ROW], here, vectors, channels, zeros, 0, like.dtype.type(1.0), like,
+            )  # fmt: skip
+        for t in range(here):
+            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
+            point_at(f + (first + image) * f_first, f_form, tile, across, OUT, OUT, unread, places)
+            give_tile(right + t * f_by[ROW], f_by[APART], vectors, base, bias, like.dtype.type(real[0]), like)
+
+
+@compiled
+def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """∂J/∂W of a shard: x, bytes for each image before; the slope, bytes likewise; ∂J/∂W, bytes from row to row and
+    between shards; channels, registers of their places; registers of a place of the slope; zeros; tables of forms, and
+    of what is transformed of each. Where units are no shards, each has some of the registers, of all images."""
+    x, x_first, s, s_first, out, row, shards, channels, taken, vectors, zeros, x_form, s_form, x_by, s_by = (
+        op[FIRST : FIRST + 15]
+    )
+    x_form, s_form = carray(longs(x_form), FORM), carray(longs(s_form), FORM)
+    x_by, s_by = carray(longs(x_by), 3), carray(longs(s_by), 3)
+    column, here_vectors = 0, vectors
+    if op[SHARDED] == 0:
+        column, upto = vectors * unit // op[COUNT], vectors * (unit + 1) // op[COUNT]
+        here_vectors, some = upto - column, rows
+    else:
+        out += unit * shards
+    aside = column * REGISTER
+    across, lines = along(s_form)
+    tiles, together = across * lines * some, x_by[TOGETHER]
+    base = (own.ctypes.data + LINE_OF_CACHE - 1) // LINE_OF_CACHE * LINE_OF_CACHE
+    places = carray(longs(base), POINTS)
+    left = base + POINTS * 8
+    right = left + x_by[APART] * POINTS
+    sums = right + s_by[APART] * POINTS
+    apart = channels * s_by[ROW]
+    for begin in range(0, max(tiles, 1), together):  # once at least, where a shard has no rows
+        here = min(together, tiles - begin)
+        for t in range(here):
+            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
+            point_at(x + (first + image) * x_first, x_form, tile, across, SIDE, OUT, zeros, places)
+            take_tile(base, taken, left + t * x_by[ROW], x_by[APART], like)
+            point_at(s + (first + image) * s_first + aside, s_form, tile, across, OUT, OUT, zeros, places)
+            spread_tile(base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
+        for k in range(POINTS):
+            total = sums + k * apart
+            multiply(
+                left + k * x_by[APART], like.itemsize, x_by[ROW], right + k * s_by[APART], s_by[ROW], total,
+                s_by[ROW], channels, here_vectors, here, total if begin > 0 else zeros,
+                s_by[ROW] if begin > 0 else 0, like.dtype.type(1.0), like,
+            )  # fmt: skip
+    for c in range(channels):
+        weigh_tile_back(
+            sums + c * s_by[ROW], apart, here_vectors, out + c * row + aside, channels * row, like
+        )
+
+
+@compiled
+def winograd_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """G W Gᵀ: W, its row stride, channels, registers of a row, the target, bytes from row to row and from point to
+    point, channels of a unit."""
+    W, row, channels, vectors, U, U_row, U_apart, block = op[FIRST : FIRST + 8]
+    for c in range(unit * block, min(channels, (unit + 1) * block)):
+        weigh_tile(W + c * row, channels * row, vectors, U + c * U_row, U_apart, like)

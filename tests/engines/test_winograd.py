@@ -1,0 +1,184 @@
+"""Convolutions by minimal filtering: beside the reference, exact where numbers are whole, and the same in any batch."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from compiled_steps import END, assert_same
+
+from betahat.engines import Rows, Task, TrainingState, engine_for
+from betahat.engines.cpu import winograd
+from betahat.engines.cpu.layout import Layout
+from betahat.engines.cpu.program import Program
+from betahat.engines.cpu.step import training
+from betahat.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Tanh,
+    functional,
+)
+from betahat.losses import SquaredError
+from betahat.losses.multinomial import Multinomial
+from betahat.models.network import Network
+from betahat.solvers.stochastic.named import SGD
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Wherever it can be done at all."""
+    monkeypatch.setattr(winograd, "_GAIN", np.inf)
+    monkeypatch.setattr(winograd, "_FEW", 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("padding", [0, 1, 2, "same", ((2, 0), (1, 2)), ((0, 1), (2, 2))])
+@pytest.mark.parametrize("shape", [(7, 6), (4, 4), (3, 3), (5, 12)])
+def test_sizes_and_paddings(shape, padding, dtype, always):
+    middle = Conv2d(20, 3, padding=padding)
+    assert_same([Conv2d(18, 1), Tanh(), middle, ReLU(), *END], (*shape, 3), dtype)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("filters", [1, 16, 33, 70])
+@pytest.mark.parametrize("channels", [1, 5, 16, 40])
+def test_channels(channels, filters, bias, always):
+    middle = Conv2d(filters, 3, padding=1, bias=bias)
+    assert_same([Conv2d(channels, 1), Tanh(), middle, Tanh(), *END], (6, 5, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("batch", [1, 7, 16, 40, 100])
+def test_batches(batch, dtype, always):
+    layers = [
+        Conv2d(16, 3, padding=1), BatchNorm(), ReLU(), MaxPool2d(2), Residual(Conv2d(16, 3, padding=1), ReLU()),
+        GlobalAvgPool(), Dense(3),
+    ]  # fmt: skip
+    assert_same(layers, (8, 8, 16), dtype, batch, 2 * batch + 1)
+
+
+@pytest.mark.parametrize("together", [1, 5, 48])
+def test_few_tiles_at_once(together, always, monkeypatch):
+    monkeypatch.setattr(winograd, "_LEAST", together)
+    monkeypatch.setattr(winograd, "_MOST", together)
+    assert_same([Conv2d(16, 3, padding=1), Tanh(), Conv2d(20, 3), Tanh(), *END], (9, 8, 16), batch=17, n=40)
+
+
+def test_gradients_of_large_weights(always):
+    layers = [Conv2d(160, 1), Tanh(), Conv2d(200, 3, padding=1), Tanh(), GlobalAvgPool(), Dense(3)]
+    assert_same(layers, (4, 4, 3), np.float64, 16, 40)
+    network = Network(layers, (4, 4, 3))
+    task = Task(network, SquaredError(), SGD(0.1).chain, dtype=np.float64, seed=0)
+    layout = Layout(network, np.float64)
+    step = training(task, layout, np.zeros(layout.size), np.zeros(0), 16)
+    assert step.program.parts["2.weight"] == 1 < step.program.shards
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_whole_numbers_are_exact(padding, always):
+    """Weights are multiples of 4, so that halves of halves are whole, and no sum leaves 24 bits."""
+    rng = np.random.default_rng(0)
+    network = Network([Conv2d(24, 3, padding=padding, bias=False), Flatten()], (9, 7, 20))
+    task = Task(network, SquaredError(), SGD(0.1).chain, dtype=np.float32, seed=0)
+    W = 4 * rng.integers(-8, 9, (3, 3, 20, 24))
+    X = rng.integers(-20, 21, (11, 9, 7, 20)).astype(np.float32)
+    found = engine_for(task).predict(
+        W.ravel().astype(np.float32), np.zeros(0, np.float32), Rows(X, np.zeros((11, 1)))
+    )
+    wanted = functional.conv2d(X.astype(np.float64), W.astype(np.float64), padding=padding)
+    np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
+
+
+def test_rounding_is_small():
+    rng = np.random.default_rng(1)
+    network = Network([Conv2d(64, 3, padding=1), Flatten()], (16, 16, 64))
+    task = Task(network, SquaredError(), SGD(0.1).chain, dtype=np.float32, seed=0)
+    beta = network.initial(0, np.float32)
+    X = rng.standard_normal((3, 16, 16, 64)).astype(np.float32)
+    found = engine_for(task).predict(beta, np.zeros(0, np.float32), Rows(X, np.zeros((3, 1))))
+    views = network.views(beta.astype(np.float64))
+    wanted = functional.conv2d(X.astype(np.float64), views["0.weight"], views["0.bias"], padding=1)
+    assert np.abs(found.reshape(wanted.shape) - wanted).max() < 1e-5 * np.sqrt((wanted**2).mean())
+
+
+@pytest.mark.parametrize(("layer", "channels", "pixels", "chosen"), [
+    (Conv2d(64, 3, padding=1), 64, 14, True), (Conv2d(64, 3), 64, 32, True), (Conv2d(32, 3, padding=1), 16, 28, True),
+    (Conv2d(64, 3, stride=2, padding=1), 64, 14, False), (Conv2d(64, 3, dilation=2, padding=2), 64, 14, False),
+    (Conv2d(64, 5, padding=2), 64, 14, False), (Conv2d(64, 1), 64, 14, False),
+    (Conv2d(64, 3, padding=1, groups=2), 64, 14, False), (Conv2d(32, 3, padding=1), 3, 28, False),
+    (Conv2d(64, 3, padding=1), 64, 4, False),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("batch", [1, 8])
+def test_where_it_is_done(batch, layer, channels, pixels, chosen):
+    """However many images are predicted at once, so that their predictions do not depend on it."""
+    from betahat.engines.cpu.lower import lower_network
+    from betahat.engines.cpu.step import entered
+
+    network = Network([Conv2d(channels, 1), layer, Flatten()], (pixels, pixels, 2))
+    layout = Layout(network, np.float32)
+    program = Program(
+        network, layout, np.zeros(layout.size, np.float32), np.zeros(0, np.float32), batch, False
+    )
+    lower_network(program, entered(program))
+    assert bool(program.weighed) == chosen
+
+
+def test_one_image_as_many():
+    """Of so many operations that a single image is shared out among threads."""
+    network = Network(
+        [Conv2d(64, 3, padding=1), ReLU(), Conv2d(128, 3), ReLU(), Flatten(), Dense(3)], (24, 21, 48)
+    )
+    assert network.flops >= 1 << 26
+    task = Task(network, Multinomial(3), SGD(0.1).chain, dtype=np.float32, seed=0)
+    beta, X = network.initial(0, np.float32), np.random.default_rng(0).standard_normal((20, 24, 21, 48))
+    engine = engine_for(task)
+
+    def predicted(X):
+        return engine.predict(beta, np.zeros(0, np.float32), Rows(X, np.zeros(len(X))))
+
+    together = predicted(X)
+    for i in (0, 7, 19):
+        np.testing.assert_array_equal(predicted(X[i : i + 1])[0], together[i])
+
+
+def test_same_bits_on_any_number_of_threads(monkeypatch):
+    network = Network(
+        [Conv2d(32, 3, padding=1), ReLU(), Conv2d(200, 3), ReLU(), GlobalAvgPool(), Dense(3)], (12, 12, 160)
+    )
+    rng = np.random.default_rng(0)
+    rows = Rows(rng.standard_normal((100, 12, 12, 160)), rng.integers(0, 3, 100).astype(float))
+    found = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setitem(os.environ, "BETAHAT_NUM_THREADS", threads)
+        task = Task(network, Multinomial(3), SGD(0.01).chain, dtype=np.float32, seed=0)
+        state = TrainingState.begin(task)
+        engine_for(task).train(state, rows, np.arange(100), 50)
+        found.append(state.chain.x.copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_a_span_cut_in_two_has_the_same_bits():
+    """Weights are transformed in NumPy at the beginning of a span, and compiled after each step."""
+    network = Network(
+        [Conv2d(48, 3, padding=1), ReLU(), Conv2d(40, 3), ReLU(), GlobalAvgPool(), Dense(3)], (10, 10, 32)
+    )
+    rng = np.random.default_rng(0)
+    rows = Rows(rng.standard_normal((64, 10, 10, 32)), rng.integers(0, 3, 64).astype(float))
+    found = []
+    for cuts in ([64], [16, 32, 64], [32, 64]):
+        task = Task(network, Multinomial(3), SGD(0.05).chain, dtype=np.float32, seed=0)
+        state, engine, begin = TrainingState.begin(task), engine_for(task), 0
+        for end in cuts:
+            engine.train(state, rows, np.arange(begin, end), 16)
+            begin = end
+        found.append(state.chain.x.copy())
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
