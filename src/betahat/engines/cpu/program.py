@@ -144,6 +144,7 @@ class Program:
         """Doubles that a thread needs to compute in."""
         self.memories: list[Memory] = []
         """Of rows, which have no place before all operations are known."""
+        self._work = np.zeros((0, 0))
         self._waits = False
         self._tables: tuple[np.ndarray, np.ndarray] | None = None
         self._operations: list[Any] = []
@@ -271,6 +272,12 @@ class Program:
             weighed.take(self.beta)
         for turned in self.turned:
             turned.take(self.beta)
+
+    def work(self, members: int) -> np.ndarray:
+        """What so many threads compute in; the same again, so that its pages need not be found anew."""
+        if self._work.shape != (members, self.scratch + 1):
+            self._work = np.zeros((members, self.scratch + 1))
+        return self._work
 
     @property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:

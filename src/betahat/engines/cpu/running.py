@@ -27,7 +27,7 @@ def run_program(program: Program, task: Task, env: np.ndarray, held: list[object
     describe(program, task, env)
     large = 3 * task.network.flops * program.batch >= _ALONE and program.units > 1
     members = min(number_of_threads(), program.units) if large else 1
-    work, state = np.zeros((members, program.scratch + 1)), barrier.new_state()
+    work, state = program.work(members), barrier.new_state()
 
     def member(k: int, _: list[object]) -> None:
         driver.run(k, members, state, ops, reals, env, work, program.zeros)

@@ -39,8 +39,7 @@ class Winograd:
         place, _ = program.parameter(f"{path}.weight")
         self.weights = Weighed(place, channels, aligned((POINTS, channels, place.stride), program.dtype))
         program.weighed.append(self.weights)
-        before = windows.before
-        self._x_form, self._f_form = self._form(x, before), self._form(f, (0, 0))
+        self._x_form, self._f_form = self._form(x, windows.before), self._form(f, (0, 0))
 
     def forward(self, f: Value, bias: int, bend: float) -> None:
         """f = bend(Σ x W + b)."""

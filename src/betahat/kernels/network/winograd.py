@@ -25,9 +25,9 @@ from betahat.kernels.network.winograd_tiles import (
 HEIGHT, WIDTH, LINE, PLACE, BEFORE, ASIDE, FORM = range(7)
 """Of images: places along both axes, bytes from line to line and from place to place, and how many places of zeros lie
 before the first of each axis."""
-LINE_OF_CACHE = 64  # bytes
 ROW, APART, TOGETHER = range(3)
 """Of what is transformed: bytes from tile to tile and from point to point; tiles at once."""
+_CACHE_LINE = 64  # bytes
 
 
 @compiled
@@ -42,6 +42,12 @@ def point_at(image, form, tile, across, side, step, outside, places):
             x = column + j
             inside = 0 <= y < form[HEIGHT] and 0 <= x < form[WIDTH]
             places[i * side + j] = image + y * form[LINE] + x * form[PLACE] if inside else outside
+
+
+@compiled
+def aligned_up(address):
+    """The first cache line from there on."""
+    return (address + _CACHE_LINE - 1) // _CACHE_LINE * _CACHE_LINE
 
 
 @compiled
@@ -71,7 +77,7 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
         column, upto = vectors * wide // parted, vectors * (wide + 1) // parted
         aside, vectors = column * REGISTER, upto - column
         U, bias, f = U + aside, bias + aside, f + aside
-    base = (own.ctypes.data + LINE_OF_CACHE - 1) // LINE_OF_CACHE * LINE_OF_CACHE
+    base = aligned_up(own.ctypes.data)
     places = carray(longs(base), POINTS)
     unread = base + POINTS * 8  # where places of f that are not there are written
     left = unread + vectors * REGISTER
@@ -112,7 +118,7 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
     aside = column * REGISTER
     across, lines = along(s_form)
     tiles, together = across * lines * some, x_by[TOGETHER]
-    base = (own.ctypes.data + LINE_OF_CACHE - 1) // LINE_OF_CACHE * LINE_OF_CACHE
+    base = aligned_up(own.ctypes.data)
     places = carray(longs(base), POINTS)
     left = base + POINTS * 8
     right = left + x_by[APART] * POINTS
