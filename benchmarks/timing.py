@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_REST, _LONG = (
+_LEAST_REST, _MOST_REST = (
+    0.05,
     0.3,
-    0.02,
-)  # seconds at most, of a call's own length; those of a call after which there is a rest
+)  # seconds between calls, which is a call's own length if that lies between
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ def alternate(
 ) -> list[Timing]:
     """Each contestant once to warm up, unless all are `warm`, then `rounds` rounds of all in turn; seconds a call.
 
-    After each long call there is a rest: threads of OpenMP and OpenBLAS go on spinning for a while, on the cores of the
-    next one.
+    After each there is a rest: threads of OpenMP and OpenBLAS go on spinning for a while, on the cores of the next one.
     """
     for run in () if warm else contestants.values():
         run()
@@ -51,8 +50,7 @@ def alternate(
             taken = time.perf_counter() - start
             seconds[name].append(taken / inner)
             gc.enable()
-            if taken > _LONG:
-                time.sleep(min(_REST, taken))
+            time.sleep(min(max(_LEAST_REST, taken), _MOST_REST))
     gc.unfreeze()
     return [Timing(name, taken) for name, taken in seconds.items()]
 

@@ -24,7 +24,7 @@ from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.winograd import Winograd, suits
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
-from betahat.kernels.network.tiles import VECTORS
+from betahat.kernels.network.tiles import BYTES, VECTORS
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
 
@@ -32,6 +32,8 @@ _LARGE = 1 << 18  # bytes of a gradient that stay in cache
 _WHOLE_FROM = 1 << 20  # bytes of a gradient that is shared out by its panels, not the batch's rows
 _WINDOWS = 1024  # that are summed at once where they do not
 _COPIED = 8  # bytes that are copied in a cycle
+_ADDED = 2  # cycles to add one number where it belongs
+_TAPS = 1 << 17  # bytes of products of all taps that wait to be added
 
 
 @final
@@ -138,6 +140,8 @@ class LoweredConvolution:
     def _back_to_x(self, slope: Value) -> Value:
         """∂J/∂x."""
         program, filters = self.program, self.filters.each
+        if self._has_few_channels:
+            return self._back_by_taps(slope)
         even = self.x.even  # else places of dx are wider than those of data
         dx = given = (
             program.alike(self.x) if even else program.image(self.windows.sizes, self.channels.numbers)  # pyright: ignore[reportArgumentType]
@@ -167,6 +171,34 @@ class LoweredConvolution:
         if self.channels.scattered:
             regrouped(program, dx, given, self.channels, self.chunk)
         return back_to(program, given, self.given, self.x) if even else given
+
+    @property
+    def _has_few_channels(self) -> bool:
+        """Whether those of all taps fill registers, in which one tap's would leave gaps."""
+        taps, channels, registers = self.windows.numbers, self.channels.each, self.program.registers
+        together = self.filters.each * registers(taps * channels) + _ADDED * taps * channels
+        return self.layer.groups == 1 and together < taps * self.filters.each * registers(channels)
+
+    def _back_by_taps(self, slope: Value) -> Value:
+        """∂J/∂x of few channels."""
+        program, windows, x, dx = self.program, self.windows, self.x, self.program.alike(self.x)
+        assert x.grid is not None
+        assert slope.grid is not None
+        turned = program.transposed(self.place, self.place.rows, self.filters.each).array
+        registers = program.registers(self.place.rows)
+        together = max(1, _TAPS // (slope.grid[1] * registers * BYTES))
+        program.scratch = max(program.scratch, together * slope.grid[1] * registers * BYTES // 8)
+        axes = [
+            (slope.grid[axis], x.grid[axis], windows.window[axis], windows.stride[axis], windows.dilation[axis],
+             windows.before[axis])
+            for axis in range(2)
+        ]  # fmt: skip
+        table = [self.filters.each, self.channels.each, registers, slope.place, x.place, x.grid[1] * x.place]
+        program.add(
+            does.taps_back, slope.at, slope.row, dx.at, dx.row, turned.ctypes.data, turned.strides[0],
+            program.zeros.ctypes.data, program.table([*table, *axes[0], *axes[1], together]), chunk=self.chunk,
+        )  # fmt: skip
+        return back_to(program, dx, self.given, self.x)
 
     # --- what it costs -------------------------------------------------------------------------------------------
 
