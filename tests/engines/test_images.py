@@ -59,6 +59,27 @@ def test_channels(filters, channels, kernel, stride):
     assert_same(layers, (7, 6, 2))
 
 
+@pytest.mark.parametrize("padding", [0, "same", ((2, 0), (1, 3)), 3])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), ((3, 1), 1), (1, (2, 1)), (2, 3)])
+@pytest.mark.parametrize("kernel", [2, 3, (2, 4)])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_few_channels(channels, kernel, stride, dilation, padding, monkeypatch):
+    """∂J/∂x is added from products of all taps."""
+    chosen = []
+    way = LoweredConvolution._back_by_taps
+    monkeypatch.setattr(LoweredConvolution, "_back_by_taps", lambda self, s: chosen.append(0) or way(self, s))
+    middle = Conv2d(24, kernel, stride=stride, padding=padding, dilation=dilation)
+    assert_same([Conv2d(channels, 2), Tanh(), middle, Tanh(), *END], (9, 11, 2))
+    assert chosen
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("lines", [1, 3])
+def test_few_channels_some_lines_at_once(lines, dtype, monkeypatch):
+    monkeypatch.setattr("betahat.engines.cpu.convolve._TAPS", lines * 9 * 2 * 64)
+    assert_same([Conv2d(3, 1), Tanh(), Conv2d(32, 3, padding=1), Tanh(), *END], (8, 9, 2), dtype, 17, 40)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("groups", [2, 3])
 def test_groups_of_whole_registers(groups, dtype):
