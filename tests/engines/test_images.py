@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from compiled_steps import END, assert_same
 
+from betahat.engines.cpu.convolve import LoweredConvolution
 from betahat.layers import (
     AvgPool1d,
     AvgPool2d,
