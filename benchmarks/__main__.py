@@ -31,19 +31,32 @@ TITLES = {
 }
 
 
-def environment() -> str:
+def _versions() -> list[str]:
     from betahat import show_versions
 
     text = io.StringIO()
     with redirect_stdout(text):
         show_versions()
+    return [line for line in text.getvalue().splitlines() if "/" not in line]  # no paths of a machine
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def environment() -> str:
+    """What was measured last, and with what."""
     peers = [
         f"{name} {importlib.metadata.version(name)}"
         for name in ("scikit-learn", "statsmodels", "glum", "autograd", "scipy", "lmfit", "numpy")
     ]
-    when = datetime.datetime.now(datetime.UTC).date().isoformat()
-    kept = [line for line in text.getvalue().splitlines() if "/" not in line]  # no paths of a machine
-    return f"{when}. Peers: {', '.join(peers)}.\n\n```\n" + "\n".join(kept) + "\n```"
+    return f"{_today()}. Peers: {', '.join(peers)}.\n\n```\n" + "\n".join(_versions()) + "\n```"
+
+
+def when_and_where() -> str:
+    """Of one section: machines differ from day to day."""
+    processor = next(line for line in _versions() if line.startswith("processor"))
+    return f"_Recorded on {_today()}; processor {processor.split(maxsplit=1)[1]}._"
 
 
 def sections() -> dict[str, str]:
@@ -66,7 +79,7 @@ def main(names: list[str]) -> None:
         print(f"\n## {TITLES[name]}\n", flush=True)
         result = import_module(f"benchmarks.{name}").run()
         print(result, flush=True)
-        recorded[name] = f"## {TITLES[name]}\n\n{result}"
+        recorded[name] = f"## {TITLES[name]}\n\n{when_and_where()}\n\n{result}"
     order = ["machine", *TITLES]
     text = (
         "# Benchmarks\n\nMade by `make bench`. Contestants take turns; medians, and ratios of the same run."

@@ -59,20 +59,19 @@ def run() -> str:
         f"{N:,} × {P} float64, unpenalised, intercept; ours with standard errors and certificate, the peers at their "
         "default tolerances.",
         table(timings),
-        f"Readings of X: {c.readings}, the first of loss and gradient, the others with the Hessian, the last with what "
-        "the certificate needs; before them every 17th row was fitted, where it lies, begun at the fit of every 9th of "
-        f"these. {c.line()}. {extra} {_readings()}",
+        f"Readings of X: {c.readings}, the first and the third of loss and gradient alone, the second with the Hessian "
+        "in float32, which bends the third's step too, the last with the Hessian and what the certificate needs; a "
+        "step below 1e-9 of β, with which it ends, is not read. Before them every 17th row was fitted, where it lies, "
+        f"begun at the fit of every 9th of these. {c.line()}. {extra} {_readings()}",
         _TRIED,
     ])  # fmt: skip
 
 
 _TRIED = (
-    "Measured, and lost: a reading of the gradient in the place of the second with the Hessian, which the "
-    "sample carried there, its steps bent by the sample (19 % less CPU, but fits ended 1e-13 to 1e-12 "
-    "from β̂, not 1e-16: coefficients of a file and of memory then differed by 1.8e-8, relatively); two "
-    "readings with the Hessian and such steps (2e-12 to 6e-12); fetching rows from farther ahead. "
-    "Hessians that only bend a step are products in float32 where columns are far from collinear: 52 columns fill a "
-    "tile of 48 and one of 16, so that by count their products take 71 % of the time, not 50 %."
+    "Measured, and lost: two readings with the Hessian and steps bent by it (they end 2e-12 to 6e-12 from β̂); fetching "
+    "rows from farther ahead. Hessians that only bend a step are products in float32 where columns are far from "
+    "collinear: 52 columns fill a tile of 48 and one of 16, so that by count their products take 71 % of the time, "
+    "not 50 %."
 )
 
 
