@@ -40,7 +40,7 @@ def in_registers(code, power, y, eta):
         row, totals = np.zeros((8, compiled.STEP)), np.zeros(4 * compiled.STEP + 1)
         row[compiled.TARGET, 0], row[compiled.ETA, 0], row[compiled.WEIGHT, 0] = y[i], eta[i], 1.0
         row[compiled.TARGET, 1:], row[compiled.ETA, 1:] = np.nan, np.inf  # of no weight
-        compiled.add_rows(code, power, 1, row, totals)
+        compiled.add_rows(code, power, 1, row.ctypes.data, row.strides[0], totals.ctypes.data)
         values[i], first[i], second[i] = totals[0], row[compiled.FIRST, 0], row[compiled.SECOND, 0]
         assert totals[2 * compiled.STEP] == 1.0
         assert not row[compiled.FIRST, 1:].any()

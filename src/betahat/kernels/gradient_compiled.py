@@ -6,7 +6,7 @@ import numpy as np
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.double_double import COLUMNS, dot_columns_1, dot_columns_2, dot_columns_4, dot_rows
-from betahat.kernels.memory import carray, doubles, read_rows
+from betahat.kernels.memory import address, carray, doubles, read_rows
 from betahat.kernels.tile import SHAPE
 
 LANES = SHAPE.lanes
@@ -70,26 +70,24 @@ def gradient_slab(
     no_table = np.empty(0, np.int64)
     scratch = np.empty(0 if direct else (block + LANES) * p)
     last_rows = np.zeros(LANES * p)
-    hi_at, lo_at = high.ctypes.data, low.ctypes.data
+    hi_at, lo_at = address(high), address(low)
     ys, ws = carray(doubles(y), rows * t), carray(doubles(w), rows)
     for start in range(0, rows, block):
         count = min(block, rows - start)
         at, stride = x + start * row_stride, row_stride
         if not direct:
             read_rows(at, row_stride, column_stride, single, table, count, p, scratch)
-            at, stride = scratch.ctypes.data, p * 8
+            at, stride = address(scratch), p * 8
         complete = count // LANES * LANES
         if complete < count:
             read_rows(at + complete * stride, stride, 8, False, no_table, count - complete, p, last_rows)
         for k in range(t):
-            coefficients = beta.ctypes.data + k * padded * 8
+            coefficients = address(beta) + k * padded * 8
             for i in range(0, complete, LANES):
                 dot_rows(at + i * stride, stride, coefficients, whole, rest, hi_at + i * 8, lo_at + i * 8)
             if complete < count:
                 i = complete
-                dot_rows(
-                    last_rows.ctypes.data, p * 8, coefficients, whole, rest, hi_at + i * 8, lo_at + i * 8
-                )
+                dot_rows(address(last_rows), p * 8, coefficients, whole, rest, hi_at + i * 8, lo_at + i * 8)
             loss, total, error, magnitude = weigh(
                 ys[start * t :], t, k, ws[start:], w != 0, intercept[k], count, high, low
             )
@@ -98,7 +96,7 @@ def gradient_slab(
             scalars[k, 0], lost = two_sum(scalars[k, 0], total)
             scalars[k, 1] += lost + error
             scalars[k, 2] += magnitude
-            s_at = sums.ctypes.data + k * 3 * padded * 8
+            s_at = address(sums) + k * 3 * padded * 8
             e_at, m_at = s_at + padded * 8, s_at + 2 * padded * 8
             j = 0
             while j < p:

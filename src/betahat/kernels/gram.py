@@ -72,7 +72,7 @@ def _compiled(
     weight = None if weight is None else np.ascontiguousarray(weight, np.float64)
     lanes = gram_compiled.SHAPE.lanes * (8 // centre.itemsize)
     padded = (p + t + lanes) // lanes * lanes
-    rows = rows_of(X, Y, weight)
+    rows, q = rows_of(X, Y, weight), p + t + 1
     high, low = np.zeros((padded, padded), centre.dtype), np.zeros((padded, padded), centre.dtype)
     if padded <= NARROW:
         block = min(512, max(64, (1 << 15) // padded // 64 * 64))
@@ -88,19 +88,18 @@ def _compiled(
             lambda sums, errors, *_: gram_compiled.merge(sums, errors, high, low),
         )
     else:
-        _wide(rows, n, p, padded, lanes, centre, weight is not None, high, low)
-    q = p + t + 1
+        _wide(rows, n, p, q, lanes, centre, weight is not None, high, low)
     return mirror_upper(high[:q, :q]), mirror_upper(low[:q, :q])
 
 
 def _wide(
-    rows: Any, n: int, p: int, padded: int, lanes: int, centre: np.ndarray, weighted: bool,
+    rows: Any, n: int, p: int, used: int, lanes: int, centre: np.ndarray, weighted: bool,
     high: np.ndarray, low: np.ndarray,
 ) -> None:  # fmt: skip
     """Many columns: each block of rows is packed by all threads, then its products are cut by output columns."""
     from betahat.kernels import gram_compiled, team
 
-    block, part = 512, 64
+    block, part, padded = 512, 64, len(high)
     right = np.zeros(padded * block, centre.dtype)
     left = np.zeros_like(right) if weighted else right
     scratch = np.empty((block // part, part * p), centre.dtype)
@@ -129,10 +128,12 @@ def _wide(
         team.run(
             gram_compiled.multiply,
             [
-                (right, left, stop - start, padded, lanes, block, a, b, right.ctypes.data, 0, high, low)
-                for a, b in reversed(bands)
+                (right, left, stop - start, used, lanes, block, a, b, right.ctypes.data, 0, high, low)
+                for a, b in bands
             ],
         )
+    for sums in (high, low):
+        sums[:] = sums.T.copy()
 
 
 def mirror_upper(matrix: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, doubles, read_rows
+from betahat.kernels.memory import address, carray, doubles, read_rows
 from betahat.kernels.tile import (
     SHAPE,
     copy_1,
@@ -21,6 +21,10 @@ from betahat.kernels.tile import (
     gram_tile_2,
     gram_tile_3,
     gram_tile_4,
+    half_tile_1,
+    half_tile_2,
+    half_tile_3,
+    half_tile_4,
 )
 
 ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
@@ -42,7 +46,7 @@ def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, ri
     """
     size = centre.itemsize
     padded = (p + t + lanes) // lanes * lanes
-    centre_at, right_at = centre.ctypes.data, right.ctypes.data
+    centre_at, right_at = address(centre), address(right)
     ys = carray(doubles(y), rows * t)
     ws = carray(doubles(w), rows)
     start, here = 0, first_width(padded, lanes)
@@ -77,45 +81,61 @@ def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, ri
 
 
 @compiled
-def multiply(right, left, rows, padded, lanes, capacity, first, last, ahead, apart, sums, errors):
-    """Add the block's ZᵀWZ to sums + errors, upper triangle, for the panels that start in columns first … last − 1.
+def add_tile(half, vectors, a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like):
+    """Add one tile, or half of its rows, to c + e."""
+    if half:
+        if vectors == 1:
+            half_tile_1(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+        elif vectors == 2:
+            half_tile_2(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+        elif vectors == 3:
+            half_tile_3(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+        else:
+            half_tile_4(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+    elif vectors == 1:
+        gram_tile_1(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+    elif vectors == 2:
+        gram_tile_2(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+    elif vectors == 3:
+        gram_tile_3(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
+    else:
+        gram_tile_4(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
 
-    `ahead` is where the next block lies, its rows so many bytes `apart`: it is fetched meanwhile, evenly, so that
-    memory is busy all the time; 0 fetches nothing new.
+
+@compiled
+def multiply(right, left, rows, used, lanes, capacity, first, last, ahead, apart, sums, errors):
+    """Add the block's ZᵀWZ to sums + errors, lower triangle, for the panels that start in columns first … last − 1.
+
+    used : columns but for what fills the last register; the lower triangle, since rows come in smaller pieces than
+    columns, so that less beyond the diagonal and the last column is multiplied. `ahead` is where the next block lies,
+    its rows so many bytes `apart`: it is fetched meanwhile, evenly, so that memory is busy all the time; 0 fetches
+    nothing new.
     """
     size = right.itemsize
-    width = lanes * VECTORS
+    width, padded = lanes * VECTORS, (used + lanes - 1) // lanes * lanes
     narrow = first_width(padded, lanes)
-    at, left_at = right.ctypes.data, left.ctypes.data
-    to, lost = sums.ctypes.data, errors.ctypes.data
+    at, left_at = address(right), address(left)
+    to, lost = address(sums), address(errors)
     step = padded * size
     start, tiles = first, 0
     while start < last:
-        tiles += (start + (width if start > 0 else narrow) + ROWS - 1) // ROWS
+        tiles += (used - start + ROWS - 1) // ROWS
         start += width if start > 0 else narrow
     line = min(LINE, (apart + tiles - 1) // tiles)
     start = first
     while start < last:
         here = width if start > 0 else narrow
-        b_k = here * size
-        for i in range(0, start + here, ROWS):
+        b = at + start * capacity * size
+        for i in range(start, used, ROWS):  # panels begin where rows of a tile do
             own = 0 if i < narrow else narrow + (i - narrow) // width * width
-            own_width = width if own > 0 else narrow
-            a_k = own_width * size
+            a_k = (width if own > 0 else narrow) * size
             a = left_at + (own * capacity + i - own) * size
-            skip = (i - start) // lanes * lanes if i > start else 0
-            b = at + (start * capacity + skip) * size
-            c = to + (i * padded + start + skip) * size
-            e = lost + c - to
-            vectors = (here - skip) // lanes
-            if vectors == 1:
-                gram_tile_1(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
-            elif vectors == 2:
-                gram_tile_2(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
-            elif vectors == 3:
-                gram_tile_3(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
-            else:
-                gram_tile_4(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, sums)
+            c = to + (i * padded + start) * size
+            vectors = min(here, i - start + ROWS + lanes - 1) // lanes
+            add_tile(
+                used - i <= ROWS // 2, vectors, a, b, c, lost + c - to, rows, size, a_k, here * size, step, ahead, line,
+                sums,
+            )  # fmt: skip
             ahead += rows * line
         start += here
 
@@ -153,8 +173,8 @@ def read_and_pack(
         pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
         return x + rows * row_stride, row_stride
     read_rows(x, row_stride, column_stride, single, table, rows, p, scratch)
-    pack(scratch.ctypes.data, p * size, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
-    return scratch.ctypes.data, 0
+    pack(address(scratch), p * size, y, w, rows, p, t, centre, lanes, capacity, first_row, right, left)
+    return address(scratch), 0
 
 
 @compiled
@@ -163,7 +183,6 @@ def gram_slab(
     scratch,
 ):  # fmt: skip
     """ZᵀWZ of consecutive rows, block by block, added to sums + errors."""
-    padded = (p + t + lanes) // lanes * lanes
     for start in range(0, rows, block):
         count = min(block, rows - start)
         ahead, apart = read_and_pack(
@@ -171,17 +190,17 @@ def gram_slab(
             w + start * 8 if w != 0 else 0, count, p, t, centre, lanes, block, 0, right, left,
             scratch,
         )  # fmt: skip
-        multiply(right, left, count, padded, lanes, block, 0, padded, ahead, apart, sums, errors)
+        multiply(right, left, count, p + t + 1, lanes, block, 0, p + t + 1, ahead, apart, sums, errors)
 
 
 @compiled
 def merge(sums, errors, high, low):
-    """Add a slab's upper triangle to high + low, and leave zeros for the next slab."""
+    """Add a slab's lower triangle to high + low, as their upper one, and leave zeros for the next slab."""
     for i in range(len(high)):
-        for j in range(i, len(high)):
-            a, b = high[i, j], sums[i, j]
+        for j in range(i + 1):
+            a, b = high[j, i], sums[i, j]
             s = a + b
             z = s - a
-            low[i, j] += ((a - (s - z)) + (b - z)) + errors[i, j]
-            high[i, j] = s
+            low[j, i] += ((a - (s - z)) + (b - z)) + errors[i, j]
+            high[j, i] = s
             sums[i, j] = errors[i, j] = 0.0

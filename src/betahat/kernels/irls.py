@@ -56,10 +56,8 @@ def irls(
         )
     y = np.ascontiguousarray(y, np.float64)
     weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
-    terms, centre = (
-        _padded_terms(slopes, level, unit),
-        np.array(centre, np.float64),
-    )  # a copy, never read-only
+    terms = _padded_terms(slopes, level, unit)
+    centre = padded_centre(centre, terms.shape[1])
     settings = int(code), float(power)
     if much == ROUGH:
         single = (expected or code in CONVEX) and terms.shape[1] <= NARROW
@@ -131,6 +129,13 @@ def _padded_terms(slopes: np.ndarray, level: float, unit: np.ndarray | None) -> 
     return terms
 
 
+def padded_centre(centre: np.ndarray, padded: int) -> np.ndarray:
+    """What is taken from rows when they are packed: the centre, and −1 in the place of the 1."""
+    whole = np.zeros(padded)
+    whole[: len(centre)], whole[len(centre)] = centre, -1.0
+    return whole
+
+
 def _is_within_single(hessian: np.ndarray, terms: np.ndarray) -> bool:
     """Whether every sum of squares, in units of the columns, lies well inside of what single precision holds."""
     p = len(hessian) - 1
@@ -190,7 +195,7 @@ def _compiled(
                 unit = terms[3, order]
                 hessian /= unit[:, None] * unit
         elif second is not None:
-            hessian = _wide_hessian(X, weight, second, centre)[np.ix_(order, order)]
+            hessian = _wide_hessian(X, weight, second, centre[:p])[np.ix_(order, order)]
         else:
             hessian = np.zeros((1 + p, 1 + p))
     magnitude, rounding = columns[irls_compiled.SIZES][order], columns[irls_compiled.ROUNDING][order]

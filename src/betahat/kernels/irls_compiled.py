@@ -10,7 +10,7 @@ from betahat.kernels import row_factors
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
 from betahat.kernels.gram_compiled import LINE, first_width, multiply
-from betahat.kernels.memory import carray, doubles, read_rows
+from betahat.kernels.memory import address, carray, doubles, read_rows
 from betahat.kernels.pointwise import CONVEX, EVERYTHING, GRADIENT
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import DOUBLES, FLOATS
@@ -26,24 +26,16 @@ ETA, SIZE, SQUARE, TARGET, WEIGHT, FIRST, SECOND, BENT = range(8)  # numbers of 
 
 @compiled
 def pack_rows(x, row_stride, kind, rows, p, padded, centre, capacity, first_row, right):
-    """Rows of X (unit column stride, of any kind) less the centre, and 1, into panels from `first_row` on.
-
-    Columns behind the 1 are never written: the buffer comes zeroed.
-    """
+    """Rows of X (unit column stride, of any kind) less the centre, which has −1 in the place of the 1, into panels from
+    `first_row` on."""
     element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
-    at, centre_at = right.ctypes.data, centre.ctypes.data
     start, here = 0, first_width(padded, LANES)
     while start < padded:
-        base = start * capacity + first_row * here
-        columns = min(here, p - start)
-        vectors = (columns + LANES - 1) // LANES
+        vectors = (min(here, p + 1 - start) + LANES - 1) // LANES
         tiles.convert_rows(
-            x + start * element, row_stride, kind, rows, centre_at + start * 8, vectors,
-            columns - (vectors - 1) * LANES, at + base * 8, here * 8,
+            x + start * element, row_stride, kind, rows, centre + start * 8, vectors,
+            min(here, p - start) - (vectors - 1) * LANES, right + (start * capacity + first_row * here) * 8, here * 8,
         )  # fmt: skip
-        if start <= p < start + here:  # the vector that ends X may have written over the ones
-            for i in range(rows):
-                right[base + i * here + p - start] = 1.0
         start += here
         here = WIDTH
 
@@ -53,49 +45,48 @@ def clear_row(right, i, padded, capacity):
     """A packed row that does not count, as zeros."""
     start, here = 0, first_width(padded, LANES)
     while start < padded:
-        base = start * capacity + i * here
-        for c in range(base, base + here):
-            right[c] = 0.0
+        row = carray(doubles(right + (start * capacity + i * here) * 8), here)
+        for c in range(here):
+            row[c] = 0.0
         start += here
         here = WIDTH
 
 
 @compiled
-def add_dots(right, rows, padded, capacity, first_row, terms, judged, row):
+def add_dots(right, rows, padded, capacity, first_row, terms, judged, row, apart):
     """Add z·terms[0] of packed rows to row[ETA]; judged, |z|·terms[1] to row[SIZE] and Σ (z terms[2])² to row[SQUARE].
 
     In steps of `lanes` rows.
     """
     narrow = first_width(padded, LANES)
-    at, terms_at, out_at = right.ctypes.data, terms.ctypes.data, row[ETA].ctypes.data
-    apart, terms_apart = row[SIZE].ctypes.data - out_at, terms[1].ctypes.data - terms_at
     first, panels, stride = narrow // LANES, (padded - narrow) // WIDTH, WIDTH * capacity * 8
     for i in range(0, rows, LANES):
-        begin = at + (first_row + i) * narrow * 8
-        rest = at + (narrow * capacity + (first_row + i) * WIDTH) * 8
-        to = out_at + i * 8
+        begin = right + (first_row + i) * narrow * 8
+        rest = right + (narrow * capacity + (first_row + i) * WIDTH) * 8
+        to = row + ETA * apart + i * 8
         if judged:
-            tiles.judged_dots(begin, first, rest, panels, stride, terms_at, terms_apart, to, apart)
+            tiles.judged_dots(begin, first, rest, panels, stride, terms, padded * 8, to, apart)
         else:
-            tiles.dots_1(begin, first, rest, panels, stride, terms_at, 0, to, 0)
+            tiles.dots_1(begin, first, rest, panels, stride, terms, 0, to, 0)
 
 
 @compiled
 def add_columns(
-    right, rows, padded, capacity, first_row, row, judged, scaled, left, left_row, left_capacity, columns
-):
+    right, rows, padded, capacity, first_row, row, apart, judged, scaled, left, left_row, left_capacity, columns
+):  # fmt: skip
     """Add Σ u z with u = row[FIRST] to columns; judged, Σ |u z| and Σ row[BENT] |z| too; scaled, put row[SECOND] z into
     `left` from `left_row` on, in panels alike."""
-    at, to = right.ctypes.data, left.ctypes.data
-    u, bent, h = row[FIRST].ctypes.data, row[BENT].ctypes.data, row[SECOND].ctypes.data
-    sums, errors = columns[SUMS].ctypes.data, columns[ERRORS].ctypes.data
-    sizes, rounding = columns[SIZES].ctypes.data, columns[ROUNDING].ctypes.data
+    u, h, bent = row + FIRST * apart, row + SECOND * apart, row + BENT * apart
     start, here = 0, first_width(padded, LANES)
     while start < padded:
-        own, vectors = start * 8, here // LANES
-        panel = at + (start * capacity + first_row * here) * 8
-        product = to + (start * left_capacity + left_row * here) * 8
-        total, lost, size, bend = sums + own, errors + own, sizes + own, rounding + own
+        total, vectors = columns + (SUMS * padded + start) * 8, here // LANES
+        lost, size, bend = (
+            total + ERRORS * padded * 8,
+            total + SIZES * padded * 8,
+            total + ROUNDING * padded * 8,
+        )
+        panel = right + (start * capacity + first_row * here) * 8
+        product = left + (start * left_capacity + left_row * here) * 8
         if judged and scaled:
             tiles.judged_scaled_columns(panel, rows, vectors, u, total, lost, bent, size, bend, h, product)
         elif judged:
@@ -111,44 +102,21 @@ def add_columns(
 @compiled
 def scale_rows(right, rows, padded, capacity, first_row, h, left):
     """Packed rows times h, packed alike."""
-    at, to, h_at = right.ctypes.data, left.ctypes.data, h.ctypes.data
     start, here = 0, first_width(padded, LANES)
     while start < padded:
         base = (start * capacity + first_row * here) * 8
-        row_factors.scaled_rows(at + base, rows, here // LANES, h_at, to + base)
+        row_factors.scaled_rows(right + base, rows, here // LANES, h, left + base)
         start += here
         here = WIDTH
 
 
 @compiled
-def add_rows(code, power, rows, row, totals):
+def add_rows(code, power, rows, row, apart, totals):
     """L, L' and L'' of `rows` rows, in steps of STEP: sums to totals, w L' and w L'' to their places in `row`."""
-    vectors = (rows + STEP - 1) // STEP
-    eta, y, w = row[ETA].ctypes.data, row[TARGET].ctypes.data, row[WEIGHT].ctypes.data
-    one, two, to = row[FIRST].ctypes.data, row[SECOND].ctypes.data, totals.ctypes.data
-    tiles.row_terms(code, power, eta, y, w, vectors, one, two, to)
-
-
-@compiled
-def add_pearson(rows, row, totals):
-    """Σ (w L')² / (w E L''), which is Σ w (y − μ)²/V(μ), of `rows` rows, in steps of STEP."""
-    one, two = row[FIRST].ctypes.data, row[SECOND].ctypes.data
-    tiles.pearson_terms(one, two, (rows + STEP - 1) // STEP, totals[PEARSON:].ctypes.data)
-
-
-@compiled
-def judge_rows(rows, row, totals):
-    """|w L''| times the size of the terms of η to row[BENT], and the largest row[SQUARE]; in steps of STEP."""
-    w, two = row[WEIGHT].ctypes.data, row[SECOND].ctypes.data
-    size, square = row[SIZE].ctypes.data, row[SQUARE].ctypes.data
-    vectors, bent, radius = (rows + STEP - 1) // STEP, row[BENT].ctypes.data, totals[RADIUS:].ctypes.data
-    tiles.judged_rows(w, two, size, square, vectors, bent, radius)
-
-
-@compiled
-def root_rows(rows, row):
-    """√(w L'') in the place of w L'', which is not negative; in steps of STEP."""
-    tiles.rooted_rows(row[SECOND].ctypes.data, (rows + STEP - 1) // STEP)
+    tiles.row_terms(
+        code, power, row + ETA * apart, row + TARGET * apart, row + WEIGHT * apart, (rows + STEP - 1) // STEP,
+        row + FIRST * apart, row + SECOND * apart, totals,
+    )  # fmt: skip
 
 
 def across(padded, single):
@@ -162,15 +130,14 @@ def narrow_rows(right, rows, padded, capacity, h, units, left, left_row, left_ca
     """h · unit · z to float32, into `left` from `left_row` on: panels as wide as a tile of float32."""
     lanes = 2 * LANES
     narrow = first_width((padded + lanes - 1) // lanes * lanes, lanes)
-    at, to, h_at, unit_at = right.ctypes.data, left.ctypes.data, h.ctypes.data, units.ctypes.data
     start, here = 0, first_width(padded, LANES)
     while start < padded:
         for c in range(start, start + here, LANES):
             own = 0 if c < narrow else narrow + (c - narrow) // (2 * WIDTH) * (2 * WIDTH)
             wide = narrow if own == 0 else 2 * WIDTH
-            source = at + (start * capacity + c - start) * 8
-            target = to + (own * left_capacity + left_row * wide + c - own) * 4
-            row_factors.narrowed_rows(source, here * 8, rows, h_at, unit_at + c * 8, target, wide * 4)
+            source = right + (start * capacity + c - start) * 8
+            target = left + (own * left_capacity + left_row * wide + c - own) * 4
+            row_factors.narrowed_rows(source, here * 8, rows, h, units + c * 8, target, wide * 4)
         start += here
         here = WIDTH
 
@@ -198,16 +165,20 @@ def mean_of(code, eta):
 
 
 @compiled
-def begin_rows(y, w, offset, first, rows, steps, row):
+def begin_rows(y, w, offset, rows, steps, row, apart):
     """Targets, weights (0 beyond `rows`) and offsets, of which the predictions are begun, in their places."""
-    ys, ws = carray(doubles(y + first * 8), rows), carray(doubles(w + first * 8), rows)
-    offsets = carray(doubles(offset + first * 8), rows)
-    etas, sizes, squares, targets, weights = row[ETA], row[SIZE], row[SQUARE], row[TARGET], row[WEIGHT]
+    etas, sizes = carray(doubles(row + ETA * apart), steps), carray(doubles(row + SIZE * apart), steps)
+    squares, weights = (
+        carray(doubles(row + SQUARE * apart), steps),
+        carray(doubles(row + WEIGHT * apart), steps),
+    )
+    targets, ys = carray(doubles(row + TARGET * apart), rows), carray(doubles(y), rows)
     for k in range(steps):
         etas[k] = sizes[k] = squares[k] = 0.0
     for k in range(rows):
         targets[k] = ys[k]
     if w != 0:
+        ws = carray(doubles(w), rows)
         for k in range(rows):
             weights[k] = ws[k]
     else:
@@ -216,8 +187,22 @@ def begin_rows(y, w, offset, first, rows, steps, row):
     for k in range(rows, steps):
         weights[k] = 0.0
     if offset != 0:
+        offsets = carray(doubles(offset), rows)
         for k in range(rows):
             etas[k], sizes[k] = offsets[k], abs(offsets[k])
+
+
+@compiled
+def mean_rows(code, power, rows, row, apart, unused):
+    """E L'' in the place of L'': L'' is linear in y, so that its mean is its value at the mean of y."""
+    etas, targets = carray(doubles(row + ETA * apart), rows), carray(doubles(row + TARGET * apart), rows)
+    firsts, kept = carray(doubles(row + FIRST * apart), rows), carray(doubles(row + BENT * apart), rows)
+    for k in range(rows):
+        kept[k] = firsts[k]
+        targets[k] = mean_of(code, etas[k])
+    add_rows(code, power, rows, row, apart, unused)
+    for k in range(rows):
+        firsts[k] = kept[k]
 
 
 @compiled
@@ -237,75 +222,85 @@ def irls_slab(
     """
     unused = np.empty(len(totals) if expected else 0)
     alone = expected or code in CONVEX
-    padded = terms.shape[1]
+    padded, apart = terms.shape[1], row.shape[1] * 8
     products, judged = len(high) > 0, much >= EVERYTHING
     kept = products and not alone  # other rows are not needed again, and stay in the first cache
     single, held = left.itemsize == 4, block if kept else part
     lanes = 2 * LANES if single else LANES
     element = 8 if kind == DOUBLES else 4 if kind == FLOATS else 1
     direct = table.size == 0 and column_stride == element
-    seconds = carray(doubles(second_out), rows)
     dense = direct and 0 < row_stride <= 2 * p * element
     fetch = (part * row_stride // LINE + 3) // 4 if dense and not products else 0
     its_lines = (
         p * element // LINE + 1 if direct and not dense else 0
     )  # of a row that lies apart from the next
+    packed, scaled, own, terms_at = address(right), address(left), address(row), address(terms)
+    middle, columns_at, totals_at = address(centre), address(columns), address(totals)
+    two, size, bent = own + SECOND * apart, own + SIZE * apart, own + BENT * apart
+    weights = carray(doubles(own + WEIGHT * apart), part)
     for start in range(0, rows, block):
         count = min(block, rows - start)
         at, stride, its_kind = x + start * row_stride, row_stride, kind
         if not direct:
             read_rows(at, row_stride, column_stride, kind == FLOATS, table, count, p, scratch)
-            at, stride, its_kind = scratch.ctypes.data, p * 8, DOUBLES
+            at, stride, its_kind = address(scratch), p * 8, DOUBLES
         for begin in range(0, count, part):
-            few, i = min(part, count - begin), start + begin
-            steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
+            few, i = min(part, count - begin), (start + begin) * 8
+            vectors = (few + STEP - 1) // STEP
+            steps = vectors * STEP  # rows beyond have weight 0
             first_row = begin if kept else 0
             ahead, lines = at + (begin + 2 * part) * stride, fetch
-            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, centre, held, first_row, right)
+            pack_rows(at + begin * stride, stride, its_kind, few, p, padded, middle, held, first_row, packed)
             tiles.fetch_lines(ahead, lines)
             if its_lines > 0:
                 for k in range(part):
                     tiles.fetch_lines(ahead + k * stride, its_lines)
-            begin_rows(y, w, offset, i, few, steps, row)
+            begin_rows(
+                y + i, w + i if w != 0 else 0, offset + i if offset != 0 else 0, few, steps, own, apart
+            )
             if w != 0:
                 for k in range(few):
-                    if row[WEIGHT, k] == 0.0:
-                        clear_row(right, first_row + k, padded, held)
-            add_dots(right, steps, padded, held, first_row, terms, judged, row)
+                    if weights[k] == 0.0:
+                        clear_row(packed, first_row + k, padded, held)
+            add_dots(packed, steps, padded, held, first_row, terms_at, judged, own, apart)
             tiles.fetch_lines(ahead + lines * LINE, lines)
-            add_rows(code, power, steps, row, totals)
-            if expected:  # L'' is linear in y, so that its mean is its value at the mean of y
-                for k in range(steps):
-                    row[BENT, k] = row[FIRST, k]
-                    row[TARGET, k] = mean_of(code, row[ETA, k])
-                add_rows(code, power, steps, row, unused)
-                for k in range(steps):
-                    row[FIRST, k] = row[BENT, k]
+            add_rows(code, power, steps, own, apart, totals_at)
+            if expected:
+                mean_rows(code, power, steps, own, apart, address(unused))
             if expected or (judged and code <= LAST_CANONICAL):
-                add_pearson(steps, row, totals)
+                tiles.pearson_terms(own + FIRST * apart, two, vectors, totals_at + PEARSON * 8)
             tiles.fetch_lines(ahead + 2 * lines * LINE, lines)
             if judged:
-                judge_rows(steps, row, totals)
+                tiles.judged_rows(
+                    own + WEIGHT * apart,
+                    two,
+                    size,
+                    own + SQUARE * apart,
+                    vectors,
+                    bent,
+                    totals_at + RADIUS * 8,
+                )
             if products and alone:
-                root_rows(steps, row)
+                tiles.rooted_rows(two, vectors)
             if much >= GRADIENT:
                 add_columns(
-                    right, steps, padded, held, first_row, row, judged, products and not single, left, begin, block,
-                    columns,
+                    packed, steps, padded, held, first_row, own, apart, judged, products and not single, scaled, begin,
+                    block, columns_at,
                 )  # fmt: skip
             if single:
-                narrow_rows(right, steps, padded, held, row[SECOND], terms[3], left, begin, block)
+                units = terms_at + 3 * padded * 8
+                narrow_rows(packed, steps, padded, held, two, units, scaled, begin, block)
             tiles.fetch_lines(ahead + 3 * lines * LINE, lines)
             if second_out != 0:
+                its, seconds = carray(doubles(two), few), carray(doubles(second_out + i), few)
                 for k in range(few):
-                    seconds[i + k] = row[SECOND, k]
+                    seconds[k] = its[k]
         if products:
-            ahead, apart = at + count * stride, row_stride if dense else 0
-            wide = len(high)
+            ahead, between = at + count * stride, row_stride if dense else 0
             if alone:
-                multiply(left, left, count, wide, lanes, block, 0, wide, ahead, apart, high, low)
+                multiply(left, left, count, p + 1, lanes, block, 0, p + 1, ahead, between, high, low)
             else:
-                multiply(right, left, count, wide, lanes, block, 0, wide, ahead, apart, high, low)
+                multiply(right, left, count, p + 1, lanes, block, 0, p + 1, ahead, between, high, low)
 
 
 @compiled

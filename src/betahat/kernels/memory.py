@@ -48,6 +48,17 @@ def like_array(typingctx: Any, address: Any, array: Any):
 
 
 @intrinsic
+def address(typingctx: Any, array: Any):
+    """Where an array begins. numba's own `ctypes.data` has no sign, and so its sums with other integers are floats."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = context.make_array(signature.args[0])(context, builder, args[0])
+        return builder.ptrtoint(found.data, I64)
+
+    return types.int64(array), codegen
+
+
+@intrinsic
 def carray(typingctx: Any, pointer: Any, shape: Any):
     """The memory from a pointer on as an array of that shape, in C order. numba's own would have its whole module of
     arrays imported wherever it is called."""
@@ -97,12 +108,10 @@ def read_columns(table, offset, rows, columns, out):
     """Rows of contiguous float64 columns, from `offset` bytes on, into the C-ordered float64 `out`."""
     whole = columns // LANES * LANES
     squares = rows // LANES * LANES
-    to = out.ctypes.data
+    to = address(out)
     for j in range(0, whole, LANES):
         for i in range(0, squares, LANES):
-            transpose_square(
-                table.ctypes.data + 8 * j, offset + 8 * i, to + 8 * (i * columns + j), 8 * columns
-            )
+            transpose_square(address(table) + 8 * j, offset + 8 * i, to + 8 * (i * columns + j), 8 * columns)
     for j in range(columns):
         values = carray(doubles(table[j] + offset), rows)
         for i in range(squares if j < whole else 0, rows):

@@ -7,7 +7,7 @@ import numpy as np
 from betahat.kernels.compiled import compiled
 from betahat.kernels.gradient_compiled import gradient_slab
 from betahat.kernels.gram_compiled import multiply, pack
-from betahat.kernels.memory import read_rows
+from betahat.kernels.memory import address, read_rows
 
 
 @compiled
@@ -37,7 +37,6 @@ def newton_slab(
     scratch,
 ):
     """ZᵀWZ of consecutive rows added to high + low, and the gradient at beta to sums and scalars."""
-    padded = (p + t + lanes) // lanes * lanes
     direct = table.size == 0 and column_stride == 8 and not single
     no_table = np.empty(0, np.int64)
     for start in range(0, rows, block):
@@ -45,23 +44,13 @@ def newton_slab(
         at, stride = x + start * row_stride, row_stride
         if not direct:
             read_rows(at, row_stride, column_stride, single, table, count, p, scratch)
-            at, stride = scratch.ctypes.data, p * 8
+            at, stride = address(scratch), p * 8
         ys, ws = y + start * t * 8, w + start * 8 if w != 0 else 0
         gradient_slab(
             at, stride, 8, False, no_table, ys, ws, count, p, t, beta, intercept, part, sums, scalars
         )
         pack(at, stride, ys, ws, count, p, t, centre, lanes, block, 0, right, left)
         multiply(
-            right,
-            left,
-            count,
-            padded,
-            lanes,
-            block,
-            0,
-            padded,
-            at + count * stride,
-            row_stride if direct else 0,
-            high,
-            low,
-        )
+            right, left, count, p + t + 1, lanes, block, 0, p + t + 1, at + count * stride,
+            row_stride if direct else 0, high, low,
+        )  # fmt: skip

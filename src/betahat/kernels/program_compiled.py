@@ -10,6 +10,7 @@ import numpy as np
 
 from betahat.kernels.block_math import exp_of_block, log_of_block
 from betahat.kernels.compiled import compiled
+from betahat.kernels.memory import address
 from betahat.kernels.operations_compiled import bend_of_one, one, slope_of_one
 from betahat.kernels.program import ADD, DIVIDE, EXP, LOG, MULTIPLY, NEGATIVE, POWER, SQUARE, SUBTRACT
 
@@ -60,9 +61,9 @@ def run(operations, slots, first, count):
             for i in range(count):
                 u[i] = a[i] * a[i]
         elif code == EXP:
-            exp_of_block(a.ctypes.data, u.ctypes.data, count)
+            exp_of_block(address(a), address(u), count)
         elif code == LOG:
-            log_of_block(a.ctypes.data, u.ctypes.data, count)
+            log_of_block(address(a), address(u), count)
         elif code == POWER:
             for i in range(count):
                 u[i] = a[i] ** b[i]

@@ -11,7 +11,7 @@ from numba import types
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, doubles
+from betahat.kernels.memory import address, carray, doubles
 from betahat.kernels.pointwise import CONJUGATES, LOSSES
 from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE
@@ -119,8 +119,8 @@ def losses_slab(y, eta, shift, share, code, power, start, stop, first, second, s
         _begin(y, eta, shift, share, begin, count, own)
         totals[:] = 0.0
         tiles.row_terms(
-            code, power, own[0].ctypes.data, own[1].ctypes.data, own[2].ctypes.data, steps, ones.ctypes.data,
-            twos.ctypes.data, totals.ctypes.data,
+            code, power, address(own[0]), address(own[1]), address(own[2]), steps, address(ones),
+            address(twos), address(totals),
         )  # fmt: skip
         sums[VALUE] += _total(totals, 2 * STEP)
         for k in range(padded, (padded + 7) // 8 * 8):
@@ -142,8 +142,8 @@ def dual_slab(y, eta, share, which, power, above, below, start, stop, sums):
         count = min(_PART, stop - begin)
         _begin(y, eta, 0.0, share, begin, count, own)
         dual_terms(
-            which, power, own[0].ctypes.data, own[1].ctypes.data, own[2].ctypes.data, above, below,
-            (count + STEP - 1) // STEP, totals.ctypes.data,
+            which, power, address(own[0]), address(own[1]), address(own[2]), above, below,
+            (count + STEP - 1) // STEP, address(totals),
         )  # fmt: skip
     for k in range(3):
         sums[k] = totals[k * STEP : (k + 1) * STEP].sum()

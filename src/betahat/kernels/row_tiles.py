@@ -34,7 +34,7 @@ def convert_rows(
 ):  # fmt: skip
     """Rows of numbers of any kind (DOUBLES, FLOATS, BYTES) less the centre, `vectors` vectors of them, to doubles.
 
-    Of the last vector only `rest` numbers are there (1 … lanes); zeros are written behind them.
+    Of the last vector only `rest` numbers are there (0 … lanes), in the place of others zeros; the centre is all there.
     """
     signature = types.void(*([types.int64] * 9))
 
@@ -46,7 +46,7 @@ def convert_rows(
         def copy(count: int, number: int) -> None:
             size = {DOUBLES: 8, FLOATS: 4, BYTES: 1}[number]
             known = [None] * (count - 1) + [rest]
-            middle = [v.load_as(v.at(centre, j * wide), known[j], DOUBLES) for j in range(count)]
+            middle = [v.load(v.at(centre, j * wide)) for j in range(count)]
 
             def body(step: Any, _: list[Any]) -> list[Any]:
                 row = v.at(source, builder.mul(step, row_stride))

@@ -10,7 +10,7 @@ import numpy as np
 from betahat.kernels import reference_softmax
 from betahat.kernels.aligned import aligned
 from betahat.kernels.gram import COMPILED_FROM, mirror_upper, slab_edges
-from betahat.kernels.irls import over_rows, total_of
+from betahat.kernels.irls import over_rows, padded_centre, total_of
 from betahat.kernels.pointwise import EVERYTHING, GRADIENT, HESSIAN, ROUGH, VALUE
 from betahat.kernels.reference_softmax import Softened
 
@@ -85,7 +85,7 @@ def _compiled(
 
     slab = over_rows(X, [y, weight, offset], softmax_compiled.softmax_slab)
     edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // padded)))
-    settings = p, centre, terms, classes, int(much), block, part
+    settings = p, padded_centre(centre, padded), terms, classes, int(much), block, part
     team.fold(slab, [(*edge, *settings) for edge in pairwise(edges)], new, merge)
 
     with np.errstate(invalid="ignore", over="ignore"):

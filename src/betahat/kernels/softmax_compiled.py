@@ -15,7 +15,7 @@ from betahat.kernels.irls_compiled import (
     scale_rows,
     two_sum_into,
 )
-from betahat.kernels.memory import carray, doubles, read_rows
+from betahat.kernels.memory import address, carray, doubles, read_rows
 from betahat.kernels.pointwise import EVERYTHING, GRADIENT
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import DOUBLES, FLOATS
@@ -28,7 +28,7 @@ PANELS = 8  # whose packed rows, `lanes` of them, and terms stay in the first ca
 def add_scores(right, rows, padded, capacity, terms, scores):
     """Add z·terms of packed rows, for every row of terms, to scores; few panels at a time, all terms at once."""
     narrow = first_width(padded, LANES)
-    at, terms_at, scores_at = right.ctypes.data, terms.ctypes.data, scores.ctypes.data
+    at, terms_at, scores_at = address(right), address(terms), address(scores)
     count, step, out_step = len(terms), padded * 8, scores.shape[1] * 8
     panels = (padded - narrow) // WIDTH
     stride = WIDTH * capacity * 8
@@ -59,8 +59,8 @@ def add_scores(right, rows, padded, capacity, terms, scores):
 @compiled
 def add_products(right, rows, padded, capacity, u, sums, errors, sizes):
     """Add Σ uᵢ z to sums + errors for each row of u, or if there are no errors Σ |uᵢ z| to sizes."""
-    at, u_at, stride, step = right.ctypes.data, u.ctypes.data, u.shape[1] * 8, padded * 8
-    to, lost, size = sums.ctypes.data, errors.ctypes.data, sizes.ctypes.data
+    at, u_at, stride, step = address(right), address(u), u.shape[1] * 8, padded * 8
+    to, lost, size = address(sums), address(errors), address(sizes)
     count = len(u)
     turns = (count + ROWS - 1) // ROWS
     start, here = 0, first_width(padded, LANES)
@@ -103,28 +103,17 @@ def begin_scores(y, w, offset, first, rows, steps, classes, scores, target, weig
 
 
 @compiled
-def add_blocks(right, rows, padded, capacity, shares, weights, high, low, left, h):
+def add_blocks(right, rows, used, padded, capacity, shares, weights, high, low, left, h):
     """Add −Σ w P_k P_m z zᵀ to the sums of each pair k > m."""
     pair = 0
     for k in range(len(shares)):
         for m in range(k):
             for i in range(rows):
                 h[i] = -weights[i] * shares[k, i] * shares[m, i] if weights[i] != 0.0 else 0.0
-            scale_rows(right, rows, padded, capacity, 0, h, left)
+            scale_rows(address(right), rows, padded, capacity, 0, address(h), address(left))
             multiply(
-                right,
-                left,
-                rows,
-                padded,
-                LANES,
-                capacity,
-                0,
-                padded,
-                right.ctypes.data,
-                0,
-                high[pair],
-                low[pair],
-            )
+                right, left, rows, used, LANES, capacity, 0, used, address(right), 0, high[pair], low[pair]
+            )  # fmt: skip
             pair += 1
 
 
@@ -149,30 +138,30 @@ def softmax_slab(
         at, stride, its_kind = x + start * row_stride, row_stride, kind
         if not direct:
             read_rows(at, row_stride, column_stride, kind == FLOATS, table, count, p, scratch)
-            at, stride, its_kind = scratch.ctypes.data, p * 8, DOUBLES
+            at, stride, its_kind = address(scratch), p * 8, DOUBLES
         for begin in range(0, count, part):
             few, i = min(part, count - begin), start + begin
             steps = (few + STEP - 1) // STEP * STEP  # rows beyond have weight 0
             here = at + begin * stride
-            pack_rows(here, stride, its_kind, few, p, padded, centre, part, 0, right)
+            pack_rows(here, stride, its_kind, few, p, padded, address(centre), part, 0, address(right))
             row_tiles.fetch_lines(here + part * stride, lines // 2)
             begin_scores(y, w, offset, i, few, steps, classes, scores, target, weights)
             if w != 0:
                 for k in range(few):
                     if weights[k] == 0.0:
-                        clear_row(right, k, padded, part)
+                        clear_row(address(right), k, padded, part)
             add_scores(right, steps, padded, part, terms, scores)
             row_tiles.fetch_lines(here + part * stride + lines // 2 * LINE, lines // 2)
             softmax_tiles.softmax_terms(
-                classes, 1 if directed else 0, scores.ctypes.data, shares.ctypes.data, part * 8, target.ctypes.data,
-                weights.ctypes.data, steps // STEP, totals.ctypes.data,
+                classes, 1 if directed else 0, address(scores), address(shares), part * 8, address(target),
+                address(weights), steps // STEP, address(totals),
             )  # fmt: skip
             if much >= GRADIENT or directed:
                 add_products(right, steps, padded, part, used, sums, errors, sizes[:0])
             if much >= EVERYTHING:
                 add_products(right, steps, padded, part, scores[:classes], sums, errors, sizes)
             if len(high) > 0:
-                add_blocks(right, few, padded, part, shares, weights, high, low, left, h)
+                add_blocks(right, few, p + 1, padded, part, shares, weights, high, low, left, h)
 
 
 @compiled

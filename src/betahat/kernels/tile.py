@@ -7,6 +7,7 @@ second array (compensated), which makes a sum over many blocks as accurate as it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llvmlite import ir
@@ -82,10 +83,16 @@ def make_tile(shape: Tile, vectors: int, ending: int) -> Any:
 
 # Module level, because numba's cache does not survive a closure over an intrinsic.
 SHAPE = tile_shape()
+HALF = replace(SHAPE, rows=SHAPE.rows // 2)
+"""Of half the rows."""
 gram_tile_1 = make_tile(SHAPE, 1, COMPENSATED)
 gram_tile_2 = make_tile(SHAPE, 2, COMPENSATED)
 gram_tile_3 = make_tile(SHAPE, min(3, SHAPE.vectors), COMPENSATED)
 gram_tile_4 = make_tile(SHAPE, min(4, SHAPE.vectors), COMPENSATED)
+half_tile_1 = make_tile(HALF, 1, COMPENSATED)
+half_tile_2 = make_tile(HALF, 2, COMPENSATED)
+half_tile_3 = make_tile(HALF, min(3, HALF.vectors), COMPENSATED)
+half_tile_4 = make_tile(HALF, min(4, HALF.vectors), COMPENSATED)
 
 
 def make_copy(shape: Tile, vectors: int) -> Any:

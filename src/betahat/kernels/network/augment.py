@@ -21,7 +21,7 @@ from betahat.kernels.augment import (
     Y_START,
 )
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, doubles
+from betahat.kernels.memory import address, carray, doubles
 from betahat.kernels.network.environment import (
     BROKEN,
     CENTRE,
@@ -106,7 +106,7 @@ def _change(env, i, start, raw, frame, out, height, width, channels, how, fill):
     """Row i of the span, changed; 0.0, or NaN where one of its numbers is not finite."""
     n = carray(doubles(env[CHANGES] + (start + i) * NUMBERS * 8), NUMBERS)
     met = take(
-        env, env[X], env[ROW], env[COLUMN], env[KIND], env[ORDER], 0, 0, start + i, 1, raw.ctypes.data, 0, raw.size, raw
+        env, env[X], env[ROW], env[COLUMN], env[KIND], env[ORDER], 0, 0, start + i, 1, address(raw), 0, raw.size, raw
     )  # fmt: skip
     if how == BILINEAR:
         _bilinear(raw, frame, out, n, height, width, channels)
@@ -144,7 +144,7 @@ def gather_changed(op, real, env, unit, first, some, rows, start, step, key, own
             for k in range(p):
                 out[k] = share * out[k] + (1.0 - share) * other[k]
         take(
-            env, out.ctypes.data, 0, 8, DOUBLE, 0, env[CENTRE], env[SCALE], 0, 1, target + i * stride, stride, p, like
+            env, address(out), 0, 8, DOUBLE, 0, env[CENTRE], env[SCALE], 0, 1, target + i * stride, stride, p, like
         )  # fmt: skip
     if met != 0.0:  # NaN
         env[BROKEN] = 1

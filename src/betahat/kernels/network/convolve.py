@@ -7,7 +7,7 @@ comes from the data. Tables of places, in bytes, hold for the first images of a 
 from __future__ import annotations
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, like_array, longs
+from betahat.kernels.memory import address, carray, like_array, longs
 from betahat.kernels.network.environment import SHARD
 from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED, add_rows, turn
 from betahat.kernels.network.scattered import multiply_scattered
@@ -89,10 +89,10 @@ def taps_back(op, real, env, unit, first, some, rows, start, step, key, own, lik
         for begin in range(0, lines, together):
             here = min(together, lines - begin)
             multiply(
-                s + image * s_first + begin * places * s_place, s_place, size, W, W_row, own.ctypes.data,
+                s + image * s_first + begin * places * s_place, s_place, size, W, W_row, address(own),
                 vectors * REGISTER, here * places, vectors, filters, zeros, 0, like.dtype.type(1.0), like,
             )  # fmt: skip
-            found = carray(like_array(own.ctypes.data, like), here * places * wide)
+            found = carray(like_array(address(own), like), here * places * wide)
             for i in range(here):
                 for tap in range(taps):
                     y = (begin + i) * down + tap * apart - above
@@ -118,8 +118,8 @@ def bias_back(op, real, env, unit, first, some, rows, start, step, key, own, lik
     target += unit * apart
     size = like.itemsize
     count = vectors * REGISTER // size
-    add_rows(slope + first * s_first, s_place, some * places, vectors, own.ctypes.data, like)
-    found, total = carray(like_array(own.ctypes.data, like), count), carray(like_array(target, like), count)
+    add_rows(slope + first * s_first, s_place, some * places, vectors, address(own), like)
+    found, total = carray(like_array(address(own), like), count), carray(like_array(target, like), count)
     if is_later(env, unit, first):
         for j in range(count):
             total[j] += found[j]
@@ -181,9 +181,9 @@ def turn_part(source, row, left, wide, target, target_row, own, like):
     if wide >= lanes:
         turn(source, row, left, target, target_row, like)
         return
-    turn(source, row, left, own.ctypes.data, lanes * size, like)
+    turn(source, row, left, address(own), lanes * size, like)
     for j in range(wide):
-        given = carray(like_array(own.ctypes.data + j * lanes * size, like), lanes)
+        given = carray(like_array(address(own) + j * lanes * size, like), lanes)
         out = carray(like_array(target + j * target_row, like), lanes)
         for i in range(lanes):
             out[i] = given[i]

@@ -12,7 +12,7 @@ from numba import types
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, doubles, like_array, longs
+from betahat.kernels.memory import address, carray, doubles, like_array, longs
 from betahat.kernels.network.environment import MIXES, ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
 from betahat.kernels.network.operations import FIRST
 from betahat.kernels.register_math import Number
@@ -101,8 +101,8 @@ def loss(op, real, env, unit, first, some, rows, start, step, key, own, like):
             for j in range(outputs):
                 eta[i * outputs + j], y[i * outputs + j], w[i * outputs + j] = values[j], target[j], weight
         tiles.row_terms(
-            code, real[0], eta.ctypes.data, y.ctypes.data, w.ctypes.data, part // STEP, one.ctypes.data,
-            two.ctypes.data, totals.ctypes.data,
+            code, real[0], address(eta), address(y), address(w), part // STEP, address(one),
+            address(two), address(totals),
         )  # fmt: skip
         for k in range(STEP):
             found += totals[k] + totals[k + STEP]
@@ -149,7 +149,7 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
             for j in range(outputs):
                 total += powers[begin + j]
             mine[i] += smoothing * (total / outputs - mine[i])
-    exponentials(powers.ctypes.data, part // LANES)
+    exponentials(address(powers), part // LANES)
     found, product = 0.0, 1.0
     for i in range(some):
         which, begin = row_of(env, start + first + i), i * outputs
@@ -188,7 +188,7 @@ def cross_entropy_mixed(op, real, env, unit, first, some, rows, start, step, key
     count, part = some * outputs, less_largest(f + first * row, row, some, outputs, own, like)
     powers, scores, smoothing = own[:part], own[part : part + count], real[0]
     scores[:] = powers[:count]
-    exponentials(powers.ctypes.data, part // LANES)
+    exponentials(address(powers), part // LANES)
     share, roll = mix_of(env, step)
     found = 0.0
     for i in range(some):

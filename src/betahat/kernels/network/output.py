@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, doubles, like_array
+from betahat.kernels.memory import address, carray, doubles, like_array
 from betahat.kernels.network.environment import ANSWERS
 from betahat.kernels.network.loss import LANES, exponentials, less_largest
 from betahat.kernels.network.operations import FIRST
@@ -28,7 +28,7 @@ def shares(op, real, env, unit, first, some, rows, start, step, key, own, like):
     f, row, width = op[FIRST : FIRST + 3]
     count, part = some * width, less_largest(f + first * row, row, some, width, own, like)
     powers = own[:part]
-    exponentials(powers.ctypes.data, part // LANES)
+    exponentials(address(powers), part // LANES)
     out = carray(doubles(env[ANSWERS] + (start + first) * width * 8), count)
     for i in range(some):
         total = 0.0

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, doubles, like_array, longs
+from betahat.kernels.memory import address, carray, doubles, like_array, longs
 from betahat.kernels.network.environment import LINK_COUNT, LINKS, NORM_COUNT, NORMS, NUMBERS, STRETCHES
 from betahat.kernels.network.links import SCALE, link
 from betahat.kernels.network.operations import FIRST, REGISTER
@@ -71,7 +71,7 @@ def update(op, real, env, unit, first, some, rows, start, step, key, own, like):
     numbers = env[NUMBERS] + step * env[LINK_COUNT] * 64
     norms = carray(doubles(env[NORMS]), env[NORM_COUNT])
     offset, vectors = stretch[OFFSET], stretch[LENGTH]
-    u, x = own.ctypes.data if u == 0 else u + offset, x + offset
+    u, x = address(own) if u == 0 else u + offset, x + offset
     if begin == 0:
         rate = real[0] / rows if stretch[PENALISED] != 0 else 0.0
         begin_update(
@@ -79,7 +79,7 @@ def update(op, real, env, unit, first, some, rows, start, step, key, own, like):
         )
     if follows != 0:
         own[0] = norm_factor(norms, carray(doubles(numbers + (begin - 1) * 64), 1)[0])
-        link(SCALE, u, x, 0, 0, vectors, own.ctypes.data, like)
+        link(SCALE, u, x, 0, 0, vectors, address(own), like)
     k = begin
     while k < end:
         link(links[k, 0], u, x, links[k, 1] + offset, kept_stride, vectors, numbers + k * 64, like)

@@ -8,7 +8,7 @@ transformed back, while they are in cache. A tile's result does not depend on th
 from __future__ import annotations
 
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import carray, longs
+from betahat.kernels.memory import address, carray, longs
 from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED
 from betahat.kernels.network.tiles import multiply
 from betahat.kernels.network.winograd_tiles import (
@@ -77,7 +77,7 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
         column, upto = vectors * wide // parted, vectors * (wide + 1) // parted
         aside, vectors = column * REGISTER, upto - column
         U, bias, f = U + aside, bias + aside, f + aside
-    base = aligned_up(own.ctypes.data)
+    base = aligned_up(address(own))
     places = carray(longs(base), POINTS)
     unread = base + POINTS * 8  # where places of f that are not there are written
     left = unread + vectors * REGISTER
@@ -118,7 +118,7 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
     aside = column * REGISTER
     across, lines = along(s_form)
     tiles, together = across * lines * some, x_by[TOGETHER]
-    base = aligned_up(own.ctypes.data)
+    base = aligned_up(address(own))
     places = carray(longs(base), POINTS)
     left = base + POINTS * 8
     right = left + x_by[APART] * POINTS
