@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _SHORT = 0.1  # seconds of what is done once more before it is timed
 _LEAST_REST, _MOST_REST = (
-    0.05,
+    0.15,
     0.3,
 )  # seconds between calls, which is a call's own length if that lies between
 
@@ -34,7 +34,8 @@ def alternate(
 ) -> list[Timing]:
     """Each contestant once to warm up, unless all are `warm`, then `rounds` rounds of all in turn; seconds a call.
 
-    After each there is a rest: threads of OpenMP and OpenBLAS go on spinning for a while, on the cores of the next one.
+    After each there is a rest: threads of OpenMP, onnxruntime (50 ms) and OpenBLAS (100 ms) go on spinning for a while,
+    on the cores of the next one.
     A processor that rested is slow at first, and so what is short is done once more before it is timed.
     """
     for run in () if warm else contestants.values():

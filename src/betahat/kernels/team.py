@@ -16,6 +16,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+from betahat.kernels.placing import is_helper, make_way
 from betahat.kernels.processor import cores
 
 _lock = Lock()
@@ -101,8 +102,9 @@ def _submit(work: Callable[[], None], copies: int) -> list[Future[None]]:
     with _lock:
         if _pool is None:
             _pool = ThreadPoolExecutor(
-                max(1, cores() - 1, (_positive("BETAHAT_NUM_THREADS") or 1) - 1), "betahat"
+                max(1, cores() - 1, (_positive("BETAHAT_NUM_THREADS") or 1) - 1), "betahat", is_helper
             )
+        make_way()
         return [_pool.submit(work) for _ in range(copies)]
 
 

@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from betahat.kernels.network.barrier import STOP
+from betahat.kernels.placing import is_helper, make_way
 
 
 def together(member: Callable[[int, Any], None], members: int, state: np.ndarray, held: Any) -> None:
@@ -101,6 +102,8 @@ class Helpers:
         """Have team.run(1), …, team.run(count) run. It may be broken off by Ctrl-C between any two lines."""
         for _ in range(count - self.waiting):
             self._start()
+        if count:
+            make_way()
         for k in range(1, count + 1):
             self._jobs.put((team, k))
         for _ in range(self._jobs.qsize() - self.waiting):  # other teams counted on the same threads
@@ -110,6 +113,7 @@ class Helpers:
         Thread(target=self._serve, name="betahat", daemon=True).start()
 
     def _serve(self) -> None:
+        is_helper()
         with self._lock:
             self.waiting += 1
         while True:
