@@ -14,7 +14,8 @@ from threading import Thread, current_thread
 from typing import Any
 
 _helpers: list[Thread] = []
-_placed: tuple[Any, ...] = ()  # as helpers were placed last: their number, the caller's core, and what it may use
+_placed: tuple[Any, ...] = ()
+"""As helpers were placed last: who they were, the caller's core, and what it may use."""
 
 
 def is_helper() -> None:
@@ -37,13 +38,14 @@ def make_way() -> None:
     if where is None:
         return
     here, allowed = where(), os.sched_getaffinity(0)
-    wanted, others = (len(_helpers), here, allowed), allowed - {here}
-    if wanted == _placed or here < 0 or not others:
+    others = allowed - {here}
+    if (tuple(_helpers), here, allowed) == _placed or here < 0 or not others:
         return
-    for helper in list(_helpers):
-        if not helper.is_alive():  # or it was the parent's, before a fork
-            _helpers.remove(helper)
-        elif helper.native_id is not None:
-            with suppress(OSError):  # it has just ended, or these cores have just been taken from the process
+    for helper in tuple(_helpers):
+        # it, or these cores, have just been taken from the process, or another caller forgot it
+        with suppress(OSError, ValueError):
+            if not helper.is_alive():  # or it was the parent's, before a fork
+                _helpers.remove(helper)
+            elif helper.native_id is not None:
                 os.sched_setaffinity(helper.native_id, others)
-    _placed = wanted
+    _placed = tuple(_helpers), here, allowed
