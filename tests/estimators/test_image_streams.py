@@ -228,7 +228,9 @@ def test_changes_between_epochs_are_refused_by_name(change: str, words: str, tmp
         elif epoch.number == 2 and change == "cut":
             bad.write_bytes(bad.read_bytes()[:100])
         elif epoch.number == 2:
-            Image.fromarray(np.zeros((6 if change == "pixels" else 7, 8, 3), np.uint8)).save(bad)
+            other = tmp_path / "other"  # renamed at once, since the file may just be read for the next epoch
+            Image.fromarray(np.zeros((6 if change == "pixels" else 7, 8, 3), np.uint8)).save(other, "PNG")
+            other.replace(bad)
         return False
 
     model = bh.ConvNetRegressor(callbacks=meddle, **HOW | {"max_iter": 20})

@@ -12,7 +12,7 @@ from betahat.losses import Bernoulli
 from betahat.objective.smooth import EVERYTHING, GRADIENT, SmoothObjective
 from betahat.objective.softmax import SoftmaxObjective
 from betahat.penalties import L2, NoPenalty
-from betahat.solvers.likelihood.newton import _end, direction, hessian_at, newton, start_at
+from betahat.solvers.likelihood.newton import _end, direction, hessian_at, newton, roughly, start_at
 from betahat.solvers.likelihood.solve import begin
 from betahat.solvers.trace import Trace
 
@@ -95,3 +95,36 @@ def test_a_step_bent_by_the_hessian_before_costs_no_digits(begun, tolerance, mon
     np.testing.assert_allclose(
         objective.raw(point.theta)[0], np.array(wanted[1:], float), rtol=1e-12, atol=1e-14
     )
+
+
+def _rare_level(n: int = 400_000):
+    """A level of 1 % of the rows, of both classes, but of one in almost every 17th row, as samples have them."""
+    rng = np.random.default_rng(3)
+    X = np.column_stack([rng.standard_normal((n, 3)), np.arange(n) % 101 == 0])
+    y = (rng.random(n) < 1 / (1 + np.exp(-X[:, 0] + 1.0))).astype(float)
+    rows = np.flatnonzero(X[:, 3])
+    y[rows] = (rows % 17 == 8) & (rows % 2 == 0)
+    return X, y
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_level_that_a_sample_separates_costs_few_readings(order):
+    X, y = _rare_level()
+    model = LogisticRegression().fit(np.asarray(X, order=order), y)
+    assert model.certificate_.status == "global minimum"
+    assert model.certificate_.readings <= 8  # 11 where steps went on from the sample
+    residuals = y - model.predict_proba(X)[:, 1]
+    assert (
+        np.abs(np.column_stack([np.ones(len(X)), X]).T @ residuals).max() < 1e-8
+    )  # Σ x L' = 0 at the maximum
+
+
+def test_a_sample_without_a_maximum_is_given_up():
+    X, y = _rare_level()
+    found = []
+    for rows in (slice(None, None, 17), slice(None)):
+        source = ArraySource(X[rows], y[rows, None])
+        objective = SmoothObjective(source, Bernoulli(), NoPenalty(), begin(source, True, None))
+        found.append(roughly(objective, np.zeros(objective.at.size), 12))
+    assert found[0] is None
+    assert found[1] is not None

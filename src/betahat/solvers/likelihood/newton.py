@@ -25,6 +25,10 @@ _LAST = 1e-9  # relative step that changes no digit of sums by more than this, a
 _FAR = 0.03  # relative step after which more than one will follow, so that the next need not be exact
 _SINGLE = 1e-7  # what products of single precision lose
 _ROUGHLY = 0.1  # relative step with which a sample has said what it can
+_SETTLING, _TURNS = (
+    0.5,
+    2,
+)  # of the step before, and steps after which each is shorter than this where there is an end
 _THERE = 1e-8  # relative step at which a point is judged where it stands
 
 
@@ -149,17 +153,22 @@ def _end(objective: Any, point: Point) -> None:
 def roughly(objective: Any, theta: np.ndarray, budget: int) -> tuple[np.ndarray, np.ndarray] | None:
     """θ near the minimum of a sample of the rows, and the Hessian a step before it; None where there seems to be none.
 
-    The last step is short beside what the sample leaves unsaid of all rows, so that nothing is read at its end.
+    The last step is short beside what the sample leaves unsaid of all rows, so that nothing is read at its end. Steps
+    that do not become shorter lead away: a level of few rows is often separated in a sample, not in the whole.
     """
-    point = start_at(objective, theta, HESSIAN)
-    for _ in range(budget):
+    point, before = start_at(objective, theta, HESSIAN), np.inf
+    for turn in range(budget):
         H = hessian_at(objective, point)
         if not (is_finite(point) and is_safe(H)):
             return None
         g = _gradient(objective, point)
         point.step = direction(H, g)
+        length = float(np.abs(point.step).max(initial=0))
+        if turn > _TURNS and length > _SETTLING * before:
+            return None
         if relative(point.step, point.theta, objective.unit) <= _ROUGHLY:
             return point.theta + point.step, H
+        before = length
         if not _advance(objective, point, float(g @ point.step), HESSIAN):
             return None
     return None
