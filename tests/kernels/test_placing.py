@@ -61,7 +61,7 @@ def test_helpers_leave_the_callers_core(helper):
 
 
 def test_helpers_follow_the_callers_core(helper):
-    """A caller that may use one core only leaves helpers where they are; one on another core sends them away."""
+    """Callers on two cores, one after the other, each send them off their own."""
     allowed, found = os.sched_getaffinity(0), {}
 
     def call(core):
@@ -103,7 +103,7 @@ def test_a_thread_that_ended_is_forgotten():
     raise AssertionError("an ended thread is still known, whose number another may have by now")
 
 
-def test_fits_and_predictions_are_the_same_on_fewer_cores():
+def test_fits_are_the_same_on_fewer_cores():
     """In a process that is given one core before or after its helpers began."""
     code = """
 import os, sys, numpy as np, betahat as bh

@@ -11,21 +11,7 @@ import numpy as np
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, doubles, read_rows
-from betahat.kernels.tile import (
-    SHAPE,
-    copy_1,
-    copy_2,
-    copy_3,
-    copy_4,
-    gram_tile_1,
-    gram_tile_2,
-    gram_tile_3,
-    gram_tile_4,
-    half_tile_1,
-    half_tile_2,
-    half_tile_3,
-    half_tile_4,
-)
+from betahat.kernels.tile import SHAPE, copy_rows, gram_tile
 
 ROWS, VECTORS = SHAPE.rows, SHAPE.vectors
 LINE = 64  # bytes that memory is fetched by
@@ -57,14 +43,7 @@ def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, ri
         target, stride = right_at + base * size, here * size
         vectors = (columns + lanes - 1) // lanes
         rest = columns - (vectors - 1) * lanes
-        if vectors == 1:
-            copy_1(source, row_stride, target, stride, rows, middle, rest, centre)
-        elif vectors == 2:
-            copy_2(source, row_stride, target, stride, rows, middle, rest, centre)
-        elif vectors == 3:
-            copy_3(source, row_stride, target, stride, rows, middle, rest, centre)
-        elif vectors == 4:
-            copy_4(source, row_stride, target, stride, rows, middle, rest, centre)
+        copy_rows(vectors, source, row_stride, target, stride, rows, middle, rest, centre)
         for c in range(max(p, start), min(p + t, start + here)):
             for i in range(rows):
                 right[base + i * here + c - start] = ys[i * t + c - p] - centre[c]
@@ -78,28 +57,6 @@ def pack(x, row_stride, y, w, rows, p, t, centre, lanes, capacity, first_row, ri
                     left[c] = weight * right[c]
         start += here
         here = lanes * VECTORS
-
-
-@compiled
-def add_tile(half, vectors, a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like):
-    """Add one tile, or half of its rows, to c + e."""
-    if half:
-        if vectors == 1:
-            half_tile_1(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-        elif vectors == 2:
-            half_tile_2(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-        elif vectors == 3:
-            half_tile_3(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-        else:
-            half_tile_4(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-    elif vectors == 1:
-        gram_tile_1(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-    elif vectors == 2:
-        gram_tile_2(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-    elif vectors == 3:
-        gram_tile_3(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
-    else:
-        gram_tile_4(a, b, c, e, rows, size, a_k, b_k, step, ahead, line, like)
 
 
 @compiled
@@ -132,9 +89,9 @@ def multiply(right, left, rows, used, lanes, capacity, first, last, ahead, apart
             a = left_at + (own * capacity + i - own) * size
             c = to + (i * padded + start) * size
             vectors = min(here, i - start + ROWS + lanes - 1) // lanes
-            add_tile(
-                used - i <= ROWS // 2, vectors, a, b, c, lost + c - to, rows, size, a_k, here * size, step, ahead, line,
-                sums,
+            parts = 2 if used - i <= ROWS // 2 else 1
+            gram_tile(
+                parts, vectors, a, b, c, lost + c - to, rows, size, a_k, here * size, step, ahead, line, sums
             )  # fmt: skip
             ahead += rows * line
         start += here

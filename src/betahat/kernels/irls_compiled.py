@@ -212,7 +212,8 @@ def irls_slab(
 ):  # fmt: skip
     """Consecutive rows, `block` at a time, of which `part` stay in the first cache.
 
-    terms : (4, padded), see `irls`; columns : (COLUMNS, padded) and totals, see above;
+    centre : (padded,), see `padded_centre`; terms : (4, padded), see `irls`; columns :
+    (COLUMNS, padded) and totals, see above;
     high and low : (across, across) the Hessian's sums, or empty where it is not wanted, and `left` what waits for them:
     float64, or float32 for products of single precision, of columns in their units; second_out : where w L'' of
     each row is wanted, or 0; expected : E L'' in the place of L''; row : (8, part).

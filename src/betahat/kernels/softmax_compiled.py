@@ -124,9 +124,9 @@ def softmax_slab(
 ):  # fmt: skip
     """Consecutive rows, `block` read and `part` packed at a time.
 
-    terms : (K or 2 K, padded) slopes and level of each class, and a direction's; sums and errors : of their shape, the
-    gradient's and the product's; sizes : (K, padded) or empty; high and low : (pairs, padded, padded) or empty;
-    scores : (2 K, part); shares : (K, part); vectors : (3, part).
+    centre : (padded,), as in `irls_slab`; terms : (K or 2 K, padded) slopes and level of each class, and a direction's;
+    sums and errors : of their shape, the gradient's and the product's; sizes : (K, padded) or empty; high and low :
+    (pairs, padded, padded) or empty; scores : (2 K, part); shares : (K, part); vectors : (3, part).
     """
     padded, directed = terms.shape[1], len(terms) > classes
     direct = table.size == 0 and column_stride == (8 if kind == DOUBLES else 4 if kind == FLOATS else 1)

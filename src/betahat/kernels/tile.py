@@ -7,14 +7,13 @@ second array (compensated), which makes a sum over many blocks as accurate as it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 
-from betahat.kernels.processor import Tile, tile_shape
-from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, vectors_like
+from betahat.kernels.processor import tile_shape
+from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, switch, vectors_like
 
 STORE, ADD, COMPENSATED = 0, 1, 2
 
@@ -53,89 +52,70 @@ def emit_tile(
             v.store(v.add(v.load(slot), lost), slot)
 
 
-def make_tile(shape: Tile, vectors: int, ending: int) -> Any:
-    """An intrinsic tile(a, b, c, error, k, a_row, a_k, b_k, c_row, ahead, ahead_k, like).
+SHAPE = tile_shape()
+_WIDTHS = range(1, SHAPE.vectors + 1)  # of panels, in registers
+
+
+@intrinsic
+def gram_tile(
+    typingctx: Any, parts: Any, vectors: Any, a: Any, b: Any, c: Any, error: Any, k: Any,
+    a_row: Any, a_k: Any, b_k: Any, c_row: Any, ahead: Any, ahead_k: Any, like: Any,
+):  # fmt: skip
+    """One tile of so many registers, compensated; parts : 1 for all of its rows, 2 for the first half.
 
     Addresses and strides are in bytes. `ahead` is memory that will be wanted soon: each step asks for one of its
     cache lines, so that reading the next block hides behind this one's arithmetic. `like` is any array of the
     element type, float64 or float32.
     """
+    signature = types.void(*([types.int64] * 13), like)
 
-    @intrinsic
-    def tile(
-        typingctx: Any, a: Any, b: Any, c: Any, error: Any, k: Any,
-        a_row: Any, a_k: Any, b_k: Any, c_row: Any, ahead: Any, ahead_k: Any, like: Any,
-    ):  # fmt: skip
-        signature = types.void(*([types.int64] * 11), like)
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        parts, vectors, *places, ahead, ahead_k, _ = args
+        v = vectors_like(builder, signature.args[-1], SHAPE)
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            a, b, c, error, k, a_row, a_k, b_k, c_row, ahead, ahead_k, _ = args
-            v = vectors_like(builder, signature.args[-1], shape)
-            emit_tile(
-                v, shape.rows, vectors, ending, a, b, c, error, k, a_row, a_k, b_k, c_row, (ahead, ahead_k)
-            )
-            return context.get_dummy_value()
+        def part(cut: int) -> None:
+            def wide(count: int) -> None:
+                emit_tile(v, SHAPE.rows // cut, count, COMPENSATED, *places, ahead=(ahead, ahead_k))
 
-        return signature, codegen
+            switch(builder, vectors, _WIDTHS, wide)
 
-    return tile
+        switch(builder, parts, (1, 2), part)
+        return context.get_dummy_value()
+
+    return signature, codegen
 
 
-# Module level, because numba's cache does not survive a closure over an intrinsic.
-SHAPE = tile_shape()
-HALF = replace(SHAPE, rows=SHAPE.rows // 2)
-"""Of half the rows."""
-gram_tile_1 = make_tile(SHAPE, 1, COMPENSATED)
-gram_tile_2 = make_tile(SHAPE, 2, COMPENSATED)
-gram_tile_3 = make_tile(SHAPE, min(3, SHAPE.vectors), COMPENSATED)
-gram_tile_4 = make_tile(SHAPE, min(4, SHAPE.vectors), COMPENSATED)
-half_tile_1 = make_tile(HALF, 1, COMPENSATED)
-half_tile_2 = make_tile(HALF, 2, COMPENSATED)
-half_tile_3 = make_tile(HALF, min(3, HALF.vectors), COMPENSATED)
-half_tile_4 = make_tile(HALF, min(4, HALF.vectors), COMPENSATED)
+@intrinsic
+def copy_rows(
+    typingctx: Any, vectors: Any, source: Any, row_stride: Any, target: Any, target_stride: Any, rows: Any,
+    centre: Any, rest: Any, like: Any,
+):  # fmt: skip
+    """Rows of so many registers, less the centre, to a panel. Of the last register only `rest` elements are there
+    (1 … lanes); zeros are written behind them."""
+    signature = types.void(*([types.int64] * 8), like)
 
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vectors, source, row_stride, target, target_stride, rows, centre, rest, _ = args
+        v = vectors_like(builder, signature.args[-1], SHAPE)
+        size = v.lanes * v.size
 
-def make_copy(shape: Tile, vectors: int) -> Any:
-    """An intrinsic copy(source, row_stride, target, target_stride, rows, centre, rest, like).
-
-    Rows of `vectors` vectors, less the centre, to a panel. Of the last vector only `rest` elements are there
-    (1 … lanes); zeros are written behind them.
-    """
-
-    @intrinsic
-    def copy(
-        typingctx: Any, source: Any, row_stride: Any, target: Any, target_stride: Any, rows: Any,
-        centre: Any, rest: Any, like: Any,
-    ):  # fmt: skip
-        signature = types.void(*([types.int64] * 7), like)
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            source, row_stride, target, target_stride, rows, centre, rest, _ = args
-            v = vectors_like(builder, signature.args[-1], shape)
-            wide, last = v.lanes * v.size, vectors - 1
-
+        def wide(count: int) -> None:
             def read(address: Any, j: int) -> Any:
-                here = v.at(address, j * wide)
-                return v.load_first(here, rest) if j == last else v.load(here)
+                here = v.at(address, j * size)
+                return v.load_first(here, rest) if j == count - 1 else v.load(here)
 
-            middle = [read(centre, j) for j in range(vectors)]
+            middle = [read(centre, j) for j in range(count)]
 
             def body(step: Any, _: list[Any]) -> list[Any]:
                 row = v.at(source, builder.mul(step, row_stride))
                 to = v.at(target, builder.mul(step, target_stride))
-                for j in range(vectors):
-                    v.store(v.sub(read(row, j), middle[j]), v.at(to, j * wide))
+                for j in range(count):
+                    v.store(v.sub(read(row, j), middle[j]), v.at(to, j * size))
                 return []
 
             counted_loop(builder, rows, [], body)
-            return context.get_dummy_value()
 
-        return signature, codegen
+        switch(builder, vectors, _WIDTHS, wide)
+        return context.get_dummy_value()
 
-    return copy
-
-
-copy_1 = make_copy(SHAPE, 1)
-copy_2 = make_copy(SHAPE, 2)
-copy_3 = make_copy(SHAPE, min(3, SHAPE.vectors))
-copy_4 = make_copy(SHAPE, min(4, SHAPE.vectors))
+    return signature, codegen

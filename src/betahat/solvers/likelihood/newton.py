@@ -25,10 +25,8 @@ _LAST = 1e-9  # relative step that changes no digit of sums by more than this, a
 _FAR = 0.03  # relative step after which more than one will follow, so that the next need not be exact
 _SINGLE = 1e-7  # what products of single precision lose
 _ROUGHLY = 0.1  # relative step with which a sample has said what it can
-_SETTLING, _TURNS = (
-    0.5,
-    2,
-)  # of the step before, and steps after which each is shorter than this where there is an end
+_TURNS = 2  # steps on a sample after which each is shorter than
+_SETTLING = 0.5  # of the one before, where there is an end
 _THERE = 1e-8  # relative step at which a point is judged where it stands
 
 
