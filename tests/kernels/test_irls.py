@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -156,7 +157,8 @@ def test_reference_against_exact_fractions():
     X, y = np.array([[1.0, 4.0], [2.0, -3.0], [5.0, 0.0]]), np.array([3.0, -1.0, 2.0])
     weight, offset = np.array([1.0, 2.0, 0.5]), np.array([0.5, 0.0, -1.0])
     centre, slopes, level, unit = np.array([2.0, 1.0]), np.array([0.5, -0.25]), 1.5, np.array([2.0, 0.5])
-    gradient, magnitude, rounding = ([Fraction(0)] * 3 for _ in range(3))
+    gradient, magnitude, moved, rounding = ([Fraction(0)] * 3 for _ in range(4))
+    length = sum((Fraction(a) / Fraction(b)) ** 2 for a, b in zip(slopes, unit, strict=True))
     hessian, value, radius = [[Fraction(0)] * 3 for _ in range(3)], Fraction(0), Fraction(0)
     for i in range(3):
         z = [Fraction(1)] + [Fraction(X[i, j]) - Fraction(centre[j]) for j in range(2)]
@@ -165,11 +167,14 @@ def test_reference_against_exact_fractions():
         size = sum(abs(a * b) for a, b in zip(z, terms, strict=True)) + abs(Fraction(offset[i]))
         w = Fraction(weight[i])
         value += w * r * r / 2
-        radius = max(radius, sum((z[j + 1] * Fraction(unit[j])) ** 2 for j in range(2)))
+        square = sum((z[j + 1] * Fraction(unit[j])) ** 2 for j in range(2))
+        radius = max(radius, square)
+        bound = Fraction(math.sqrt(square * length)) + abs(Fraction(level)) + abs(Fraction(offset[i]))
         for j in range(3):
             gradient[j] += w * r * z[j]
             magnitude[j] += abs(w * r * z[j])
-            rounding[j] += abs(w * z[j]) * size
+            moved[j] += abs(w * z[j]) * size
+            rounding[j] += abs(w * z[j]) * bound
             for k in range(3):
                 hessian[j][k] += w * z[j] * z[k]
     found = irls(X, y, weight, offset, centre, slopes, level, 0, 0.0, EVERYTHING, unit)
@@ -178,12 +183,10 @@ def test_reference_against_exact_fractions():
         Fraction(7, 2),
         radius,
     )
-    for array, exact in (
-        (found.gradient, gradient),
-        (found.magnitude, magnitude),
-        (found.rounding, rounding),
-    ):
+    for array, exact in ((found.gradient, gradient), (found.magnitude, magnitude)):
         assert [Fraction(a) for a in array] == exact
+    np.testing.assert_allclose(found.rounding, np.array(rounding, float), rtol=1e-15)
+    assert all(least <= a for least, a in zip(moved, found.rounding, strict=True))
     assert [[Fraction(a) for a in row] for row in found.hessian] == hessian
 
 

@@ -17,7 +17,7 @@ from betahat.kernels.aligned import aligned
 from betahat.kernels.columns import Columns, layout
 from betahat.kernels.gram import COMPILED_FROM, CONVERTED_ROWS, NARROW, gram, mirror_upper, slab_edges
 from betahat.kernels.pointwise import CONVEX, EVERYTHING, GRADIENT, HESSIAN, LOSSES, ROUGH, VALUE
-from betahat.kernels.reference_irls import Curved
+from betahat.kernels.reference_irls import Curved, length_of
 
 __all__ = ["EVERYTHING", "GRADIENT", "HESSIAN", "ROUGH", "VALUE", "Curved", "irls"]
 
@@ -57,8 +57,9 @@ def irls(
     y = np.ascontiguousarray(y, np.float64)
     weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
     terms = _padded_terms(slopes, level, unit)
+    reach = float(abs(level)), length_of(slopes, unit)
     centre = padded_centre(centre, terms.shape[1])
-    settings = int(code), float(power)
+    settings = int(code), float(power), *reach
     if much == ROUGH:
         single = (expected or code in CONVEX) and terms.shape[1] <= NARROW
         found = _compiled(X, y, weight, offset, centre, terms, *settings, ROUGH, bool(expected), single)
@@ -117,15 +118,14 @@ def over_rows(X: Any, vectors: list[np.ndarray | None], slab: Callable[..., Any]
 
 
 def _padded_terms(slopes: np.ndarray, level: float, unit: np.ndarray | None) -> np.ndarray:
-    """(4, padded): slopes with the level in the place of the 1, their magnitudes, units, and these with 1 for the 1."""
+    """(3, padded): slopes with the level in the place of the 1, units, and these with 1 for the 1."""
     from betahat.kernels.irls_compiled import LANES
 
     p = len(slopes)
-    terms = np.zeros((4, (p + LANES) // LANES * LANES))
+    terms = np.zeros((3, (p + LANES) // LANES * LANES))
     terms[0, :p], terms[0, p] = slopes, level
-    terms[1] = np.abs(terms[0])
-    terms[2, :p] = 1.0 if unit is None else unit
-    terms[3], terms[3, p] = terms[2], 1.0
+    terms[1, :p] = 1.0 if unit is None else unit
+    terms[2], terms[2, p] = terms[1], 1.0
     return terms
 
 
@@ -139,13 +139,13 @@ def padded_centre(centre: np.ndarray, padded: int) -> np.ndarray:
 def _is_within_single(hessian: np.ndarray, terms: np.ndarray) -> bool:
     """Whether every sum of squares, in units of the columns, lies well inside of what single precision holds."""
     p = len(hessian) - 1
-    squares = hessian.diagonal() * np.append(1.0, terms[2, :p]) ** 2
+    squares = hessian.diagonal() * np.append(1.0, terms[1, :p]) ** 2
     return bool((squares > _LEAST_SQUARE).all() and (squares < 1 / _LEAST_SQUARE).all())
 
 
 def _compiled(
     X: Any, y: np.ndarray, weight: np.ndarray | None, offset: np.ndarray | None, centre: np.ndarray,
-    terms: np.ndarray, code: int, power: float, much: int, expected: bool, single: bool,
+    terms: np.ndarray, code: int, power: float, level: float, length: float, much: int, expected: bool, single: bool,
 ) -> Curved:  # fmt: skip
     from betahat.kernels import gram_compiled, irls_compiled, team
 
@@ -179,7 +179,7 @@ def _compiled(
 
     slab = over_rows(X, [y, weight, offset, second], irls_compiled.irls_slab)
     edges = slab_edges(n, smallest=max(1, min(1 << 14, (1 << 19) // padded)))
-    settings = p, centre, terms, code, power, much, expected, block, part
+    settings = p, centre, terms, code, power, level, length, much, expected, block, part
     team.fold(slab, [(*edge, *settings) for edge in pairwise(edges)], new, merge)
 
     order = [p, *range(p)]  # the 1 comes last in packed rows and first in what is returned
@@ -192,7 +192,7 @@ def _compiled(
         if products:
             hessian = mirror_upper(total_of(high, low))[np.ix_(order, order)]
             if single:  # whose products are of columns in their units
-                unit = terms[3, order]
+                unit = terms[2, order]
                 hessian /= unit[:, None] * unit
         elif second is not None:
             hessian = _wide_hessian(X, weight, second, centre[:p])[np.ix_(order, order)]

@@ -54,10 +54,7 @@ def clear_row(right, i, padded, capacity):
 
 @compiled
 def add_dots(right, rows, padded, capacity, first_row, terms, judged, row, apart):
-    """Add z·terms[0] of packed rows to row[ETA]; judged, |z|·terms[1] to row[SIZE] and Σ (z terms[2])² to row[SQUARE].
-
-    In steps of `lanes` rows.
-    """
+    """Add z·terms[0] of packed rows to row[ETA]; judged, Σ (z terms[1])² to row[SQUARE]; in steps of `lanes` rows."""
     narrow = first_width(padded, LANES)
     first, panels, stride = narrow // LANES, (padded - narrow) // WIDTH, WIDTH * capacity * 8
     for i in range(0, rows, LANES):
@@ -65,7 +62,9 @@ def add_dots(right, rows, padded, capacity, first_row, terms, judged, row, apart
         rest = right + (narrow * capacity + (first_row + i) * WIDTH) * 8
         to = row + ETA * apart + i * 8
         if judged:
-            tiles.judged_dots(begin, first, rest, panels, stride, terms, padded * 8, to, apart)
+            tiles.judged_dots(
+                begin, first, rest, panels, stride, terms, padded * 8, to, (SQUARE - ETA) * apart
+            )
         else:
             tiles.dots_1(begin, first, rest, panels, stride, terms, 0, to, 0)
 
@@ -207,13 +206,13 @@ def mean_rows(code, power, rows, row, apart, unused):
 
 @compiled
 def irls_slab(
-    x, row_stride, column_stride, kind, table, y, w, offset, second_out, rows, p, centre, terms, code, power, much,
-    expected, block, part, columns, totals, high, low, right, left, scratch, row,
+    x, row_stride, column_stride, kind, table, y, w, offset, second_out, rows, p, centre, terms, code, power, level,
+    length, much, expected, block, part, columns, totals, high, low, right, left, scratch, row,
 ):  # fmt: skip
     """Consecutive rows, `block` at a time, of which `part` stay in the first cache.
 
-    centre : (padded,), see `padded_centre`; terms : (4, padded), see `irls`; columns :
-    (COLUMNS, padded) and totals, see above;
+    centre : (padded,), see `padded_centre`; terms : (3, padded), see `irls`; level and length : what predictions' terms
+    may be, |level| and ‖slopes / unit‖; columns : (COLUMNS, padded) and totals, see above;
     high and low : (across, across) the Hessian's sums, or empty where it is not wanted, and `left` what waits for them:
     float64, or float32 for products of single precision, of columns in their units; second_out : where w L'' of
     each row is wanted, or 0; expected : E L'' in the place of L''; row : (8, part).
@@ -277,6 +276,8 @@ def irls_slab(
                     two,
                     size,
                     own + SQUARE * apart,
+                    level,
+                    length,
                     vectors,
                     bent,
                     totals_at + RADIUS * 8,
@@ -289,7 +290,7 @@ def irls_slab(
                     block, columns_at,
                 )  # fmt: skip
             if single:
-                units = terms_at + 3 * padded * 8
+                units = terms_at + 2 * padded * 8
                 narrow_rows(packed, steps, padded, held, two, units, scaled, begin, block)
             tiles.fetch_lines(ahead + 3 * lines * LINE, lines)
             if second_out != 0:

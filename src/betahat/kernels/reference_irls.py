@@ -16,10 +16,10 @@ class Curved(NamedTuple):
     """Sums over rows of a loss L(y, η) and its derivatives by η, with z = (1, x − centre); index 0 belongs to the 1.
 
     value : Σ w L; weight : Σ w; gradient : Σ w L' z (1 + p,); hessian : Σ w L'' z zᵀ (1 + p, 1 + p);
-    magnitude : Σ |w L' z|; rounding : Σ |w L'' z| (|level| + |offset| + Σⱼ |xⱼ − cⱼ| |slopeⱼ|), what an error of one
-    unit in the predictions' terms does to the gradient; radius : the largest Σⱼ ((xⱼ − cⱼ) unitⱼ)² of a row;
-    pearson : Σ w (y − μ)²/V(μ), with expected curvature, or with everything where L'' does not depend on y. What was
-    not asked for is zero.
+    magnitude : Σ |w L' z|; rounding : Σ |w L'' z| (|level| + |offset| + √r ‖slope / unit‖), at least what an error of
+    one unit in the predictions' terms does to the gradient (Cauchy–Schwarz), with r = Σⱼ ((xⱼ − cⱼ) unitⱼ)² of a row;
+    radius : the largest r; pearson : Σ w (y − μ)²/V(μ), with expected curvature, or with everything where L'' does not
+    depend on y. What was not asked for is zero.
     """
 
     value: float
@@ -65,15 +65,21 @@ def irls(
             hessian = mirror_upper(Z.T @ (Z * (w * second)[:, None]))
         if much >= EVERYTHING:
             magnitude = np.abs(w * first) @ np.abs(Z)
-            size = np.abs(Z) @ np.abs(terms)
+            scaled = Z[:, 1:] if unit is None else Z[:, 1:] * unit
+            squares = np.einsum("ij,ij->i", scaled, scaled)
+            size = abs(level) + np.sqrt(squares) * length_of(slopes, unit)
             if offset is not None:
                 size = size + np.abs(offset)
             rounding = (np.abs(w * second) * size) @ np.abs(Z)
-            scaled = Z[:, 1:] if unit is None else Z[:, 1:] * unit
-            radius = float(np.max(np.einsum("ij,ij->i", scaled, scaled), initial=0.0))
+            radius = float(np.max(squares, initial=0.0))
         return Curved(
             float(w @ value), float(w.sum()), gradient, hessian, magnitude, rounding, radius, pearson
         )
+
+
+def length_of(slopes: np.ndarray, unit: np.ndarray | None) -> float:
+    """‖slopes / unit‖, of columns in their units."""
+    return float(np.linalg.norm(slopes if unit is None else slopes / unit))
 
 
 def mean_of(code: int, eta: np.ndarray) -> np.ndarray:

@@ -72,8 +72,8 @@ def _make_dots(targets: int, judged: bool = False) -> Any:
 
     For the `lanes` packed rows from `at` on in the first panel (`first` vectors wide) and from `rest` on in the first
     of `panels` whole ones, panel_stride apart, and each of `targets` rows of terms: adds Σ zⱼ termⱼ to `lanes` numbers
-    at `out`. Judged: of three rows of terms Σ zⱼ termⱼ of the first, Σ |zⱼ| termⱼ of the second, Σ (zⱼ termⱼ)² of the
-    third. Addresses and strides are in bytes.
+    at `out`. Judged: of two rows of terms Σ zⱼ termⱼ of the first, Σ (zⱼ termⱼ)² of the second. Addresses and strides
+    are in bytes.
     """
 
     @intrinsic
@@ -92,8 +92,6 @@ def _make_dots(targets: int, judged: bool = False) -> Any:
 
             def grown(k: int, total: Any, value: Any, factor: Any) -> Any:
                 if judged and k == 1:
-                    return v.multiply_add(v.abs(value), factor, total)
-                if judged and k == 2:
                     scaled = v.mul(value, factor)
                     return v.multiply_add(scaled, scaled, total)
                 return v.multiply_add(value, factor, total)
@@ -139,7 +137,7 @@ def _make_dots(targets: int, judged: bool = False) -> Any:
 
 # Module level, because numba's cache does not survive a closure over an intrinsic.
 dots_1, dots_2, dots_3 = (_make_dots(targets) for targets in (1, 2, 3))
-judged_dots = _make_dots(3, judged=True)
+judged_dots = _make_dots(2, judged=True)
 
 
 def _make_columns(judged: bool, scaled: bool) -> Any:
@@ -298,20 +296,23 @@ def pearson_terms(typingctx: Any, first: Any, second: Any, vectors: Any, totals:
 
 @intrinsic
 def judged_rows(
-    typingctx: Any, w: Any, second: Any, sizes: Any, squares: Any, vectors: Any, bent: Any, radius: Any
-):
-    """|w L''| · size of each row, 0 where w L'' is, to `bent`, and the largest square where w is not 0, or NaN, to
-    `radius` (2·lanes parts)."""
-    signature = types.void(*([types.int64] * 7))
+    typingctx: Any, w: Any, second: Any, sizes: Any, squares: Any, level: Any, length: Any, vectors: Any, bent: Any,
+    radius: Any,
+):  # fmt: skip
+    """|w L''| (size + level + length √square) of each row, 0 where w L'' is, to `bent`, and the largest square where w
+    is not 0, or NaN, to `radius` (2·lanes parts)."""
+    signature = types.void(*([types.int64] * 4), types.float64, types.float64, *([types.int64] * 3))
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        w, second, sizes, squares, vectors, bent, radius = args
+        w, second, sizes, squares, level, length, vectors, bent, radius = args
         v = Vectors(builder, 2 * SHAPE.lanes, True, SHAPE.fused)
         size = v.lanes * v.size
+        level, length = v.splat(level), v.splat(length)
 
         def body(step: Any, carried: list[Any]) -> list[Any]:
             here = _times(builder, step, size)
             two, its_size, square = (v.load(v.at(place, here)) for place in (second, sizes, squares))
+            its_size = v.add(its_size, v.multiply_add(v.sqrt(square), length, level))
             dead = builder.fcmp_ordered("==", v.load(v.at(w, here)), v.zero)
             square = builder.select(dead, v.zero, square)
             none = builder.fcmp_ordered(

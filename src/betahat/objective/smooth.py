@@ -81,7 +81,7 @@ class SmoothSums(Statistic):
     """Σ w L, Σ w L' z and Σ w L'' z zᵀ with z = (1, (x − mean)/scale), at one θ, without the penalty.
 
     value; gradient (m,), m = p or 1 + p; hessian (m, m); and for certificates magnitude Σ w |L' z|, rounding
-    Σ w |L'' z| (|level| + |offset| + |z|ᵀ|γ|), radius the largest ‖z‖² of a row that counts, residual_ss Σ w (y − f)²,
+    Σ w |L'' z| (|level| + |offset| + ‖z‖ ‖γ‖), radius the largest ‖z‖² of a row that counts, residual_ss Σ w (y − f)²,
     of a family pearson Σ w (y − μ)²/V(μ).
     """
 
@@ -168,13 +168,13 @@ class SmoothSums(Statistic):
             self.hessian[0, 0] += second.sum()
         if self._much < EVERYTHING:
             return
-        size = np.abs(Z)
-        bent = np.abs(second) * (abs(self._level) + size @ np.abs(self._gamma))
+        size, squares = np.abs(Z), np.einsum("ij,ij->i", Z, Z)
+        bent = np.abs(second) * (abs(self._level) + np.sqrt(squares) * np.linalg.norm(self._gamma))
         bent = bent if offset is None else bent + np.abs(second * offset)
         for total, share in ((self.magnitude, np.abs(slopes)), (self.rounding, bent)):
             total[first:] += share @ size
             total[:first] += share.sum()
-        self.radius = max(self.radius, first + float((Z * Z).sum(axis=1).max()))
+        self.radius = max(self.radius, first + float(squares.max()))
         self.residual_ss += float(w @ (y - f) ** 2)
         if isinstance(self._loss, Family):
             self.pearson += pearson(self._loss, slopes, w, f)
