@@ -352,19 +352,27 @@ def rooted_rows(typingctx: Any, second: Any, vectors: Any):
     return signature, codegen
 
 
-@intrinsic
-def fetch_lines(typingctx: Any, address: Any, lines: Any):
-    """Ask for consecutive cache lines, harmless at any address: they come while something else is done."""
-    signature = types.void(types.int64, types.int64)
+def _make_fetch(first: bool) -> Any:
+    """An intrinsic fetch(address, lines) that asks for consecutive cache lines, harmless at any address: they come to
+    the first or the second cache while something else is done."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = _doubles(builder)
+    @intrinsic
+    def fetch(typingctx: Any, address: Any, lines: Any):
+        signature = types.void(types.int64, types.int64)
 
-        def body(step: Any, _: list[Any]) -> list[Any]:
-            v.prefetch(v.at(args[0], _times(builder, step, 64)))
-            return []
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            v = _doubles(builder)
 
-        counted_loop(builder, args[1], [], body)
-        return context.get_dummy_value()
+            def body(step: Any, _: list[Any]) -> list[Any]:
+                v.prefetch(v.at(args[0], _times(builder, step, 64)), first)
+                return []
 
-    return signature, codegen
+            counted_loop(builder, args[1], [], body)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return fetch
+
+
+fetch_lines, fetch_soon = _make_fetch(False), _make_fetch(True)

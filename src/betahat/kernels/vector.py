@@ -77,12 +77,12 @@ class Vectors:
         load = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.load.v{self.lanes}{name}.p0")
         return b.call(load, [pointer, ir.Constant(I32, size), mask, ir.Constant(type_, [0] * self.lanes)])
 
-    def prefetch(self, address: Any) -> None:
-        """Ask for a cache line to be brought to the second-level cache; harmless at any address."""
+    def prefetch(self, address: Any, first: bool = False) -> None:
+        """Ask for a cache line to be brought to the second-level cache, or to the first; harmless at any address."""
         pointer = self.builder.inttoptr(address, cgutils.voidptr_t)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
         fetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(fetch, [pointer, ir.Constant(I32, 0), ir.Constant(I32, 2), ir.Constant(I32, 1)])
+        self.builder.call(fetch, [pointer, ir.Constant(I32, 0), ir.Constant(I32, 3 if first else 2), ir.Constant(I32, 1)])
 
     def broadcast(self, address: Any) -> Any:
         return self.splat(self.builder.load(self.pointer(address, self.scalar)))

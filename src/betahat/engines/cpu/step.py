@@ -27,7 +27,7 @@ from betahat.layers.base import size_of
 from betahat.losses.base import Loss
 from betahat.losses.smoothed import SmoothedMultinomial
 
-_STRETCH = 1 << 11  # parameters moved at once
+_STRETCH = 1 << 10  # parameters moved at once
 _TURNED = 64  # rows of a matrix that are transposed at once
 _WEIGHED = 16  # channels whose weights are transformed at once
 

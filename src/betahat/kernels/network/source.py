@@ -28,10 +28,12 @@ from betahat.kernels.network.environment import (
     X,
 )
 from betahat.kernels.network.operations import FIRST
+from betahat.kernels.row_tiles import fetch_soon
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I32, I64, Vectors, counted_loop, intrinsic, vectors_like
 
 LANES = SHAPE.lanes
+_FETCHED = 24  # cache lines that are asked for at once
 
 
 @compiled
@@ -144,7 +146,14 @@ def take(env, x, row, column, kind, order, centre, scale, start, some, target, s
     lanes = LANES
     whole = p // lanes
     met = 0.0
-    for i in range(some):
+    # rows in an order of their own lie anywhere: they are asked for before they are wanted
+    lines = min(_FETCHED, p * element_size // 64 + 1) if order != 0 and kind != SPARSE else 0
+    ahead = _FETCHED // lines if lines > 0 else 0
+    for i in range(-ahead, some):
+        if lines > 0 and i + ahead < some:
+            fetch_soon(x + carray(longs(order), start + some)[start + i + ahead] * row, lines)
+        if i < 0:
+            continue
         which = start + i if order == 0 else carray(longs(order), start + i + 1)[start + i]
         to = target + i * stride
         if kind == SPARSE:

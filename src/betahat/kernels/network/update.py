@@ -19,6 +19,7 @@ from betahat.kernels.vector import I64, counted_loop, intrinsic, vectors_like
 OFFSET, LENGTH, SOURCE, PARTS, APART, PENALISED, STRETCH = range(7)
 """Of a stretch: where it is (bytes) and how many registers long; its gradient's address, of how many shards' sums, how
 many bytes apart; whether the penalty is on it."""
+_AHEAD = 8 * REGISTER
 
 
 @intrinsic
@@ -38,7 +39,9 @@ def begin_update(
             at = v.at(source, place)
 
             def add(k: Any, sums: list[Any]) -> list[Any]:
-                return [v.add(sums[0], v.load(v.at(at, builder.mul(k, apart))))]
+                here = v.at(at, builder.mul(k, apart))
+                v.prefetch(v.at(here, _AHEAD), first=True)  # others' sums lie in their caches
+                return [v.add(sums[0], v.load(here))]
 
             total = counted_loop(builder, parts, [v.zero], add)[0]
             v.store(v.add(total, v.mul(v.load(v.at(x, place)), factor)), v.at(u, place))
