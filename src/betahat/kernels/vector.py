@@ -82,7 +82,8 @@ class Vectors:
         pointer = self.builder.inttoptr(address, cgutils.voidptr_t)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
         fetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(fetch, [pointer, ir.Constant(I32, 0), ir.Constant(I32, 3 if first else 2), ir.Constant(I32, 1)])
+        read, nearness, data = (ir.Constant(I32, k) for k in (0, 3 if first else 2, 1))
+        self.builder.call(fetch, [pointer, read, nearness, data])
 
     def broadcast(self, address: Any) -> Any:
         return self.splat(self.builder.load(self.pointer(address, self.scalar)))
