@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -89,6 +89,9 @@ class TrainingState:
 
 class Engine(ABC):
     """Runs a task. Equal states, rows and orders give equal bits, on any number of threads."""
+
+    least_speed: ClassVar[float] = 0.0
+    """Operations a second on a slow machine, 0 where nothing can be said."""
 
     def __init__(self, task: Task) -> None:
         self.task = task

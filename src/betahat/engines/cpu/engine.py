@@ -24,6 +24,8 @@ _IDLE = 4  # programs of a kind that wait to be used again
 class CpuEngine(Engine):
     """Runs what `betahat.engines.cpu.known.is_known` knows."""
 
+    least_speed = 5e9
+
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self.layout = Layout(task.network, task.dtype)

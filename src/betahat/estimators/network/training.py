@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from betahat.estimators.network.checkpoints import Checkpoints
 
 _SPAN = 0.2  # seconds that compiled code may run before Ctrl-C and the progress bar have their turn
+_LONGEST = 1000  # mini-batches whose time is not known yet
 
 
 @final
@@ -81,7 +82,7 @@ class Training:
         self._engine, self._state, self._feed, self._plan = engine, state, feed, plan
         self._history, self._trace, self._bar = history, trace, bar
         self._score, self._tell, self._slower, self._model = score, tell, slower, model
-        self._span, self._start = 1, time.perf_counter()
+        self._span, self._start = first_span(engine, plan.batch_size), time.perf_counter()
         self._names = tuple(slot.name for slot in engine.task.network.layout)
         self._starts = np.array([slot.offset for slot in engine.task.network.layout], np.intp)
         self._held = self._penalty()
@@ -213,6 +214,12 @@ class Training:
             rows = self._partial[-1][1]
             self._history.losses.append(self._sum() / rows)
             self._history.rows += rows
+
+
+def first_span(engine: Engine, batch_size: int) -> int:
+    """Mini-batches that take no longer than `_SPAN` on a slow machine."""
+    operations = 3 * engine.task.network.flops * batch_size
+    return max(1, min(_LONGEST, int(_SPAN * engine.least_speed / max(operations, 1))))
 
 
 def leaves_one(rows: int, batch_size: int, whole_batches: bool) -> bool:
