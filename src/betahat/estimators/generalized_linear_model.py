@@ -44,7 +44,8 @@ class GeneralizedLinearModel(LikelihoodRegressor):
     intercept_ : float
         β₀.
     certificate_, inference_, solver_, n_iter_, trace_, stop_reason_, n_features_in_, feature_names_in_, design_
-        As in `LogisticRegression`.
+        As in `LogisticRegression`. stop_reason_ "at the edge": the maximum lies where the link ends, a mean of 0 or 1,
+        and the certificate names the rows.
 
     A binomial y is the proportion of successes, with the number of trials in sample_weight, or two columns, successes
     and failures.

@@ -130,6 +130,8 @@ def certify_fit(found: SmoothFit, source: Source, tolerance: float) -> Certifica
         status, message = "no minimum exists", "J falls without bound: there is no lowest point"
     elif not certificate.converged and status == "not stationary" and found.stop_reason != "converged":
         message = unfinished(found.solver, found.iterations, found.stop_reason, found.remark)
+        if found.stop_reason == "at the edge":  # Newton's step leads beyond it
+            bound = np.full_like(bound, np.nan)
     return replace(
         certificate, status=status, converged=certificate.converged and not found.unbounded, message=message,
         gradient=g, tolerances=tolerances, gradient_norm=float(np.abs(g).max(initial=0)), error_bound=bound,

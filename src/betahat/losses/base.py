@@ -14,7 +14,7 @@ class Loss(ABC):
     convex : whether L'' is nowhere negative, so that a stationary point of a linear model is a global minimum;
     largest_curvature : a bound on |L''| (for learning rates), None where there is none or it is not known;
     code : the number by which compiled kernels know the loss, None where they do not; power : what they take beside it
-    (Huber's δ, Tweedie's p), or 0.
+    (Huber's δ, Tweedie's p), or 0; domain : the open interval of predictions with a finite loss.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Loss(ABC):
     largest_curvature: float | None = None
     code: int | None = None
     power: float = 0.0
+    domain: tuple[float, float] = (-np.inf, np.inf)
 
     @abstractmethod
     def value(self, y: np.ndarray, f: np.ndarray) -> np.ndarray:

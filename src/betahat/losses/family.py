@@ -25,7 +25,6 @@ class Family(Loss):
     canonical: bool = False
     dispersion_known: bool = False
     self_concordance: float | None = None
-    domain: tuple[float, float] = (-np.inf, np.inf)
 
     @abstractmethod
     def mean(self, eta: np.ndarray) -> np.ndarray:

@@ -262,6 +262,11 @@ class SmoothObjective:
         plain = isinstance(self.loss, Family) and self.loss.link in _WITHOUT_UNIT
         return 1.0 if plain else float(np.finfo(np.float64).tiny)
 
+    @property
+    def has_edge(self) -> bool:
+        """Whether predictors have an end, so that the shortest step may lead to where J is infinite."""
+        return bool(np.isfinite(self.loss.domain).any())
+
     def over(self, source: Source) -> SmoothObjective:
         """The same of other rows."""
         return SmoothObjective(source, self.loss, self.penalty, self.at)

@@ -169,6 +169,7 @@ class SoftmaxObjective:
     """
 
     convex = True
+    has_edge = False
     unit = 1.0
     self_concordance = float(np.sqrt(2.0))
     """The third derivative along v is at most (max v − min v) ≤ √2 ‖v‖ times the second."""

@@ -214,11 +214,15 @@ def solver_name(solver: Solver) -> str:
 
 def unfinished(solver: str, iterations: int, stop_reason: str, remark: str) -> str:
     """What a certificate says of a descent that ended for a reason other than reaching the minimum."""
+    if stop_reason == "at the edge":
+        return remark
     after = f"the descent ({solver}) ended after {iterations:,} iterations"
     advice = {
         "budget spent": 'the budget was spent before the derivatives vanished: raise max_iter, or choose "lbfgs", '
         '"conjugate_gradient" or "direct"',
         "diverged": remark or "the steps grew instead of shrinking: the learning rate is too large",
         "interrupted": "it was interrupted",
-    }.get(stop_reason, "it made no more progress: double precision cannot tell points so close apart")
+    }.get(
+        stop_reason, remark or "it made no more progress: double precision cannot tell points so close apart"
+    )
     return f"{after}; {advice}"

@@ -15,6 +15,7 @@ STOP_REASONS = (
     "diverged",
     "interrupted",
     "no progress",
+    "at the edge",
 )
 
 

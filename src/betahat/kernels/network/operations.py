@@ -28,6 +28,7 @@ SHARD_WHOLE = 1 << 40
 WIDTH = 24
 """Integers of an operation."""
 REGISTER = SHAPE.lanes * 8
+_TOGETHER = 4  # registers that are summed at once
 ROWS = -1
 """In the place of a size: that of the shard, or of the batch where units are no shards."""
 
@@ -61,16 +62,33 @@ def add_rows(typingctx: Any, source: Any, row: Any, rows: Any, vectors: Any, tar
         source, row, rows, vectors, target, _ = args
         v = vectors_like(builder, signature.args[-1], SHAPE)
 
-        def column(j: Any, _: list[Any]) -> list[Any]:
-            place = builder.mul(j, ir.Constant(I64, v.lanes * v.size))
+        wide = v.lanes * v.size
+
+        def columns(first: Any, count: int) -> None:
+            """So many registers from this one on: additions of one wait for those before them."""
+            begin, to = (v.at(at, builder.mul(first, ir.Constant(I64, wide))) for at in (source, target))
 
             def add(i: Any, sums: list[Any]) -> list[Any]:
-                return [v.add(sums[0], v.load(v.at(v.at(source, builder.mul(i, row)), place)))]
+                its = v.at(begin, builder.mul(i, row))
+                return [v.add(total, v.load(v.at(its, j * wide))) for j, total in enumerate(sums)]
 
-            v.store(counted_loop(builder, rows, [v.zero], add)[0], v.at(target, place))
+            for j, total in enumerate(counted_loop(builder, rows, [v.zero] * count, add)):
+                v.store(total, v.at(to, j * wide))
+
+        together = ir.Constant(I64, _TOGETHER)
+        turns, left = builder.sdiv(vectors, together), builder.srem(vectors, together)
+        done = builder.mul(turns, together)
+
+        def several(turn: Any, _: list[Any]) -> list[Any]:
+            columns(builder.mul(turn, together), _TOGETHER)
             return []
 
-        counted_loop(builder, vectors, [], column)
+        def single(j: Any, _: list[Any]) -> list[Any]:
+            columns(builder.add(done, j), 1)
+            return []
+
+        counted_loop(builder, turns, [], several)
+        counted_loop(builder, left, [], single)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -12,6 +12,7 @@ from betahat.data.source import ArraySource, Block
 from betahat.objective.smooth import GRADIENT, HESSIAN, ROUGH
 from betahat.penalties import NoPenalty
 from betahat.solvers.fit import LinearFit
+from betahat.solvers.likelihood.edge import along_edge
 from betahat.solvers.likelihood.newton import (
     Point,
     direction,
@@ -65,6 +66,7 @@ def by_newton(
     does not tell; refuse : raises what is wrong where sums are not finite at the start.
     """
     penalty, at, start = objective.penalty, objective.at, None
+    origin = objective.raw(theta)
     point = None if few is None else _from_sample(few, objective, theta)
     if point is None:
         point = start_at(objective, theta, HESSIAN)
@@ -79,10 +81,15 @@ def by_newton(
         point = start_at(objective, objective.theta(beta, level), HESSIAN)
     budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
     tolerance, trace = None if method is None else method.tolerance, Trace()
-    first = min(budget, _LOOK_AFTER) if free and look is not None else budget
+    asked = method is not None and method.max_iter is not None
+    doubtful = (free and look is not None) or (objective.has_edge and not asked)
+    first = min(budget, _LOOK_AFTER) if doubtful else budget
     point = newton(objective, point, first, tolerance, trace)
-    limit = None
-    if first < budget and point.stop_reason in ("budget spent", "no progress"):
+    limit, remark = None, ""
+    unsettled = point.stop_reason == "no progress" or (first < budget and point.stop_reason == "budget spent")
+    if unsettled and objective.has_edge:
+        point, remark = along_edge(objective, objective.theta(*origin), point, tolerance, trace)
+    elif unsettled and first < budget:
         assert look is not None
         limit = look(objective, point)
         more = (min(budget, TOWARDS_INFINITY) if limit is not None else budget) - point.iterations
@@ -93,7 +100,7 @@ def by_newton(
         objective, point.theta, point.sums, "newton",
         f"with {len(point.theta)} coefficients Newton's equations are cheap, and its steps are few"
         if method is None or method.named is None else "it was asked for",
-        point.iterations, point.stop_reason, "", trace,
+        point.iterations, point.stop_reason, remark, trace,
     )  # fmt: skip
     return LikelihoodFit(found, start, point.step, limit)
 

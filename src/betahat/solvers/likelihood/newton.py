@@ -105,7 +105,8 @@ def _go(objective: Any, point: Point, budget: int, tolerance: float | None, trac
         # a reading that judges costs several that do not, so that a point is judged where it may be the last
         if (own and move <= _THERE) or largest <= enough or (tolerance is not None and not left):
             _judge(objective, point)
-        if left and point.judged and move <= _LAST and len(point.sums.gradient) == len(point.theta):
+        certain = not objective.has_edge and len(point.sums.gradient) == len(point.theta)
+        if left and point.judged and move <= _LAST and certain:
             _end(objective, point)
             trace.add(point.value, float(np.abs(_gradient(objective, point)).max(initial=0)), 0.0)
             return

@@ -77,6 +77,11 @@ def solve_likelihood(
         found = solve_smooth(
             start, source, family, penalty, intercept, collinear, method, at.theta(beta, intercept_)
         )
+    if found.stop_reason in ("no progress", "diverged") and found.objective.has_edge:
+        found.remark = (
+            f"it made no more progress, perhaps at an edge of what the {family.link} link allows, where a mean is 0 or "
+            "1: solver='newton' finds a maximum there"
+        )
     return LikelihoodFit(found, start, np.zeros_like(found.theta))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from betahat.certificate import EPS, certify_sparse
 from betahat.data.source import Source
 from betahat.losses.base import Loss
+from betahat.losses.family import Family
 from betahat.objective.smooth import SmoothSums
 from betahat.penalties.sparse import SeparablePenalty, SparsePenalty
 from betahat.solvers.sparse import curved, gram
@@ -78,7 +79,7 @@ class Engine(ABC):
             zeros=zeros & ~support, hessian=hessian, ridge=ridge, quadratic=self.loss.quadratic,
             level=None if level is None else (1 / np.sqrt(max(level[1], np.finfo(float).tiny)), level[2]),
             names=self.source.names, readings=self.source.readings,
-            unfinished=_unfinished(stop_reason, rounds, gap, size),
+            unfinished=_unfinished(stop_reason, rounds, gap, size, self.loss),
         )  # fmt: skip
         reason = "converged" if certificate.converged else stop_reason
         return SparseFit(
@@ -97,13 +98,18 @@ class Engine(ABC):
         )
 
 
-def _unfinished(stop_reason: str, rounds: int, gap: float | None, size: float) -> str:
+def _unfinished(stop_reason: str, rounds: int, gap: float | None, size: float, loss: Loss) -> str:
     share = np.inf if gap is None or not size else gap / size
     left = "" if gap is None else f"; J may be {gap:.2g} above its minimum ({share:.1g} of it)"
     if stop_reason == "budget spent":
         return f"{rounds} iterations (max_iter) did not suffice{left}"
     if stop_reason == "diverged":
         return "J is not finite: a number in X, y or the coefficients leaves double precision"
+    if isinstance(loss, Family) and np.isfinite(loss.domain).any():
+        return (
+            f"no further progress after {rounds} iterations, perhaps at an edge of what the {loss.link} link allows, "
+            f"where a mean is 0 or 1{left}. Choose a link without an edge, or l1_ratio=0"
+        )
     return f"no further progress in double precision after {rounds} iterations{left}"
 
 
