@@ -80,7 +80,7 @@ class _Batch:
 
     def __init__(self, inner: Any, origin: np.ndarray, information: np.ndarray, weight: float) -> None:
         self._inner, self._origin, self._held = inner, origin, information / weight
-        self.unit = inner.unit
+        self.unit, self.has_edge = inner.unit, inner.has_edge
 
     def sums(self, theta: np.ndarray, much: int) -> Any:
         return self._inner.sums(theta, much)
