@@ -81,21 +81,18 @@ def by_newton(
         point = start_at(objective, objective.theta(beta, level), HESSIAN)
     budget = MOST_STEPS if method is None or method.max_iter is None else method.max_iter
     tolerance, trace = None if method is None else method.tolerance, Trace()
-    asked = method is not None and method.max_iter is not None
-    doubtful = (free and look is not None) or (objective.has_edge and not asked)
-    first = min(budget, _LOOK_AFTER) if doubtful else budget
+    first = min(budget, _LOOK_AFTER) if free and look is not None else budget
     point = newton(objective, point, first, tolerance, trace)
     limit, remark = None, ""
-    unsettled = point.stop_reason == "no progress" or (first < budget and point.stop_reason == "budget spent")
-    if unsettled and objective.has_edge:
-        point, remark = along_edge(objective, objective.theta(*origin), point, tolerance, trace)
-    elif unsettled and first < budget:
+    if first < budget and point.stop_reason in ("budget spent", "no progress"):
         assert look is not None
         limit = look(objective, point)
         more = (min(budget, TOWARDS_INFINITY) if limit is not None else budget) - point.iterations
         rest = Trace()
         point = newton(objective, point, max(more, 0), tolerance, rest)
         trace.extend(rest, 1, 0.0, 1.0, 1.0)
+    if point.stop_reason == "no progress" and objective.has_edge:
+        point, remark = along_edge(objective, objective.theta(*origin), point, tolerance, trace)
     found = SmoothFit(
         objective, point.theta, point.sums, "newton",
         f"with {len(point.theta)} coefficients Newton's equations are cheap, and its steps are few"
