@@ -30,6 +30,7 @@ MOST = 3000
 """Coefficients of all classes for which the matrix of second derivatives is made."""
 _HALVINGS = 12
 _ROUNDED = 1e-12  # share of J that rounding hides
+_STILL = 3  # steps that J hides, after which derivatives become no smaller either
 
 
 @final
@@ -149,7 +150,7 @@ class _Problem:
     def descend(
         self, theta: np.ndarray, tolerance: float, most: int, trace: Trace
     ) -> tuple[np.ndarray, SoftmaxSums, int, str]:
-        sums, damping, before = self.objective.sums(theta, EVERYTHING), 0, np.inf
+        sums, damping, before, still = self.objective.sums(theta, EVERYTHING), 0, np.inf, 0
         for steps in range(1, most + 1):
             value, gap = self.value(sums, theta), self.gap(sums, theta).gap
             slope, inner, level, along = self.reduced(sums, theta)
@@ -160,7 +161,7 @@ class _Problem:
             if not np.isfinite(value):
                 return theta, sums, steps, "diverged"
             inner[np.diag_indices_from(inner)] += 0.5 * DAMPING[damping] + 1e-12 * self.usable
-            z = minimise_gram(inner, slope, gamma, self.scaled, value, 1e-3 * tolerance**2)
+            z = minimise_gram(inner, slope, gamma, self.scaled, value, 1e-6 * tolerance**2)
             delta = z - gamma
             shift = level + along @ delta if self.first else level
             fall = float(slope @ delta) + self.scaled.value(z) - self.scaled.value(gamma)
@@ -178,7 +179,8 @@ class _Problem:
                 continue
             theta, sums = there
             before = moved
-            if settled:
+            still += settled
+            if still > _STILL:
                 return theta, sums, steps, "no progress"
         return theta, sums, most, "budget spent"
 
