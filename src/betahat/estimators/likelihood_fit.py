@@ -183,7 +183,8 @@ def _statistics(
             inverse, _ = limit_inverse(fit, mean_sums.hessian, at, separation.span, null)
         kind = "nonrobust"
     elif free and not certificate.converged:
-        refusal = f"the fit is not a minimum, so that there are no standard errors: {certificate.message}"
+        why = "" if found.stop_reason == "at the edge" else "the fit is not a minimum, so that "
+        refusal = f"{why}there are no standard errors: {certificate.message}"
     elif free:
         try:
             refuse_unrepresentable(at.scale, float(at_end.magnitude.max(initial=0)) / at_end.weight)
