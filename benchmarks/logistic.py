@@ -69,9 +69,10 @@ def run() -> str:
 
 _TRIED = (
     "Measured, and lost: two readings with the Hessian and steps bent by it (they end 2e-12 to 6e-12 from β̂); fetching "
-    "rows from farther ahead; fetching some of the next rows while these are packed. Hessians that only bend a step "
-    "are products in float32 where columns are far from collinear: of the lower triangle of 51 columns 14 blocks of "
-    "8 × 16, where float64 has 24.5 of 8 × 8, so that by count their products take 57 % of the time, not 50 %."
+    "rows from farther ahead, in more and smaller bursts, or while others are packed; packing and multiplying the next "
+    "rows before the sums of these; more and smaller slabs. Hessians that only bend a step are products in float32 "
+    "where columns are far from collinear: of the lower triangle of 51 columns 14 blocks of 8 × 16, where float64 has "
+    "24.5 of 8 × 8, so that by count their products take 57 % of the time, not 50 %."
 )
 
 

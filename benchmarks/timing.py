@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_SHORT = 0.1  # seconds of what is done once more before it is timed
+_SHORT = 1.0  # seconds of what is done once more before it is timed
 _LEAST_REST, _MOST_REST = (
     0.15,
     0.3,
