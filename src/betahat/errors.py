@@ -30,8 +30,11 @@ class SeparationError(ValueError):
     """Columns separate the classes, so that the likelihood has no maximum, and the caller asked to be stopped."""
 
 
-class InferenceError(ValueError):
-    """A standard error, interval or test was asked for where none is defined; the message says why."""
+class InferenceError(ValueError, AttributeError):
+    """A standard error, interval or test was asked for where none is defined; the message says why.
+
+    An AttributeError too, as scikit-learn's NotFittedError is, so that `dir` and `hasattr` leave `inference_` out.
+    """
 
 
 class StorageError(ValueError):

@@ -303,3 +303,15 @@ def test_missing_values_by_policy(case):
     Z = X.copy()
     Z[3, 1] = X[keep, 1].mean()
     np.testing.assert_allclose(filled.coef_, clone(model).fit(Z, Y[target]).coef_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("max_iter", [1, 100])
+def test_notebooks_and_completion_ask_for_every_attribute(max_iter) -> None:
+    """`dir` and the HTML form try each property; of a fit without standard errors too."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bh.CertificateWarning)
+        m = bh.LogisticRegression(max_iter=max_iter).fit(X, X[:, 0] + rng.standard_normal(60) > 0)
+    assert ("inference_" in dir(m)) == (max_iter == 100)
+    assert "LogisticRegression" in m._repr_html_()

@@ -72,6 +72,20 @@ OUTSIDE = {
 }
 
 
+AT_AN_END = [
+    ("poisson", "identity", 0),
+    ("poisson", "sqrt", 0),
+    ("binomial", "log", 1),
+    ("binomial", "identity", 0),
+]
+
+
+@pytest.mark.parametrize(("family", "link", "value"), AT_AN_END)
+def test_targets_that_all_lie_at_an_end_of_the_link(family, link, value):
+    with pytest.raises(bh.DataError, match=f"every y is {value}, an end of the means that the {link} link"):
+        GLM(family, link).fit(X, np.full(60, float(value)))
+
+
 @pytest.mark.parametrize("case", OUTSIDE)
 def test_targets_that_a_family_cannot_give(case):
     made, value, words = OUTSIDE[case]

@@ -241,15 +241,14 @@ def test_gap_of_many_classes_bounds_the_excess() -> None:
         assert -1e-14 <= c.loss - best <= c.duality_gap + 1e-14
 
 
-@pytest.mark.parametrize("seed", [3, 17, 55, 90])
+@pytest.mark.parametrize("seed", [3, 13, 32, 55])
 def test_gaps_of_many_classes_are_closed_to_rounding(seed) -> None:
-    """Weak penalties on columns of unlike scale, where J no longer tells points apart and the gap still does; with
-    seed 55 it had stayed at 2e-10."""
+    """Weak penalties on columns of unlike scale, where J no longer tells points apart and the gap still shows;
+    with 13, 32 and 55 it had stayed above 5e-11."""
     rng = np.random.default_rng(seed)
     n, p, K = int(rng.integers(20, 300)), int(rng.integers(1, 8)), int(rng.choice([2, 2, 3, 5]))
     X = rng.standard_normal((n, p)) * 10.0 ** rng.integers(-1, 2, p)
     y = (X / X.std(axis=0) @ rng.standard_normal((p, K)) + rng.gumbel(size=(n, K))).argmax(axis=1)
-    rng.random(8)
     w = rng.integers(1, 4, n) * 1.0
     m = bh.LogisticRegression(C=5.0, l1_ratio=1.0, class_weight="balanced").fit(X, y, sample_weight=w)
     assert m.certificate_.status == "global minimum"

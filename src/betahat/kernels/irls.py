@@ -57,9 +57,8 @@ def irls(
     y = np.ascontiguousarray(y, np.float64)
     weight, offset = (None if a is None else np.ascontiguousarray(a, np.float64) for a in (weight, offset))
     terms = _padded_terms(slopes, level, unit)
-    reach = float(abs(level)), length_of(slopes, unit)
     centre = padded_centre(centre, terms.shape[1])
-    settings = int(code), float(power), *reach
+    settings = int(code), float(power), float(abs(level)), length_of(slopes, unit)
     if much == ROUGH:
         single = (expected or code in CONVEX) and terms.shape[1] <= NARROW
         found = _compiled(X, y, weight, offset, centre, terms, *settings, ROUGH, bool(expected), single)

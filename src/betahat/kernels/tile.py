@@ -1,8 +1,8 @@
 """The register tile: C[i, j] (+)= Σₖ A[i, k] · B[k, j], rows × (vectors · lanes) sums held in registers.
 
 A is addressed by two strides, B and C by one each (all in bytes), so one tile serves Gram matrices, dense layers
-and convolutions. Three endings: the sums are stored, added to C, or added to C with the rounding error kept in a
-second array (compensated), which makes a sum over many blocks as accurate as its blocks.
+and convolutions. Two endings: the sums are added to C, or added with the rounding error kept in a second array
+(compensated), which makes a sum over many blocks as accurate as its blocks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import types
 from betahat.kernels.processor import tile_shape
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, switch, vectors_like
 
-STORE, ADD, COMPENSATED = 0, 1, 2
+ADD, COMPENSATED = 0, 1
 
 
 def emit_tile(
@@ -41,9 +41,7 @@ def emit_tile(
     for (i, j), total in zip(cells, sums, strict=True):
         place = v.at(builder.mul(c_row, ir.Constant(I64, i)), j * wide)
         to = v.at(c, place)
-        if ending == STORE:
-            v.store(total, to)
-        elif ending == ADD:
+        if ending == ADD:
             v.store(v.add(v.load(to), total), to)
         else:
             kept, lost = v.two_sum(v.load(to), total)

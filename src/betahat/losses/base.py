@@ -47,6 +47,11 @@ class Loss(ABC):
         return None
 
     @property
+    def has_edge(self) -> bool:
+        """Whether predictions have an end, beyond which the loss is infinite."""
+        return bool(np.isfinite(self.domain).any())
+
+    @property
     def formula(self) -> str:
         """L in one line, for explanations."""
         return f"{self.name}(y, f)"

@@ -292,6 +292,10 @@ class Network:
         """Operations for one row forward, the sums x + g(x) of residuals among them."""
         return sum(child.layer.flops(child.shape) for child in chained(self.layers, self.input_shape))
 
+    def step_flops(self, rows: int) -> int:
+        """Operations of a training step over so many rows: forwards, and about twice as many backwards."""
+        return 3 * self.flops * rows
+
     def _rows_of(self, X: Any, beta: Any, convert: bool = True) -> Any:
         if not isinstance(X, (np.ndarray, Variable)):
             X = np.asarray(X)

@@ -265,7 +265,7 @@ class SmoothObjective:
     @property
     def has_edge(self) -> bool:
         """Whether predictors have an end, so that the shortest step may lead to where J is infinite."""
-        return bool(np.isfinite(self.loss.domain).any())
+        return self.loss.has_edge
 
     def over(self, source: Source) -> SmoothObjective:
         """The same of other rows."""

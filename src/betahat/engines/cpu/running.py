@@ -25,7 +25,7 @@ def run_program(program: Program, task: Task, env: np.ndarray, held: list[object
 
     ops, reals = program.tables
     describe(program, task, env)
-    large = 3 * task.network.flops * program.batch >= _ALONE and program.units > 1
+    large = task.network.step_flops(program.batch) >= _ALONE and program.units > 1
     members = min(number_of_threads(), program.units) if large else 1
     work, state = program.work(members), barrier.new_state()
 

@@ -82,7 +82,7 @@ class Training:
         self._engine, self._state, self._feed, self._plan = engine, state, feed, plan
         self._history, self._trace, self._bar = history, trace, bar
         self._score, self._tell, self._slower, self._model = score, tell, slower, model
-        self._span, self._start = first_span(engine, plan.batch_size), time.perf_counter()
+        self._span, self._start = _first_span(engine, plan.batch_size), time.perf_counter()
         self._names = tuple(slot.name for slot in engine.task.network.layout)
         self._starts = np.array([slot.offset for slot in engine.task.network.layout], np.intp)
         self._held = self._penalty()
@@ -216,9 +216,9 @@ class Training:
             self._history.rows += rows
 
 
-def first_span(engine: Engine, batch_size: int) -> int:
+def _first_span(engine: Engine, batch_size: int) -> int:
     """Mini-batches that take no longer than `_SPAN` on a slow machine."""
-    operations = 3 * engine.task.network.flops * batch_size
+    operations = engine.task.network.step_flops(batch_size)
     return max(1, min(_LONGEST, int(_SPAN * engine.least_speed / max(operations, 1))))
 
 

@@ -12,9 +12,10 @@ from numba import types
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
 from betahat.kernels.compiled import compiled
-from betahat.kernels.memory import address, carray, doubles, like_array, longs
+from betahat.kernels.memory import address, carray, doubles, like_array
 from betahat.kernels.network.environment import MIXES, ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
 from betahat.kernels.network.operations import FIRST
+from betahat.kernels.network.source import numbered
 from betahat.kernels.register_math import Number
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
@@ -46,7 +47,7 @@ def exponentials(typingctx: Any, address: Any, vectors: Any):
 @compiled
 def row_of(env, i):
     """Which row of the data comes as number i of the span."""
-    return i if env[ORDER] == 0 else carray(longs(env[ORDER]), i + 1)[i]
+    return numbered(env[ORDER], i)
 
 
 @compiled

@@ -138,6 +138,12 @@ def of_sparse(env, which, scale, p, to, like):
 
 
 @compiled
+def numbered(order, i):
+    """Which row comes as number i of an order, 0 for that in memory."""
+    return i if order == 0 else carray(longs(order), i + 1)[i]
+
+
+@compiled
 def take(env, x, row, column, kind, order, centre, scale, start, some, target, stride, p, like):
     """So many rows of p numbers, standardised: from x on, number `start` and those that follow in an order (0 for that
     in memory); 0.0, or NaN where a number is not finite."""
@@ -151,10 +157,10 @@ def take(env, x, row, column, kind, order, centre, scale, start, some, target, s
     ahead = _FETCHED // lines if lines > 0 else 0
     for i in range(-ahead, some):
         if lines > 0 and i + ahead < some:
-            fetch_soon(x + carray(longs(order), start + some)[start + i + ahead] * row, lines)
+            fetch_soon(x + numbered(order, start + i + ahead) * row, lines)
         if i < 0:
             continue
-        which = start + i if order == 0 else carray(longs(order), start + i + 1)[start + i]
+        which = numbered(order, start + i)
         to = target + i * stride
         if kind == SPARSE:
             met += of_sparse(env, which, scale, p, to, like)

@@ -17,7 +17,7 @@ from betahat.objective.smooth import EVERYTHING, HESSIAN, Coordinates, SmoothObj
 from betahat.solvers.likelihood.newton import Point, is_finite, newton, start_at
 from betahat.solvers.trace import Trace
 
-_LAST, _LOWER = 1e-11, 0.1  # of the barrier's weight, and by how much it is lowered at a time
+_WEIGHTS = tuple(10.0**-k for k in range(12))  # of the barrier, one after the other
 _STEPS, _ROUGHLY = 50, 1e-3  # of Newton's method for each, and how exactly those before the last are solved
 _ON_IT = 1e-6  # distance from the edge, beside the mean distance, that the last barrier alone keeps
 _NEAR = 1e-3  # what is looked at again when the mean of all is known
@@ -73,6 +73,11 @@ class Barred(Loss):
         )
 
 
+def perhaps_at_edge(family: Family) -> str:
+    """What may have ended a descent that does not go along one."""
+    return f"perhaps at an edge of what the {family.link} link allows, where a mean is 0 or 1"
+
+
 def along_edge(
     objective: SmoothObjective, origin: np.ndarray, ended: Point, tolerance: float | None, trace: Trace
 ) -> tuple[Point, str]:
@@ -83,24 +88,21 @@ def along_edge(
     """
     family = objective.loss
     assert isinstance(family, Family)
-    theta, weight, iterations = origin, 1.0, ended.iterations
-    while True:
-        last = weight <= _LAST
+    theta, iterations, settled = origin, ended.iterations, False
+    for weight in _WEIGHTS:
         barred = SmoothObjective(objective.source, Barred(family, weight), objective.penalty, objective.at)
         begin = start_at(barred, theta, HESSIAN)
         if not is_finite(begin):
             return ended, ""
-        point = newton(barred, begin, _STEPS, None if last else _ROUGHLY, Trace())
+        point = newton(barred, begin, _STEPS, None if weight == _WEIGHTS[-1] else _ROUGHLY, Trace())
         theta, iterations = point.theta, iterations + point.iterations
         if point.stop_reason == "interrupted":
             ended.stop_reason = "interrupted"
             return ended, ""
-        if last:
-            break
-        weight = max(_LOWER * weight, _LAST)
+        settled = objective.convex and point.stop_reason == "converged"
     rows = fold(objective.source, _Distances(family, objective.at, theta))
     found = start_at(objective, theta, EVERYTHING)
-    gap = _LAST * float(np.isfinite(family.domain).sum())
+    gap = _WEIGHTS[-1] * float(np.isfinite(family.domain).sum())
     if not is_finite(found) or found.value > ended.value + gap:
         return ended, ""
     if not rows.on_edge.size:
@@ -111,7 +113,7 @@ def along_edge(
         found.value, float(np.abs(objective.pulled(objective.whole_gradient(found.sums, theta))).max()), 0.0
     )
     found.iterations, found.stop_reason = iterations, "at the edge"
-    return found, rows.words(family, gap)
+    return found, rows.words(family, gap if settled else None)
 
 
 @final
@@ -152,8 +154,9 @@ class _Distances(Statistic):
         near = np.concatenate(self._near, axis=1)
         return near[[0, 2]][:, near[1] < _ON_IT * self._total / self._counting]
 
-    def words(self, family: Family, gap: float) -> str:
-        """What users are told."""
+    def words(self, family: Family, gap: float | None) -> str:
+        """What users are told; gap : how far the mean loss is above its lowest at most, if that is proven."""
+        proof = "" if gap is None else f"; the mean loss is within {gap:.0e} of its lowest"
         which, means = self.on_edge
         named = ", ".join(f"{number:.0f}" for number in which[:_NAMED]) + (
             ", …" if len(which) > _NAMED else ""
@@ -162,6 +165,6 @@ class _Distances(Statistic):
         return (
             f"the likelihood is highest at an edge of what the {family.link} link allows, where the mean of "
             f"{len(which)} of {self._counting} rows is {ends} (of those used, from 0: {named}). Derivatives need not "
-            f"vanish there, and standard errors do not hold; the mean loss is within {gap:.0e} of its lowest. Choose a "
-            "link without an edge, such as 'log' for counts or 'logit' for two classes, or leave these rows out"
+            f"vanish there, and standard errors do not hold{proof}. Choose a link without an edge, such as 'log' for "
+            "counts or 'logit' for two classes, or leave these rows out"
         )

@@ -39,9 +39,18 @@ def inside(source: Source, family: Family, fit: Callable[[Source], LinearFit]) -
     return fit(_Predictors(source, family, mean)).coef[0]
 
 
-def refuse_outside(family: Family) -> NoReturn:
+def refuse_outside(source: Source, family: Family, intercept: bool) -> NoReturn:
     """Raise DataError: no β was found to begin with."""
     low, high = (0.0 if abs(end) < 1e-100 else end for end in family.domain)
+    mean = target_sums(source, family).mean
+    with np.errstate(all="ignore"):
+        (level,) = family.predictor(np.array([mean]))
+    if intercept and not low < level < high:
+        raise DataError(
+            f"every y is {mean:.3g}, an end of the means that the {family.link} link of the {family.name} likelihood "
+            "allows: a mean of just that in every row, β = 0, leaves nothing to fit. Leave these rows out, or add rows "
+            "with other values of y"
+        )
     raise DataError(
         f"no β to begin with was found whose linear predictors, offset + xᵀβ, all lie between {low:.3g} and "
         f"{high:.3g}, as the {family.link} link of the {family.name} likelihood needs them. Fit an intercept "

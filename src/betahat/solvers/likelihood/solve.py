@@ -20,6 +20,7 @@ from betahat.penalties import NoPenalty, Penalty
 from betahat.solvers.direct import solve
 from betahat.solvers.fit import LinearFit
 from betahat.solvers.likelihood.by_newton import LikelihoodFit, Look, by_newton
+from betahat.solvers.likelihood.edge import perhaps_at_edge
 from betahat.solvers.likelihood.inside import inside, needs_inside, refuse_outside
 from betahat.solvers.linear_descent import Method
 from betahat.solvers.range import refuse_non_finite, rescaled
@@ -58,7 +59,7 @@ def solve_likelihood(
         return by_newton(
             objective, _start(objective.at, level, warm), few, collinear, method, look,
             lambda: least_squares(source, penalty, intercept, collinear),
-            lambda: _refuse(source, family),
+            lambda: _refuse(source, family, intercept),
         )  # fmt: skip
     start = least_squares(source, penalty, intercept, collinear)
     at = coordinates_of(start, penalty, intercept, collinear)
@@ -79,8 +80,7 @@ def solve_likelihood(
         )
     if found.stop_reason in ("no progress", "diverged") and found.objective.has_edge:
         found.remark = (
-            f"it made no more progress, perhaps at an edge of what the {family.link} link allows, where a mean is 0 or "
-            "1: solver='newton' finds a maximum there"
+            f"it made no more progress, {perhaps_at_edge(family)}: solver='newton' finds a maximum there"
         )
     return LikelihoodFit(found, start, np.zeros_like(found.theta))
 
@@ -159,12 +159,12 @@ def least_squares(source: Source, penalty: Penalty, intercept: bool, collinear: 
     return start
 
 
-def _refuse(source: Source, family: Family) -> NoReturn:
-    if family.domain == (-np.inf, np.inf):
+def _refuse(source: Source, family: Family, intercept: bool) -> NoReturn:
+    if not family.has_edge:
         refuse_not_finite(source, family.name)
     objective = LinearObjective(source, SquaredError(), lambda weight: NoPenalty(), True)
     refuse_non_finite(objective.ranges(len(source.names), 1), source.names, source.target_names)
-    refuse_outside(family)
+    refuse_outside(source, family, intercept)
 
 
 def refuse_not_finite(source: Source, family: str) -> NoReturn:

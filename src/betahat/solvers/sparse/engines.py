@@ -14,6 +14,7 @@ from betahat.losses.base import Loss
 from betahat.losses.family import Family
 from betahat.objective.smooth import SmoothSums
 from betahat.penalties.sparse import SeparablePenalty, SparsePenalty
+from betahat.solvers.likelihood.edge import perhaps_at_edge
 from betahat.solvers.sparse import curved, gram
 from betahat.solvers.sparse.columns import ColumnStore
 from betahat.solvers.sparse.fit import SparseFit
@@ -105,11 +106,10 @@ def _unfinished(stop_reason: str, rounds: int, gap: float | None, size: float, l
         return f"{rounds} iterations (max_iter) did not suffice{left}"
     if stop_reason == "diverged":
         return "J is not finite: a number in X, y or the coefficients leaves double precision"
-    if isinstance(loss, Family) and np.isfinite(loss.domain).any():
-        return (
-            f"no further progress after {rounds} iterations, perhaps at an edge of what the {loss.link} link allows, "
-            f"where a mean is 0 or 1{left}. Choose a link without an edge, or l1_ratio=0"
-        )
+    if isinstance(loss, Family) and loss.has_edge:
+        where = perhaps_at_edge(loss)
+        remedy = "Choose a link without an edge, or l1_ratio=0"
+        return f"no further progress after {rounds} iterations, {where}{left}. {remedy}"
     return f"no further progress in double precision after {rounds} iterations{left}"
 
 

@@ -63,7 +63,7 @@ class SparseProblem:
         self.source, self.loss, self.fit_intercept = source, loss, fit_intercept
         with self._blas():
             self._begin = None
-            if isinstance(loss, Family) and loss.domain != (-np.inf, np.inf):
+            if isinstance(loss, Family) and loss.has_edge:
                 self._begin = place_inside(source, loss, fit_intercept)
             self.engine = _engine(source, loss, fit_intercept, many, self._begin is not None)
 
