@@ -19,7 +19,7 @@ from betahat.layers import Conv2d
 _WORK, _MOST = 2e9, 6e10  # operations of a call that are wanted, and those of a cell that is left out
 _IMAGES = (16, 256)  # of a batch, at least and at most
 _LONG = 1e10  # operations of a call that is timed less often
-_SECONDS = 0.02  # of a timing
+_SECONDS = 0.1  # of a timing
 _WIDE = 32  # channels from which on a share of the peak is asked for
 
 

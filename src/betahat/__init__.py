@@ -5,8 +5,9 @@ Names are imported when first used, so that `import betahat` is quick.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
+
+from betahat.names import find
 
 __version__ = "0.1.0"
 
@@ -76,14 +77,7 @@ __all__ = ["__version__", *_MODULES, *_WHERE]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        found = getattr(import_module(f"betahat.{_WHERE[name]}"), name)
-    elif name in _MODULES:
-        found = import_module(f"betahat.{name}")
-    else:
-        raise AttributeError(f"module 'betahat' has no attribute {name!r}")
-    globals()[name] = found  # so that nobody asks again
-    return found
+    return find(__name__, {**_WHERE, **dict.fromkeys(_MODULES, "")}, name)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ Nothing here knows a model, a loss or a solver; heavy libraries are imported onl
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from betahat.names import find
 
 if TYPE_CHECKING:
     from betahat.data.augmentation import Augmentation
@@ -68,9 +69,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return find(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:

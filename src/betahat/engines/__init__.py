@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from betahat.engines.base import Engine, Rows, Task, TrainingState
 from betahat.engines.choose import engine_for
+from betahat.names import find
 
 if TYPE_CHECKING:
     from betahat.engines.reference import ReferenceEngine
@@ -17,8 +18,4 @@ __all__ = ["Engine", "ReferenceEngine", "Rows", "Task", "TrainingState", "engine
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ReferenceEngine":  # which few tasks need
-        from betahat.engines.reference import ReferenceEngine
-
-        return ReferenceEngine
-    raise AttributeError(f"module 'betahat.engines' has no attribute {name!r}")
+    return find(__name__, {"ReferenceEngine": "reference"}, name)  # which few tasks need

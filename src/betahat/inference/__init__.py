@@ -5,8 +5,9 @@ Nothing here sees an estimator, and nothing keeps rows of the training data. Nam
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from betahat.names import find
 
 if TYPE_CHECKING:  # what _WHERE says, for type checkers
     from betahat.inference.covariance import COV_TYPES, check_cov_type, check_maxlags
@@ -48,10 +49,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        found = globals()[name] = getattr(import_module(f"betahat.inference.{_WHERE[name]}"), name)
-        return found
-    raise AttributeError(f"module 'betahat.inference' has no attribute {name!r}")
+    return find(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ No estimator, no statistics, no printing. The classes to hand to `solver=` are i
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from betahat.names import find
 
 if TYPE_CHECKING:  # what _WHERE says, for type checkers
     from betahat.solvers.descent.bfgs import BFGS
@@ -91,10 +92,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        found = globals()[name] = getattr(import_module(f"betahat.solvers.{_WHERE[name]}"), name)
-        return found
-    raise AttributeError(f"module 'betahat.solvers' has no attribute {name!r}")
+    return find(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:
