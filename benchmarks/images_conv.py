@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from benchmarks.networks_contestants import has, peak, peak_line
+from benchmarks.networks_contestants import has, look_at_peak, peak, peak_line
 from benchmarks.timing import Timing, alternate
 from betahat.layers import Conv2d
 
@@ -236,6 +236,7 @@ def measure(cell: Cell, rounds: int) -> Result:
             scale = float(np.sqrt(np.mean(theirs.astype(np.float64) ** 2)))
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * scale)
     steps = max(1, math.ceil(_SECONDS / max(taken)))
+    look_at_peak()
     calls: dict[str, Callable[[], object]] = {
         name: (lambda it=it: it.run(steps)) for name, it in made.items()
     }

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from benchmarks.networks_contestants import RATE, has, peak, peak_line
+from benchmarks.networks_contestants import RATE, has, look_at_peak, peak, peak_line
 from benchmarks.timing import alternate
 from betahat.data import Augmentation
 from betahat.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalMaxPool, Layer, MaxPool2d, ReLU, Residual
@@ -233,6 +233,7 @@ def compare(title: str, made: Any, steps: int, rounds: int, compiled: bool, jax:
         contestants["JAX, scan over the epoch"] = Jax(X, y, ours.weights())
     calls: dict[str, Callable[[], None]] = {n: (lambda c=c: c.train(order)) for n, c in contestants.items()}
     timings = alternate(calls, rounds)
+    look_at_peak()
     work, reference = flops_of(ours.network), timings[0]
     lines = [
         "| contestant | ms a step, median | best | ratio to betahat | share of peak |",

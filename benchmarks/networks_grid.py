@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from benchmarks.networks_contestants import Net, Ours, Torch, has, peak, peak_line, rows_of
+from benchmarks.networks_contestants import Net, Ours, Torch, has, look_at_peak, peak, peak_line, rows_of
 from benchmarks.timing import alternate, readable
 
 INPUTS, HIDDEN, DEPTHS, BATCHES = (10, 100, 784), (32, 128, 1024), (1, 2, 4), (32, 256, 4096)
@@ -57,6 +57,7 @@ def measure(net: Net, rounds: int, operations: float = _OPERATIONS) -> Cell:
     if has("torch"):
         contestants |= {f"PyTorch {k}": Torch(net, X, y, ours.weights(), k) for k in (1, 2)}
     timings = alternate({name: lambda c=c: c.train(order) for name, c in contestants.items()}, rounds)
+    look_at_peak()
     medians = {t.name: t.median / steps for t in timings}
     return Cell(net, medians.pop("betahat"), medians)
 

@@ -10,7 +10,7 @@ import numpy as np
 from betahat.data.augmentation import Augmentation
 from betahat.engines.base import Task
 from betahat.engines.cpu.chain import Links
-from betahat.engines.cpu.layout import WIDE, Layout
+from betahat.engines.cpu.layout import WIDE, Layout, whole
 from betahat.engines.cpu.lower import lower_network, run_back
 from betahat.engines.cpu.program import Program, Turned, Value
 from betahat.engines.cpu.weighed import Weighed
@@ -18,7 +18,7 @@ from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
 from betahat.kernels.network.augment import gather_changed
 from betahat.kernels.network.convolve import turn_filters
-from betahat.kernels.network.loss import STEP, cross_entropy, cross_entropy_mixed, loss
+from betahat.kernels.network.loss import BESIDE, STEP, cross_entropy, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
@@ -69,9 +69,8 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
         program.add(loss, f.at, f.row, f.width, slope.at, task.loss.code, real=task.loss.power)
     else:
         smoothing = task.loss.smoothing if isinstance(task.loss, SmoothedMultinomial) else 0.0
-        mixes = task.augment is not None and task.augment.mixup > 0
-        operation = cross_entropy_mixed if mixes else cross_entropy
-        program.add(operation, f.at, f.row, f.width, slope.at, real=smoothing)
+        program.scratch = max(program.scratch, whole(program.shard) * (f.width + BESIDE))
+        program.add(cross_entropy, f.at, f.row, f.width, slope.at, real=smoothing)
     run_back(backs, slope, False)
     if program.later:
         program.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numba import types
 
 from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
+from betahat.kernels.block_math import log_of_block
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, doubles, like_array
 from betahat.kernels.network.environment import MIXES, ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
@@ -23,6 +23,8 @@ from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
 LANES = SHAPE.lanes
 STEP = 2 * LANES
 """Doubles that row_terms takes at a time."""
+BESIDE, _MATES = 10, 6
+"""Doubles of each row that cross_entropy keeps beside powers, and how many before the codes and weights of mates."""
 
 
 @intrinsic
@@ -135,81 +137,72 @@ def less_largest(f, row, some, outputs, into, like):
 @compiled
 def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """The same of L = log Σ eᶠʲ − Σ qₖ fₖ with y the code of a class and qₖ = (1 − ε) 1[k = y] + ε/K, all in one: f,
-    its row stride, outputs K, the slope; the real number is ε.
+    its row stride, outputs K, the slope; the real number is ε. Rows that are mixed have the losses to their own class
+    and to their partner's, by their shares.
 
-    own : as many doubles as the shard has outputs, one step more, and one for each row.
+    Rows lie along registers, an output after the other, since most networks have few of these. own : K + BESIDE times
+    as many doubles as the shard has rows, which make whole registers.
     """
     f, row, outputs, slope = op[FIRST : FIRST + 4]
-    part = less_largest(f + first * row, row, some, outputs, own, like)
-    powers, mine, smoothing = own[:part], own[part : part + some], real[0]
-    for i in range(some):
-        begin = i * outputs
-        mine[i] = powers[begin + np.int64(_double(env[TARGETS], row_of(env, start + first + i)))]
-        if smoothing > 0.0:
-            total = 0.0
-            for j in range(outputs):
-                total += powers[begin + j]
-            mine[i] += smoothing * (total / outputs - mine[i])
-    exponentials(address(powers), part // LANES)
-    found, product = 0.0, 1.0
-    for i in range(some):
-        which, begin = row_of(env, start + first + i), i * outputs
-        own_code = np.int64(_double(env[TARGETS], which))
-        weight = _weight_of(env, which)
-        its = powers[begin + own_code]
-        powers[begin + own_code] = 0.0
-        others = 0.0
-        for j in range(outputs):
-            others += powers[begin + j]
-        total = others + its
-        found -= weight * mine[i]
-        if weight == 1.0:  # logarithms of many sums are that of their product
-            product *= total
-            if not product < 1e250:
-                found += math.log(product)
-                product = 1.0
-        else:
-            found += weight * math.log(total)
-        factor, shared = weight / (rows * total), weight / rows * (smoothing / outputs)
-        out = carray(like_array(slope + (first + i) * row, like), outputs)
-        for j in range(outputs):
-            out[j] = powers[begin + j] * factor - shared
-        # with the digits of the others
-        out[own_code] = (weight / rows * smoothing - shared) - others * factor
-    _note(env, step, unit, found + math.log(product))
-
-
-@compiled
-def cross_entropy_mixed(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """The same of rows that are mixed, each with the losses to its own class and to its partner's, by their shares.
-
-    own : twice as many doubles as the shard has outputs, and one step more.
-    """
-    f, row, outputs, slope = op[FIRST : FIRST + 4]
-    count, part = some * outputs, less_largest(f + first * row, row, some, outputs, own, like)
-    powers, scores, smoothing = own[:part], own[part : part + count], real[0]
-    scores[:] = powers[:count]
-    exponentials(address(powers), part // LANES)
+    along, size, smoothing = (some + LANES - 1) // LANES * LANES, like.itemsize, real[0]
+    count, stride, mates = outputs * along, row // size, 1 if env[MIXES] == 0 else 2
+    powers, beside = own[:count], own[count : count + BESIDE * along].reshape(BESIDE, along)
+    top, mean, others, factor, shared, kept = beside[0], beside[1], beside[2], beside[3], beside[4], beside[5]
+    for j in range(outputs):
+        its = powers[j * along : (j + 1) * along]
+        values = carray(like_array(f + first * row + j * size, like), some * stride)
+        for i in range(some):
+            its[i] = values[i * stride]
+        for i in range(some, along):
+            its[i] = 0.0
+        for i in range(along):
+            top[i] = its[i] if j == 0 or its[i] > top[i] else top[i]  # NaN stays
+    mean[:] = 0.0
+    for j in range(outputs):
+        its = powers[j * along : (j + 1) * along]
+        for i in range(along):
+            its[i] -= top[i]
+            mean[i] += its[i]
     share, roll = mix_of(env, step)
     found = 0.0
-    for i in range(some):
-        begin, total, mean = i * outputs, 0.0, 0.0
+    for mate in range(mates):
+        codes, weights = beside[_MATES + 2 * mate], beside[_MATES + 2 * mate + 1]
+        for i in range(some):
+            which = row_of(env, start + (first + i if mate == 0 else (first + i + roll) % rows))
+            codes[i] = _double(env[TARGETS], which)
+            weights[i] = _weight_of(env, which) * (share if mate == 0 else 1.0 - share)
+            score = powers[np.int64(codes[i]) * along + i]
+            found -= weights[i] * (
+                score if smoothing == 0.0 else score + smoothing * (mean[i] / outputs - score)
+            )
+    exponentials(address(powers), count // LANES)
+    total, logs = top, mean  # in the same memory
+    total[:] = 0.0
+    for j in range(outputs):
+        its = powers[j * along : (j + 1) * along]
+        for i in range(along):
+            total[i] += its[i]
+    log_of_block(address(total), address(logs), along)
+    for mate in range(mates):
+        codes, weights = beside[_MATES + 2 * mate], beside[_MATES + 2 * mate + 1]
+        for i in range(some):
+            at = np.int64(codes[i]) * along + i
+            kept[i] = powers[at]
+            powers[at] = 0.0
+            found += weights[i] * logs[i]
+        for i in range(some):
+            factor[i], shared[i] = weights[i] / (rows * total[i]), weights[i] / rows * (smoothing / outputs)
+        others[:] = 0.0
         for j in range(outputs):
-            total += powers[begin + j]
-            mean += scores[begin + j] / outputs
-        out = carray(like_array(slope + (first + i) * row, like), outputs)
-        for mate in range(2):
-            which = row_of(env, start + (first + i + mate * roll) % rows)
-            own_code = np.int64(_double(env[TARGETS], which))
-            weight = _weight_of(env, which) * (share if mate == 0 else 1.0 - share)
-            factor, shared, others = weight / (rows * total), weight / rows * (smoothing / outputs), 0.0
-            for j in range(outputs):
-                others += powers[begin + j] if j != own_code else 0.0
-            for j in range(outputs):
-                slant = powers[begin + j] * factor - shared
-                if j == own_code:
-                    slant = (weight / rows * smoothing - shared) - others * factor
-                out[j] = slant + (out[j] if mate == 1 else 0.0)
-            its = scores[begin + own_code]
-            found += weight * (math.log(total) - its - smoothing * (mean - its))
+            its = powers[j * along : (j + 1) * along]
+            out = carray(like_array(slope + first * row + j * size, like), some * stride)
+            for i in range(some):
+                others[i] += its[i]
+                slant = its[i] * factor[i] - shared[i]
+                out[i * stride] = slant if mate == 0 else out[i * stride] + slant
+        for i in range(some):  # with the digits of the others
+            code = np.int64(codes[i])
+            out = carray(like_array(slope + (first + i) * row + code * size, like), 1)
+            out[0] += weights[i] / rows * smoothing - others[i] * factor[i]
+            powers[code * along + i] = kept[i]
     _note(env, step, unit, found)
