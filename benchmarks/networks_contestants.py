@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
-from threading import Barrier
 from time import perf_counter
 from typing import Any, final
 
 import numpy as np
 
 RATE = 1e-3  # of Adam
-_SIDE = 256  # of the products that tell the peak
 _peaks: list[float] = []
 
 
@@ -178,10 +175,12 @@ def estimator(make: Any, net: Net, X: np.ndarray, y: np.ndarray) -> Callable[[],
     return run
 
 
-def _product(n: int) -> Callable[[], None]:
-    """The tile on n × n × n, in memory of its own."""
+def look_at_peak() -> None:
+    """Measure the tile's peak once more, since processors are slow for minutes at times."""
     from betahat.kernels.network.tiles import BYTES, multiply
+    from betahat.kernels.team import number_of_threads
 
+    n = 256
     rng = np.random.default_rng(0)
     A, B = (rng.standard_normal((n, n), np.float32) for _ in range(2))
     C, zeros = np.zeros((n, n), np.float32), np.zeros(n, np.float32)
@@ -195,20 +194,13 @@ def _product(n: int) -> Callable[[], None]:
 
     once()
     np.testing.assert_allclose(C, A @ B, rtol=1e-3, atol=1e-3)
-    return once
-
-
-def look_at_peak() -> None:
-    """Measure it once more, since processors are slow for minutes at times."""
-    from betahat.kernels.team import number_of_threads
-
-    once, best = _product(_SIDE), np.inf
+    best = np.inf
     for _ in range(200):
         start = perf_counter()
         for _ in range(5):
             once()
         best = min(best, (perf_counter() - start) / 5)
-    _peaks.append(2 * _SIDE**3 / best * number_of_threads())
+    _peaks.append(2 * n**3 / best * number_of_threads())
 
 
 def peak() -> float:
@@ -218,34 +210,11 @@ def peak() -> float:
     return max(_peaks)
 
 
-def peak_of_all() -> float:
-    """The same of all threads at once, for a tenth of a second; the best of 5."""
-    from betahat.kernels.team import number_of_threads
-
-    threads, best = number_of_threads(), 0.0
-    products = [_product(_SIDE) for _ in range(threads)]
-    ready = Barrier(threads)
-
-    def speed(once: Callable[[], None]) -> float:
-        ready.wait()
-        start, done = perf_counter(), 0
-        while (taken := perf_counter() - start) < 0.1:
-            once()
-            done += 1
-        return 2 * _SIDE**3 * done / taken
-
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(5):
-            best = max(best, sum(pool.map(speed, products)))
-    return best
-
-
 def peak_line() -> str:
     """What the peak is, in words."""
     from betahat.kernels.team import number_of_threads
 
     threads = number_of_threads()
     return (
-        f"Peak: {peak() / 1e9:.0f} GFLOP/s, the tile's on 256 × 256 × 256 in cache times {threads} threads "
-        f"({peak_of_all() / 1e9:.0f} while all are at it, for a tenth of a second)."
+        f"Peak: {peak() / 1e9:.0f} GFLOP/s, the tile's on 256 × 256 × 256 in cache times {threads} threads."
     )
