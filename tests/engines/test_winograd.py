@@ -32,9 +32,10 @@ from betahat.models.network import Network
 from betahat.solvers.stochastic.named import SGD
 
 
-@pytest.fixture
-def always(monkeypatch):
-    """Wherever it can be done at all."""
+@pytest.fixture(params=[2, 4])
+def always(request, monkeypatch):
+    """Wherever it can be done at all, by tiles of either size."""
+    monkeypatch.setattr(winograd, "tiles_of", lambda program, grid, channels, filters: request.param)
     monkeypatch.setattr(winograd, "_GAIN", np.inf)
     monkeypatch.setattr(winograd, "_FEW", 0)
 
@@ -98,6 +99,7 @@ def convolved(X, W, padding):
     return engine_for(task).predict(beta, np.zeros(0, np.float32), rows).reshape(wanted.shape), wanted
 
 
+@pytest.mark.parametrize("always", [2], indirect=True)
 @pytest.mark.parametrize("padding", [0, 1])
 def test_whole_numbers_are_exact(padding, always):
     """Weights are multiples of 4, so that halves of halves are whole, and no sum leaves 24 bits."""
@@ -107,16 +109,20 @@ def test_whole_numbers_are_exact(padding, always):
     np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize(
+    ("always", "largest", "mean"), [(2, 5e-6, 1e-6), (4, 2e-5, 2e-6)], indirect=["always"]
+)
 @pytest.mark.parametrize("channels", [32, 64, 256])
-def test_rounding_is_small(channels):
+def test_rounding_is_small(channels, always, largest, mean):
+    """Beside the root mean square; sums over windows one after the other make 1e-5 and 1e-6 of 256 channels."""
     rng = np.random.default_rng(1)
     W, X = (
         rng.standard_normal(shape).astype(np.float32)
         for shape in ((3, 3, channels, 64), (3, 16, 16, channels))
     )
     found, wanted = convolved(X, W, 1)
-    assert np.abs(found - wanted).max() < 5e-6 * np.sqrt((wanted**2).mean())
-    assert np.sqrt(((found - wanted) ** 2).mean() / (wanted**2).mean()) < 1e-6
+    assert np.abs(found - wanted).max() < largest * np.sqrt((wanted**2).mean())
+    assert np.sqrt(((found - wanted) ** 2).mean() / (wanted**2).mean()) < mean
 
 
 @pytest.mark.parametrize(("layer", "channels", "pixels", "chosen"), [
@@ -136,6 +142,18 @@ def test_where_it_is_done(batch, layer, channels, pixels, chosen):
     )
     lower_network(program, entered(program))
     assert bool(program.weighed) == chosen
+
+
+@pytest.mark.parametrize(("training", "filters", "pixels", "out"), [
+    (True, 64, 32, 4), (True, 128, 16, 4), (False, 64, 32, 2), (True, 512, 32, 2), (True, 64, 2, 2),
+])  # fmt: skip
+def test_sizes_of_tiles(training, filters, pixels, out):
+    """Large ones in training, but not of weights that would take much memory, nor of images as small as they are."""
+    network = Network([Conv2d(filters, 3, padding=1), Flatten(), Dense(1)], (pixels, pixels, filters))
+    layout = Layout(network, np.float32)
+    beta = np.zeros(layout.size, np.float32)
+    program = Program(network, layout, beta, np.zeros(0, np.float32), 8, training)
+    assert winograd.tiles_of(program, (pixels, pixels), filters, filters) == out
 
 
 def test_one_image_as_many():

@@ -79,11 +79,10 @@ class Value:
 @final
 @dataclass(frozen=True)
 class Turned:
-    """Weights (taps, channels, filters) with the last two exchanged: rows of `source`, or of a place of the layout's
-    parameters; the first filter, the array, where each tap begins in it, in rows."""
+    """Weights (taps, channels, filters) of the layout's parameters with the last two exchanged: the first filter, the
+    array, where each tap begins in it, in rows."""
 
-    place: Place | None
-    source: np.ndarray
+    place: Place
     first: int
     channels: int
     filters: int
@@ -92,7 +91,7 @@ class Turned:
 
     def take(self, beta: np.ndarray) -> None:
         """From the layout's parameters."""
-        rows = self.source if self.place is None else self.place.of(beta)
+        rows = self.place.of(beta)
         for tap, at in enumerate(self.order):
             part = rows[
                 tap * self.channels : (tap + 1) * self.channels, self.first : self.first + self.filters
@@ -241,7 +240,7 @@ class Program:
 
     def transposed(
         self,
-        of: Place | np.ndarray,
+        place: Place,
         channels: int,
         filters: int,
         first: int = 0,
@@ -251,8 +250,7 @@ class Program:
         order = np.zeros(1, np.int64) if order is None else order
         rows = int(order.max()) + whole(filters)  # the last registers are written whole
         array = aligned((rows, row_numbers(channels, self.beta.itemsize)), self.dtype)
-        place, source = (of, self.beta) if isinstance(of, Place) else (None, of)
-        self.turned.append(Turned(place, source, first, channels, filters, array, order))
+        self.turned.append(Turned(place, first, channels, filters, array, order))
         return self.turned[-1]
 
     def gradient(self, name: str) -> int:
@@ -265,7 +263,7 @@ class Program:
         return self.buffers.ctypes.data + slot.offset * self.buffers.itemsize
 
     def fill(self) -> None:
-        """Folded and transposed weights, as parameters are before the first step."""
+        """Folded, transposed and transformed weights, as parameters are before the first step."""
         for folded in self.folded.values():
             folded.take(self.beta, self.buffers)
         for weighed in self.weighed:

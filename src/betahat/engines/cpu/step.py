@@ -18,11 +18,12 @@ from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
 from betahat.kernels.network.augment import gather_changed
 from betahat.kernels.network.convolve import turn_filters
+from betahat.kernels.network.filtering import TAPS
 from betahat.kernels.network.loss import BESIDE, STEP, cross_entropy, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
-from betahat.kernels.network.winograd import winograd_weights
+from betahat.kernels.network.winograd import winograd_turned_weights, winograd_weights
 from betahat.layers.base import size_of
 from betahat.losses.base import Loss
 from betahat.losses.smoothed import SmoothedMultinomial
@@ -96,30 +97,31 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
 
 def add_rearranged(program: Program) -> None:
     """All that is made of weights, anew."""
-    if program.weighed:
+    if program.weighed or program.turned:
         program.wait()
     for weighed in program.weighed:
         _add_weighed(program, weighed)
-    if program.turned:
-        program.wait()
     for turned in program.turned:
         _add_turned(program, turned)
 
 
 def _add_weighed(program: Program, weighed: Weighed) -> None:
     place, array, size = weighed.place, weighed.array, program.beta.itemsize
+    rows, row = array.shape[1], place.stride * size
+    vectors = program.registers(weighed.channels) if weighed.turned else row // BYTES
+    if weighed.turned:
+        program.scratch = max(program.scratch, (TAPS**2 * _WEIGHED + WIDE) * vectors * BYTES // 8)
     program.add(
-        winograd_weights, program.beta.ctypes.data + place.offset * size, place.stride * size, weighed.channels,
-        place.stride * size // BYTES, array.ctypes.data, array.strides[1], array.strides[0], _WEIGHED,
-        count=-(-weighed.channels // _WEIGHED),
+        winograd_turned_weights if weighed.turned else winograd_weights, program.beta.ctypes.data + place.offset * size,
+        row, row * weighed.channels, weighed.channels, rows, vectors, array.ctypes.data, array.strides[1],
+        array.strides[0], weighed.out, _WEIGHED, count=-(-rows // _WEIGHED),
     )  # fmt: skip
 
 
 def _add_turned(program: Program, turned: Turned) -> None:
     place, array, size = turned.place, turned.array, program.beta.itemsize
-    offset, row = (0, turned.source.strides[0]) if place is None else (place.offset, place.stride * size)
-    at = turned.source.ctypes.data + (offset + turned.first) * size
-    numbers = (at, row, turned.channels, turned.filters, array.ctypes.data, array.strides[0])
+    at = program.beta.ctypes.data + (place.offset + turned.first) * size
+    numbers = (at, place.stride * size, turned.channels, turned.filters, array.ctypes.data, array.strides[0])
     if len(turned.order) == 1:
         program.add(does.transpose, *numbers, _TURNED, count=-(-turned.channels // _TURNED))
     else:

@@ -8,27 +8,27 @@ from typing import final
 import numpy as np
 
 from betahat.engines.cpu.layout import Place
-from betahat.kernels.network.winograd_tiles import TAPS
+from betahat.kernels.network.filtering import SCHEMES, TAPS, Arrays, both
 
 
 @final
 @dataclass(frozen=True)
 class Weighed:
-    """G W Gᵀ (16, channels, filters) of a layer's weights, in rows of `place.stride` numbers."""
+    """G W Gᵀ (points, channels, ·) of a layer's weights (taps, channels, filters), or (points, filters, ·) of turned
+    ones, which slopes pass through: channels and filters exchanged, taps in opposite order. out : places of a tile
+    along an axis."""
 
     place: Place
     channels: int
+    filters: int
     array: np.ndarray
+    out: int
+    turned: bool
 
     def take(self, beta: np.ndarray) -> None:
         """From the layout's parameters, by the very operations that compiled code does."""
-        W = self.place.of(beta).reshape(TAPS, TAPS, self.channels, -1)
-        half = W.dtype.type(0.5)
-
-        def weigh(w: np.ndarray) -> np.ndarray:
-            outer, inner = (w[0] + w[2]) * half, w[1] * half
-            return np.stack([w[0], outer + inner, outer - inner, w[2]])
-
-        along = weigh(W)  # (4, TAPS, channels, filters)
-        both = weigh(np.moveaxis(along, 1, 0))  # (the other axis, 4, ...)
-        self.array[:] = np.moveaxis(both, 0, 1).reshape(self.array.shape)
+        taps = list(self.place.of(beta).reshape(TAPS**2, self.channels, -1))
+        if self.turned:
+            wide = self.array.shape[2] - self.channels
+            taps = [np.pad(tap[:, : self.filters].T, ((0, 0), (0, wide))) for tap in reversed(taps)]
+        self.array[:] = both(Arrays(self.array.dtype), SCHEMES[self.out].weigh, taps)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 from typing import final
 
-import numpy as np
-
-from betahat.engines.cpu.layout import Groups, row_numbers, whole
+from betahat.engines.cpu.layout import Groups, row_numbers
 from betahat.engines.cpu.meeting import by_places, cost, forwards
 from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.weighed import Weighed
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import winograd as does
+from betahat.kernels.network.filtering import SCHEMES, TAPS
 from betahat.kernels.network.operations import SHARD_WHOLE
 from betahat.kernels.network.tiles import BYTES, VECTORS
-from betahat.kernels.network.winograd_tiles import OUT, POINTS, SIDE, TAPS
 from betahat.layers.windows import Windows
 
-_TRANSFORM = 40  # cycles for a register of a tile, on either side of the products
+_TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
 _GAIN = 0.85  # of what windows cost, at most
 _NUMBERS = 1 << 17  # of all points of the tiles that are transformed at once
 _LEAST, _MOST = 48, 192  # tiles at once
-_FEW = 16  # tiles of an image, below which a single one would wait for the weights
-_FLIPPED = np.array([3, 1, 2, 0])
-"""The points of taps in opposite order: G with its rows so exchanged."""
+_FEW = 16  # tiles of 2 × 2 in an image, below which a single one would wait for the weights
+_WEIGHTS = 20 << 20  # bytes of transformed weights, beyond which tiles are small
 
 
 @final
@@ -36,41 +33,44 @@ class Winograd:
     ) -> None:
         self.program, self.windows, self.path, self.x = program, windows, path, x
         self.channels, self.filters = channels, filters
-        place, _ = program.parameter(f"{path}.weight")
-        self.weights = Weighed(place, channels, aligned((POINTS, channels, place.stride), program.dtype))
-        program.weighed.append(self.weights)
+        self.place, _ = program.parameter(f"{path}.weight")
+        self.out = tiles_of(program, windows.output, channels, filters)
         self._x_form, self._f_form = self._form(x, windows.before), self._form(f, (0, 0))
 
     def forward(self, f: Value, bias: int, bend: float) -> None:
         """f = bend(Σ x W + b)."""
-        U = self.weights.array
+        U = self._weighed(self.out, False)
         self._windows(self.x, f, U, (self._x_form, self._f_form), self.channels, self.filters, bias, bend)
 
     def back_to(self, slope: Value, dx: Value) -> None:
         """∂J/∂x, whose windows over the slope have their taps in opposite order."""
-        program = self.program
+        assert dx.grid is not None
         first = tuple(TAPS - 1 - n for n in self.windows.before)
-        # rows of a point : its filters, and as many more as make them whole registers
-        order = (_FLIPPED[:, None] * SIDE + _FLIPPED).reshape(-1) * whole(self.filters)
-        rows = self.weights.array.reshape(POINTS * self.channels, -1)
-        turned = program.transposed(rows, self.channels, self.filters, 0, order)
-        array = turned.array.reshape(POINTS, whole(self.filters), -1)
-        forms = self._form(slope, first), self._form(dx, (0, 0))
-        self._windows(slope, dx, array, forms, self.filters, self.channels, program.zeros.ctypes.data, 1.0)
+        U = self._weighed(tiles_of(self.program, dx.grid, self.filters, self.channels), True)
+        forms, zeros = (self._form(slope, first), self._form(dx, (0, 0))), self.program.zeros.ctypes.data
+        self._windows(slope, dx, U, forms, self.filters, self.channels, zeros, 1.0)
+
+    def _weighed(self, out: int, turned: bool) -> Weighed:
+        program, place, channels, filters = self.program, self.place, self.channels, self.filters
+        wide = row_numbers(channels, program.beta.itemsize) if turned else place.stride
+        array = aligned((SCHEMES[out].points, filters if turned else channels, wide), program.dtype)
+        program.weighed.append(Weighed(place, channels, filters, array, out, turned))
+        return program.weighed[-1]
 
     def _windows(
-        self, x: Value, f: Value, U: np.ndarray, forms: tuple[int, int], channels: int, filters: int, bias: int,
+        self, x: Value, f: Value, weights: Weighed, forms: tuple[int, int], channels: int, filters: int, bias: int,
         bend: float,
     ) -> None:  # fmt: skip
-        program = self.program
-        tiles = self._tiles(f)
-        most = min(max(_NUMBERS // (POINTS * (channels + filters)), _LEAST), _MOST)
+        program, U, out = self.program, weights.array, weights.out
+        assert f.grid is not None
+        tiles, points = _tiles(f.grid, out), SCHEMES[out].points
+        most = min(max(_NUMBERS // (points * (channels + filters)), _LEAST), _MOST)
         images = max(1, -(-most // tiles))
         chunk = SHARD_WHOLE if images >= program.shard else 1 << (images - 1).bit_length()
         chunk = max(chunk, program.chunk(x, f))
         most = min(most, tiles * min(chunk, program.shard))
-        x_by, x_size = self._by(channels, most)
-        f_by, f_size = self._by(filters, most)
+        x_by, x_size = self._by(channels, most, points)
+        f_by, f_size = self._by(filters, most, points)
         registers = program.registers(filters)
         self._scratch(x_size + f_size + registers * BYTES)
         parted, count = program.shared_units(registers, f.places) if program.is_shared else (1, None)
@@ -78,7 +78,7 @@ class Winograd:
             program.wait()
         program.add(
             does.winograd_windows, x.at, x.row, f.at, f.row, U.ctypes.data, U.strides[1], U.strides[0], channels,
-            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, x_by, f_by, parted,
+            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, x_by, f_by, parted, out,
             real=bend, chunk=chunk, count=count,
         )  # fmt: skip
         if program.is_shared:
@@ -86,39 +86,60 @@ class Winograd:
 
     def filters_back(self, slope: Value, gradient: int, whole_batch: bool) -> None:
         """∂J/∂W, by shards or, of the whole batch, by registers of its rows."""
-        program, place = self.program, self.weights.place
+        program, place, points = self.program, self.place, SCHEMES[self.out].points
+        assert slope.grid is not None
         registers = program.registers(self.filters)
         units = -(-registers // VECTORS) if whole_batch else None
         wide = self.filters if units is None else -(-registers // units) * BYTES // program.beta.itemsize
-        tiles = self._tiles(slope) * (program.batch if whole_batch else program.shard)
-        most = min(max(_NUMBERS // (POINTS * (self.channels + wide)), _LEAST), _MOST, tiles)
-        x_by, x_size = self._by(self.channels, most)
-        s_by, s_size = self._by(wide, most)
+        tiles = _tiles(slope.grid, self.out) * (program.batch if whole_batch else program.shard)
+        most = min(max(_NUMBERS // (points * (self.channels + wide)), _LEAST), _MOST, tiles)
+        x_by, x_size = self._by(self.channels, most, points)
+        s_by, s_size = self._by(wide, most, points)
         row = row_numbers(wide, program.beta.itemsize) * program.beta.itemsize
-        self._scratch(x_size + s_size + POINTS * self.channels * row)
+        self._scratch(x_size + s_size + points * self.channels * row)
         program.add(
             does.winograd_filters_back, self.x.at, self.x.row, slope.at, slope.row, gradient,
             place.stride * program.beta.itemsize, program.gradients.strides[0], self.channels,
             program.registers(self.channels), registers, program.zeros.ctypes.data, self._x_form,
-            self._form(slope, (0, 0)), x_by, s_by, count=units,
+            self._form(slope, (0, 0)), x_by, s_by, self.out, count=units,
         )  # fmt: skip
-
-    def _tiles(self, f: Value) -> int:
-        assert f.grid is not None
-        return -(-f.grid[0] // OUT) * -(-f.grid[1] // OUT)
 
     def _form(self, x: Value, before: tuple[int, ...]) -> int:
         assert x.grid is not None
         return self.program.table([*x.grid, x.grid[1] * x.place, x.place, *before])
 
-    def _by(self, numbers: int, tiles: int) -> tuple[int, int]:
+    def _by(self, numbers: int, tiles: int, points: int) -> tuple[int, int]:
         """The table of what is transformed, for so many tiles at once; and its bytes."""
         row = row_numbers(numbers, self.program.beta.itemsize) * self.program.beta.itemsize
         apart = tiles * row + BYTES
-        return self.program.table([row, apart, tiles]), apart * POINTS
+        return self.program.table([row, apart, tiles]), apart * points
 
     def _scratch(self, size: int) -> None:
-        self.program.scratch = max(self.program.scratch, size // 8 + POINTS + 32)
+        self.program.scratch = max(self.program.scratch, size // 8 + does.TABLE + 32)
+
+
+def _tiles(grid: tuple[int, ...], out: int) -> int:
+    """Of an image."""
+    return math.prod(-(-n // out) for n in grid)
+
+
+def _cycles(program: Program, grid: tuple[int, ...], channels: int, filters: int, out: int) -> float:
+    """For an image whose places are `grid`."""
+    into, from_ = program.registers(channels), program.registers(filters)
+    products = SCHEMES[out].points * cost(_LEAST, from_, channels) / _LEAST
+    return _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_))
+
+
+def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: int) -> int:
+    """Places of a tile along an axis, for the least cost. Predictions take small tiles, whose weights are soon read for
+    a single image, and large weights do, which would be kept as often as there are points."""
+    sizes = {
+        out: scheme.points * channels * filters * program.beta.itemsize for out, scheme in SCHEMES.items()
+    }
+    able = [
+        out for out, size in sizes.items() if out == min(SCHEMES) or (program.training and size <= _WEIGHTS)
+    ]
+    return min(able, key=lambda out: _cycles(program, grid, channels, filters, out))
 
 
 def suits(program: Program, windows: Windows, x: Value, channels: Groups, filters: Groups) -> bool:
@@ -128,11 +149,11 @@ def suits(program: Program, windows: Windows, x: Value, channels: Groups, filter
         windows.window == (TAPS, TAPS) and set(windows.stride) == set(windows.dilation) == {1}
         and channels.groups == 1 and x.even and max(windows.before) < TAPS
     )  # fmt: skip
-    tiles, places = (math.prod(-(-n // side) for n in windows.output) for side in (OUT, 1))
-    if not able or (tiles < _FEW and not program.training):
+    if not able or (_tiles(windows.output, min(SCHEMES)) < _FEW and not program.training):
         return False
     pairs = by_places((forwards(windows)[0], forwards(windows)[1]))
     met = sum(math.prod(len(axis.places) * len(axis.taps) for axis in pair) for pair in pairs)
-    into, out = (program.registers(groups.each) for groups in (channels, filters))
-    each = POINTS * cost(_LEAST, out, channels.each) / _LEAST + _TRANSFORM * (into + out)
-    return tiles * each < _GAIN * places * cost(_LEAST, out, channels.each * met / places) / _LEAST
+    places = math.prod(windows.output)
+    out = tiles_of(program, windows.output, channels.each, filters.each)
+    plain = places * cost(_LEAST, program.registers(filters.each), channels.each * met / places) / _LEAST
+    return _cycles(program, windows.output, channels.each, filters.each, out) < _GAIN * plain

@@ -1,7 +1,6 @@
-"""Convolutions by minimal filtering: windows of 3 × 3 with 16 products for 4 places, instead of 36; see
-`winograd_tiles`.
+"""Convolutions by minimal filtering; see `filtering`.
 
-Tiles of images are taken some at a time: transformed, multiplied by transformed weights for each of the 16 points, and
+Tiles of images are taken some at a time: transformed, multiplied by transformed weights for each of the points, and
 transformed back, while they are in cache. A tile's result does not depend on the tiles around it.
 """
 
@@ -9,12 +8,11 @@ from __future__ import annotations
 
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, longs
+from betahat.kernels.network.convolve import turn_part
+from betahat.kernels.network.filtering import TAPS
 from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED
 from betahat.kernels.network.tiles import multiply
 from betahat.kernels.network.winograd_tiles import (
-    OUT,
-    POINTS,
-    SIDE,
     give_tile,
     spread_tile,
     take_tile,
@@ -28,6 +26,8 @@ before the first of each axis."""
 ROW, APART, TOGETHER = range(3)
 """Of what is transformed: bytes from tile to tile and from point to point; tiles at once."""
 _CACHE_LINE = 64  # bytes
+TABLE = 40
+"""Addresses that a table of places has room for, in whole cache lines."""
 
 
 @compiled
@@ -51,9 +51,9 @@ def aligned_up(address):
 
 
 @compiled
-def along(form):
+def along(form, out):
     """Tiles of a line of f, and lines of them."""
-    return (form[WIDTH] + OUT - 1) // OUT, (form[HEIGHT] + OUT - 1) // OUT
+    return (form[WIDTH] + out - 1) // out, (form[HEIGHT] + out - 1) // out
 
 
 @compiled
@@ -61,14 +61,16 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
     """f = bend(Σ x W + b): x, bytes for each image before; f, bytes likewise; the transformed weights, bytes from row
     to row and from point to point; channels, registers of their places; registers of a place of f; b; zeros; tables of
     the forms of x and f; tables of what is transformed of each; where units are no shards, into how many parts they cut
-    the registers, and the rest of them the tiles."""
+    the registers, and the rest of them the tiles; places of a tile of f along an axis."""
     x, x_first, f, f_first, U, U_row, U_apart, channels, taken, vectors, bias, zeros, x_form, f_form = op[
         FIRST : FIRST + 14
     ]
-    x_by, f_by, parted = op[FIRST + 14 : FIRST + 17]
+    x_by, f_by, parted, out = op[FIRST + 14 : FIRST + 18]
     x_form, f_form = carray(longs(x_form), FORM), carray(longs(f_form), FORM)
     x_by, f_by = carray(longs(x_by), 3), carray(longs(f_by), 3)
-    across, lines = along(f_form)
+    across, lines = along(f_form, out)
+    side = out + TAPS - 1
+    points = side * side
     tiles, together = across * lines * some, x_by[TOGETHER]
     low, high = 0, tiles
     if op[SHARDED] == 0:
@@ -78,35 +80,39 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
         aside, vectors = column * REGISTER, upto - column
         U, bias, f = U + aside, bias + aside, f + aside
     base = aligned_up(address(own))
-    places = carray(longs(base), POINTS)
-    unread = base + POINTS * 8  # where places of f that are not there are written
+    places = carray(longs(base), TABLE)
+    unread = base + TABLE * 8  # where places of f that are not there are written
     left = unread + vectors * REGISTER
-    right = left + x_by[APART] * POINTS
+    right = left + x_by[APART] * points
     for begin in range(low, high, together):
         here = min(together, high - begin)
         for t in range(here):
             image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(x + (first + image) * x_first, x_form, tile, across, SIDE, OUT, zeros, places)
-            take_tile(base, taken, left + t * x_by[ROW], x_by[APART], like)
-        for k in range(POINTS):
+            point_at(x + (first + image) * x_first, x_form, tile, across, side, out, zeros, places)
+            take_tile(out, base, taken, left + t * x_by[ROW], x_by[APART], like)
+        for k in range(points):
             multiply(
                 left + k * x_by[APART], x_by[ROW], like.itemsize, U + k * U_apart, U_row, right + k * f_by[APART],
                 f_by[ROW], here, vectors, channels, zeros, 0, like.dtype.type(1.0), like,
             )  # fmt: skip
         for t in range(here):
             image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(f + (first + image) * f_first, f_form, tile, across, OUT, OUT, unread, places)
-            give_tile(right + t * f_by[ROW], f_by[APART], vectors, base, bias, like.dtype.type(real[0]), like)
+            point_at(f + (first + image) * f_first, f_form, tile, across, out, out, unread, places)
+            give_tile(
+                out, right + t * f_by[ROW], f_by[APART], vectors, base, bias, like.dtype.type(real[0]), like
+            )
 
 
 @compiled
 def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂W of a shard: x, bytes for each image before; the slope, bytes likewise; ∂J/∂W, bytes from row to row and
     between shards; channels, registers of their places; registers of a place of the slope; zeros; tables of forms, and
-    of what is transformed of each. Where units are no shards, each has some of the registers, of all images."""
+    of what is transformed of each; places of a tile of the slope along an axis. Where units are no shards, each has
+    some of the registers, of all images."""
     x, x_first, s, s_first, out, row, shards, channels, taken, vectors, zeros, x_form, s_form, x_by, s_by = (
         op[FIRST : FIRST + 15]
     )
+    tile_out = op[FIRST + 15]
     x_form, s_form = carray(longs(x_form), FORM), carray(longs(s_form), FORM)
     x_by, s_by = carray(longs(x_by), 3), carray(longs(s_by), 3)
     column, here_vectors = 0, vectors
@@ -116,23 +122,27 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
     else:
         out += unit * shards
     aside = column * REGISTER
-    across, lines = along(s_form)
+    across, lines = along(s_form, tile_out)
+    side = tile_out + TAPS - 1
+    points = side * side
     tiles, together = across * lines * some, x_by[TOGETHER]
     base = aligned_up(address(own))
-    places = carray(longs(base), POINTS)
-    left = base + POINTS * 8
-    right = left + x_by[APART] * POINTS
-    sums = right + s_by[APART] * POINTS
+    places = carray(longs(base), TABLE)
+    left = base + TABLE * 8
+    right = left + x_by[APART] * points
+    sums = right + s_by[APART] * points
     apart = channels * s_by[ROW]
     for begin in range(0, max(tiles, 1), together):  # once at least, where a shard has no rows
         here = min(together, tiles - begin)
         for t in range(here):
             image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(x + (first + image) * x_first, x_form, tile, across, SIDE, OUT, zeros, places)
-            take_tile(base, taken, left + t * x_by[ROW], x_by[APART], like)
-            point_at(s + (first + image) * s_first + aside, s_form, tile, across, OUT, OUT, zeros, places)
-            spread_tile(base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
-        for k in range(POINTS):
+            point_at(x + (first + image) * x_first, x_form, tile, across, side, tile_out, zeros, places)
+            take_tile(tile_out, base, taken, left + t * x_by[ROW], x_by[APART], like)
+            point_at(
+                s + (first + image) * s_first + aside, s_form, tile, across, tile_out, tile_out, zeros, places
+            )
+            spread_tile(tile_out, base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
+        for k in range(points):
             total = sums + k * apart
             multiply(
                 left + k * x_by[APART], like.itemsize, x_by[ROW], right + k * s_by[APART], s_by[ROW], total,
@@ -141,14 +151,35 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
             )  # fmt: skip
     for c in range(channels):
         weigh_tile_back(
-            sums + c * s_by[ROW], apart, here_vectors, out + c * row + aside, channels * row, like
+            tile_out, sums + c * s_by[ROW], apart, here_vectors, out + c * row + aside, channels * row, like
         )
 
 
 @compiled
 def winograd_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """G W Gᵀ: W, its row stride, channels, registers of a row, the target, bytes from row to row and from point to
-    point, channels of a unit."""
-    W, row, channels, vectors, U, U_row, U_apart, block = op[FIRST : FIRST + 8]
-    for c in range(unit * block, min(channels, (unit + 1) * block)):
-        weigh_tile(W + c * row, channels * row, vectors, U + c * U_row, U_apart, like)
+    """G W Gᵀ: W, bytes from row to row and from tap to tap, channels, rows of the target, registers of these, the
+    target, bytes from row to row and from point to point, places of a tile of f along an axis, rows of a unit."""
+    W, row, tap, _, count, vectors, U, U_row, U_apart, out, block = op[FIRST : FIRST + 11]
+    for c in range(unit * block, min(count, (unit + 1) * block)):
+        weigh_tile(out, W + c * row, tap, vectors, U + c * U_row, U_apart, like)
+
+
+@compiled
+def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """The same of W with channels and filters exchanged and its taps in opposite order: rows of the target are
+    filters."""
+    W, row, tap, channels, count, vectors, U, U_row, U_apart, out, block = op[FIRST : FIRST + 11]
+    size, wide = like.itemsize, vectors * REGISTER
+    lanes = REGISTER // size
+    turned = address(own) + lanes * REGISTER  # behind what turn_part needs
+    begin, end = unit * block, min(count, (unit + 1) * block)
+    for k in range(TAPS * TAPS):
+        for i in range(0, channels, lanes):
+            for j in range(begin, end, lanes):
+                turn_part(
+                    W + k * tap + i * row + j * size, row, channels - i, count - j,
+                    turned + (k * block + j - begin) * wide + i * size, wide, own, like,
+                )  # fmt: skip
+    last = turned + (TAPS * TAPS - 1) * block * wide
+    for f in range(begin, end):
+        weigh_tile(out, last + (f - begin) * wide, -block * wide, vectors, U + f * U_row, U_apart, like)
