@@ -241,7 +241,7 @@ def test_gap_of_many_classes_bounds_the_excess() -> None:
         assert -1e-14 <= c.loss - best <= c.duality_gap + 1e-14
 
 
-@pytest.mark.parametrize("seed", [3, 13, 32, 55])
+@pytest.mark.parametrize("seed", [3, 13, 17, 32, 55, 90])
 def test_gaps_of_many_classes_are_closed_to_rounding(seed) -> None:
     """Weak penalties on columns of unlike scale, where J no longer tells points apart and the gap still shows;
     with 13, 32 and 55 it had stayed above 5e-11."""

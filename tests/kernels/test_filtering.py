@@ -5,31 +5,19 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import product
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
 
-from betahat.kernels.network.filtering import SCHEMES, TAPS, Arrays, both
+from betahat.kernels.network.filtering import SCHEMES, TAPS, Numbers, both
 
 
-class Rationals:
-    """Fractions in the place of registers."""
+def exactly(value: float) -> Fraction:
+    """What a double stands for, such as 64/81."""
+    return Fraction(value).limit_denominator(1000)
 
-    def constant(self, value: float) -> Fraction:
-        return Fraction(value).limit_denominator(1000)  # what a double stands for, such as 64/81
 
-    def add(self, x: Any, y: Any) -> Any:
-        return x + y
-
-    def sub(self, x: Any, y: Any) -> Any:
-        return x - y
-
-    def mul(self, x: Any, y: Any) -> Any:
-        return x * y
-
-    def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
-        return x * y + total
+RATIONALS = Numbers(exactly)
 
 
 def some(count: int, seed: int) -> list[Fraction]:
@@ -39,7 +27,7 @@ def some(count: int, seed: int) -> list[Fraction]:
 
 @pytest.mark.parametrize("out", SCHEMES)
 def test_products_are_sums_over_windows(out):
-    v, scheme = Rationals(), SCHEMES[out]
+    v, scheme = RATIONALS, SCHEMES[out]
     x, w = some(scheme.points, 0), some(TAPS**2, 1)
     of_x, of_w = both(v, scheme.take, x), both(v, scheme.weigh, w)
     found = both(v, scheme.give, [a * b for a, b in zip(of_x, of_w, strict=True)])
@@ -51,7 +39,7 @@ def test_products_are_sums_over_windows(out):
 
 @pytest.mark.parametrize("out", SCHEMES)
 def test_slopes_of_taps_are_sums_over_places(out):
-    v, scheme = Rationals(), SCHEMES[out]
+    v, scheme = RATIONALS, SCHEMES[out]
     x, s = some(scheme.points, 2), some(out**2, 3)
     of_x, of_s = both(v, scheme.take, x), both(v, scheme.give_back, s)
     found = both(v, scheme.weigh_back, [a * b for a, b in zip(of_x, of_s, strict=True)])
@@ -65,8 +53,8 @@ def test_slopes_of_taps_are_sums_over_places(out):
 @pytest.mark.parametrize("out", SCHEMES)
 def test_arrays_are_weighed_as_rationals_are(out, dtype):
     scheme, w = SCHEMES[out], some(TAPS**2, 4)
-    exact = both(Rationals(), scheme.weigh, w)
-    found = both(Arrays(np.dtype(dtype)), scheme.weigh, [np.array([float(n)], dtype) for n in w])
+    exact = both(RATIONALS, scheme.weigh, w)
+    found = both(Numbers(dtype), scheme.weigh, [np.array([float(n)], dtype) for n in w])
     scale = max(abs(float(n)) for n in exact)
     assert all(n.dtype == dtype for n in found)
     np.testing.assert_allclose(

@@ -107,14 +107,15 @@ def add_rearranged(program: Program) -> None:
 
 def _add_weighed(program: Program, weighed: Weighed) -> None:
     place, array, size = weighed.place, weighed.array, program.beta.itemsize
-    rows, row = array.shape[1], place.stride * size
-    vectors = program.registers(weighed.channels) if weighed.turned else row // BYTES
+    row, rows = place.stride * size, array.shape[1]
+    operation, vectors = winograd_weights, program.registers(weighed.filters)
     if weighed.turned:
+        operation, vectors = winograd_turned_weights, program.registers(weighed.channels)
         program.scratch = max(program.scratch, (TAPS**2 * _WEIGHED + WIDE) * vectors * BYTES // 8)
     program.add(
-        winograd_turned_weights if weighed.turned else winograd_weights, program.beta.ctypes.data + place.offset * size,
-        row, row * weighed.channels, weighed.channels, rows, vectors, array.ctypes.data, array.strides[1],
-        array.strides[0], weighed.out, _WEIGHED, count=-(-rows // _WEIGHED),
+        operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels, rows,
+        vectors, array.ctypes.data, array.strides[1], array.strides[0], weighed.out, _WEIGHED,
+        count=-(-rows // _WEIGHED),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from betahat.engines.cpu.layout import Place
-from betahat.kernels.network.filtering import SCHEMES, TAPS, Arrays, both
+from betahat.kernels.network.filtering import SCHEMES, TAPS, Numbers, both
 
 
 @final
@@ -31,4 +31,4 @@ class Weighed:
         if self.turned:
             wide = self.array.shape[2] - self.channels
             taps = [np.pad(tap[:, : self.filters].T, ((0, 0), (0, wide))) for tap in reversed(taps)]
-        self.array[:] = both(Arrays(self.array.dtype), SCHEMES[self.out].weigh, taps)
+        self.array[:] = both(Numbers(self.array.dtype.type), SCHEMES[self.out].weigh, taps)

@@ -10,7 +10,7 @@ of 144 for n = 4, with points 0, ±¾ and ±3⁄2. Of these the rounding errors,
 about as large as those of sums over windows; with the usual points 0, ±1, ±2 they are four times as large (see Barabasz
 et al. 2020 for the choice of points).
 
-`v` computes with registers, or with arrays: it supplies add, sub, mul, multiply_add and constant.
+`v` computes with registers, or with `Numbers`: it supplies add, sub, mul, multiply_add and constant.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, final
-
-import numpy as np
 
 TAPS = 3
 """Along each axis of a window."""
@@ -54,14 +52,12 @@ class Scheme:
 
 
 @final
-class Arrays:
-    """Arrays in the place of registers, with the same bits."""
+class Numbers:
+    """Arrays, or whatever has + − ×, in the place of registers; constant makes a number of it from a double. Without
+    multiply_add the bits are those of registers."""
 
-    def __init__(self, dtype: np.dtype) -> None:
-        self._dtype = dtype
-
-    def constant(self, value: float) -> Any:
-        return self._dtype.type(value)
+    def __init__(self, constant: Callable[[float], Any]) -> None:
+        self.constant = constant
 
     def add(self, x: Any, y: Any) -> Any:
         return x + y
@@ -71,6 +67,9 @@ class Arrays:
 
     def mul(self, x: Any, y: Any) -> Any:
         return x * y
+
+    def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
+        return x * y + total
 
 
 def both(v: Any, along: Callable[[Any, Line], Line], numbers: Line) -> Line:

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
 
-from betahat.kernels import register_math
 from betahat.kernels import row_tiles as tiles
-from betahat.kernels.block_math import log_of_block
+from betahat.kernels.block_math import LANES, exp_of_block, log_of_block
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, doubles, like_array
 from betahat.kernels.network.environment import MIXES, ORDER, OUTPUTS, SHARD_LOSSES, SHARDS, TARGETS, WEIGHTS
 from betahat.kernels.network.operations import FIRST
 from betahat.kernels.network.source import numbered
-from betahat.kernels.register_math import Number
-from betahat.kernels.tile import SHAPE
-from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic
 
-LANES = SHAPE.lanes
 STEP = 2 * LANES
 """Doubles that row_terms takes at a time."""
 BESIDE, _MATES = 10, 6
 """Doubles of each row that cross_entropy keeps beside powers, and how many before the codes and weights of mates."""
-
-
-@intrinsic
-def exponentials(typingctx: Any, address: Any, vectors: Any):
-    """eˣ of doubles in place."""
-    signature = types.void(types.int64, types.int64)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = Vectors(builder, SHAPE.lanes, True, SHAPE.fused)
-
-        def body(step: Any, _: list[Any]) -> list[Any]:
-            at = v.at(args[0], builder.mul(step, ir.Constant(I64, v.lanes * 8)))
-            v.store(register_math.exp(Number(v, v.load(at))).value, at)
-            return []
-
-        counted_loop(builder, args[1], [], body)
-        return context.get_dummy_value()
-
-    return signature, codegen
 
 
 @compiled
@@ -117,24 +89,6 @@ def loss(op, real, env, unit, first, some, rows, start, step, key, own, like):
 
 
 @compiled
-def less_largest(f, row, some, outputs, into, like):
-    """Each row's numbers less the largest of them, as doubles one after the other, and zeros behind them that make
-    whole registers; how many all are."""
-    count = some * outputs
-    part = (count + LANES - 1) // LANES * LANES
-    for k in range(count, part):
-        into[k] = 0.0
-    for i in range(some):
-        values, begin = carray(like_array(f + i * row, like), outputs), i * outputs
-        top = values[0]
-        for j in range(1, outputs):
-            top = values[j] if values[j] > top else top
-        for j in range(outputs):
-            into[begin + j] = float(values[j]) - float(top)  # NaN stays
-    return part
-
-
-@compiled
 def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """The same of L = log Σ eᶠʲ − Σ qₖ fₖ with y the code of a class and qₖ = (1 − ε) 1[k = y] + ε/K, all in one: f,
     its row stride, outputs K, the slope; the real number is ε. Rows that are mixed have the losses to their own class
@@ -175,7 +129,7 @@ def cross_entropy(op, real, env, unit, first, some, rows, start, step, key, own,
             found -= weights[i] * (
                 score if smoothing == 0.0 else score + smoothing * (mean[i] / outputs - score)
             )
-    exponentials(address(powers), count // LANES)
+    exp_of_block(address(powers), address(powers), count)
     total, logs = top, mean  # in the same memory
     total[:] = 0.0
     for j in range(outputs):

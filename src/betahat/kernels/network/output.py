@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
+from betahat.kernels.block_math import LANES, exp_of_block
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, doubles, like_array
 from betahat.kernels.network.environment import ANSWERS
-from betahat.kernels.network.loss import LANES, exponentials, less_largest
 from betahat.kernels.network.operations import FIRST
 
 
@@ -23,12 +23,30 @@ def outputs(op, real, env, unit, first, some, rows, start, step, key, own, like)
 
 
 @compiled
+def less_largest(f, row, some, outputs, into, like):
+    """Each row's numbers less the largest of them, as doubles one after the other, and zeros behind them that make
+    whole registers; how many all are."""
+    count = some * outputs
+    part = (count + LANES - 1) // LANES * LANES
+    for k in range(count, part):
+        into[k] = 0.0
+    for i in range(some):
+        values, begin = carray(like_array(f + i * row, like), outputs), i * outputs
+        top = values[0]
+        for j in range(1, outputs):
+            top = values[j] if values[j] > top else top
+        for j in range(outputs):
+            into[begin + j] = float(values[j]) - float(top)  # NaN stays
+    return part
+
+
+@compiled
 def shares(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """eᶠʲ/Σ eᶠᵏ: f, its row stride, how many a row. own : as many doubles as the shard has outputs and a register."""
     f, row, width = op[FIRST : FIRST + 3]
     count, part = some * width, less_largest(f + first * row, row, some, width, own, like)
     powers = own[:part]
-    exponentials(address(powers), part // LANES)
+    exp_of_block(address(powers), address(powers), part)
     out = carray(doubles(env[ANSWERS] + (start + first) * width * 8), count)
     for i in range(some):
         total = 0.0
