@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from compiled_steps import END, assert_same
 
+from betahat.engines.cpu import convolve
 from betahat.engines.cpu.convolve import LoweredConvolution
 from betahat.layers import (
     AvgPool1d,
@@ -255,6 +256,23 @@ def test_batches(name, batch):
 def test_large_weights_in_shards(groups, batch, dtype):
     large = Conv2d(256, 5, padding=2, groups=groups)
     assert_same([Conv2d(64, 1), large, BatchNorm(), ReLU(), *END], (3, 2, 2), dtype, batch, 2 * batch + 1)
+
+
+@pytest.mark.parametrize("filters", [3, 24, 40, 100])
+def test_large_weights_of_few_filters(filters, monkeypatch):
+    monkeypatch.setattr(convolve, "_WHOLE_FROM", 1 << 12)
+    large = Conv2d(filters, 5, padding=2)
+    assert_same([Conv2d(70, 1), Tanh(), large, BatchNorm(), ReLU(), *END], (4, 3, 2), np.float32, 40, 90)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("whole", [1, 1 << 30])
+@pytest.mark.parametrize("batch", [1, 3, 16, 40, 200])
+@pytest.mark.parametrize(("channels", "groups"), [(16, 1), (19, 1), (32, 2)])
+def test_windows_of_one_place(channels, groups, batch, whole, dtype, monkeypatch):
+    monkeypatch.setattr(convolve, "_WHOLE_FROM", whole)
+    single = Conv2d(2 * channels, 1, groups=groups)
+    assert_same([Conv2d(channels, 2), Tanh(), single, ReLU(), *END], (5, 8, 3), dtype, batch, 2 * batch + 1)
 
 
 @pytest.mark.parametrize("bend", [ReLU(), LeakyReLU(0.2), LeakyReLU(1.0)], ids=repr)

@@ -73,14 +73,17 @@ def test_few_tiles_at_once(together, always, monkeypatch):
     assert_same([Conv2d(16, 3, padding=1), Tanh(), Conv2d(20, 3), Tanh(), *END], (9, 8, 16), batch=17, n=40)
 
 
-def test_gradients_of_large_weights(always):
-    layers = [Conv2d(160, 1), Tanh(), Conv2d(200, 3, padding=1), Tanh(), GlobalAvgPool(), Dense(3)]
+@pytest.mark.parametrize(("channels", "filters"), [(160, 200), (520, 60)])
+def test_gradients_of_large_weights(channels, filters, always):
+    middle = Conv2d(filters, 3, padding=1)
+    layers = [Conv2d(channels, 1), Tanh(), middle, Tanh(), GlobalAvgPool(), Dense(3)]
     assert_same(layers, (4, 4, 3), np.float64, 16, 40)
     network = Network(layers, (4, 4, 3))
     task = Task(network, SquaredError(), SGD(0.1).chain, dtype=np.float64, seed=0)
     layout = Layout(network, np.float64)
     step = training(task, layout, np.zeros(layout.size), np.zeros(0), 16)
     assert step.program.parts["2.weight"] == 1 < step.program.shards
+    assert step.program.panels(step.program.registers(filters)) > 1, "threads have something to do"
 
 
 def convolved(X, W, padding):

@@ -24,7 +24,7 @@ from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.winograd import Winograd, suits
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
-from betahat.kernels.network.tiles import BYTES, VECTORS
+from betahat.kernels.network.tiles import BYTES
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
 
@@ -230,7 +230,7 @@ class LoweredConvolution:
             chunk = max(chunk, -(-_WINDOWS // slope.places))
             chunk = SHARD_WHOLE if chunk >= most else chunk
         images, vectors = min(chunk, most), program.registers(self.filters.each)
-        classes, count = self._classes_of_taps(slope, images), -(-vectors // VECTORS) if whole else None
+        classes, count = self._classes_of_taps(slope, images), program.panels(vectors) if whole else None
         for g in range(self.layer.groups):
             from_channel, aside = (n * g * self.size for n in (channels, self.filters.apart))
             program.add(
@@ -240,6 +240,11 @@ class LoweredConvolution:
             )  # fmt: skip
         if whole:
             program.wait()
+
+    def _is_even(self, x: Value, f: Value) -> bool:
+        """Whether windows are single places, one after the other from image to image too."""
+        single = self.windows.numbers == 1 and self.windows.stride == (1, 1) and x.grid == f.grid
+        return single and not self.program.is_shared and all(v.row == v.places * v.place for v in (x, f))
 
     # --- tables, in bytes ----------------------------------------------------------------------------------------
 
@@ -281,6 +286,8 @@ class LoweredConvolution:
         """The table of classes for products over taps, whose rows of B begin with those that `order` says; and how many
         there are."""
         table, number = self.program.table, 0
+        if self._is_even(x, f):
+            return table([f.places, x.place, f.place, channels, row]), does.EVEN
         entries: list[int] = []
         for part in (part for pair in way.pairs for part in by_places(pair)):
             columns, begins = self._taps(part, x, channels), self._begins(part, x, self.images)
@@ -293,6 +300,8 @@ class LoweredConvolution:
     def _classes_of_taps(self, slope: Value, images: int) -> tuple[int, int]:
         """The same for products over places."""
         table, number, channels = self.program.table, 0, self.channels.each
+        if self._is_even(self.framed, slope):
+            return table([slope.places, self.framed.place, slope.place, channels, self._row]), does.EVEN
         entries: list[int] = []
         for part in (part for pair in self.around.pairs for part in by_taps(pair)):
             a_rows, begins = self._taps(part, self.framed, channels), self._begins(part, self.framed, images)

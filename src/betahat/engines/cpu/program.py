@@ -211,6 +211,11 @@ class Program:
         across = min(_UNITS, -(-registers // VECTORS))
         return across, across * max(1, min(_UNITS // across, places // _PLACES))
 
+    def panels(self, registers: int) -> int:
+        """Into how many parts the filters of a whole batch's gradient are cut: as wide as tiles, but for few filters
+        half as wide, lest threads have nothing to do."""
+        return max(-(-registers // VECTORS), min(-(-registers // 2), self.shards))
+
     def chunk_of(self, x: Value) -> int:
         """Rows at once of what takes numbers, or rows, one by one."""
         return operations.SHARD_WHOLE if x.grid is None else self.chunk(x)

@@ -13,7 +13,7 @@ from betahat.kernels.aligned import aligned
 from betahat.kernels.network import winograd as does
 from betahat.kernels.network.filtering import SCHEMES, TAPS
 from betahat.kernels.network.operations import SHARD_WHOLE
-from betahat.kernels.network.tiles import BYTES, VECTORS
+from betahat.kernels.network.tiles import BYTES
 from betahat.layers.windows import Windows
 
 _TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
@@ -89,7 +89,7 @@ class Winograd:
         program, place, points = self.program, self.place, SCHEMES[self.out].points
         assert slope.grid is not None
         registers = program.registers(self.filters)
-        units = -(-registers // VECTORS) if whole_batch else None
+        units = program.panels(registers) if whole_batch else None
         wide = self.filters if units is None else -(-registers // units) * BYTES // program.beta.itemsize
         tiles = _tiles(slope.grid, self.out) * (program.batch if whole_batch else program.shard)
         most = min(max(_NUMBERS // (points * (self.channels + wide)), _LEAST), _MOST, tiles)

@@ -13,6 +13,11 @@ from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED, 
 from betahat.kernels.network.scattered import multiply_scattered
 from betahat.kernels.network.tiles import multiply
 
+EVEN = 0
+"""In the place of a number of classes: windows are single places, one after the other from image to image too, so that
+rows and columns need no tables. The table of classes is one of five numbers then: places of an image, bytes from place
+to place of what windows are of and of the other images, channels, bytes of a row of B or ∂J/∂W."""
+
 
 @compiled
 def is_later(env, unit, first):
@@ -23,8 +28,8 @@ def is_later(env, unit, first):
 @compiled
 def windows(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """C = bend(b + A·B) with A the windows of images: A, bytes for each image before; B; C, bytes likewise; the table
-    of classes of places (see `scattered`), with rows of an image, and how many; registers of a row; b; where units are
-    no shards, into how many parts they cut the registers, and the rest of them the rows.
+    of classes of places (see `scattered`), with rows of an image, and how many or EVEN; registers of a row; b; where
+    units are no shards, into how many parts they cut the registers, and the rest of them the rows.
 
     The forward pass, and with B the turned filters ∂J/∂x = ∂J/∂f Wᵀ.
     """
@@ -34,9 +39,17 @@ def windows(op, real, env, unit, first, some, rows, start, step, key, own, like)
         parts, part, wide = op[COUNT] // across, unit // across, unit % across
         column, right = vectors * wide // across, vectors * (wide + 1) // across
     aside = column * REGISTER
+    a, c = a + first * a_first, c + first * c_first + aside
+    if number == EVEN:
+        places, a_place, c_place, channels, row = carray(longs(classes), 5)
+        multiply(
+            a, a_place, like.itemsize, b + aside, row, c, c_place, some * places, right - column, channels,
+            init + aside, 0, like.dtype.type(real[0]), like,
+        )  # fmt: skip
+        return
     multiply_scattered(
-        classes, number, some, 1, part, parts, a + first * a_first, b + aside, c + first * c_first + aside,
-        right - column, init + aside, 0, like.dtype.type(real[0]), like,
+        classes, number, some, 1, part, parts, a, b + aside, c, right - column, init + aside, 0,
+        like.dtype.type(real[0]), like,
     )  # fmt: skip
 
 
@@ -44,8 +57,8 @@ def windows(op, real, env, unit, first, some, rows, start, step, key, own, like)
 def filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂W = Σ over windows xᵀ ∂J/∂f, added to what the shard's earlier images gave: x, bytes for each image before;
     the slope, bytes likewise; ∂J/∂W, bytes between shards; the table of classes of taps, with columns of an image, and
-    how many; registers of a row; zeros. Where units are no shards, each has some of the registers, of all images, of
-    which it takes so many at once."""
+    how many or EVEN; registers of a row; zeros. Where units are no shards, each has some of the registers, of all
+    images, of which it takes so many at once."""
     x, x_first, slope, s_first, c, apart, classes, number, vectors, zeros, most = op[FIRST : FIRST + 11]
     last, column, right, later = first + some, 0, vectors, is_later(env, unit, first)
     if op[SHARDED] == 0:
@@ -56,10 +69,18 @@ def filters_back(op, real, env, unit, first, some, rows, start, step, key, own, 
     aside = column * REGISTER
     while True:  # once at least, where a shard has no rows
         here = min(most, last - first)
-        multiply_scattered(
-            classes, number, 1, here, 0, 1, x + first * x_first, slope + first * s_first + aside, c + aside,
-            right - column, c + aside if later else zeros, 1 if later else 0, like.dtype.type(1.0), like,
-        )  # fmt: skip
+        a, b, init = x + first * x_first, slope + first * s_first + aside, c + aside if later else zeros
+        if number == EVEN:
+            places, a_place, b_place, channels, row = carray(longs(classes), 5)
+            multiply(
+                a, like.itemsize, a_place, b, b_place, c + aside, row, channels, right - column, here * places,
+                init, row if later else 0, like.dtype.type(1.0), like,
+            )  # fmt: skip
+        else:
+            multiply_scattered(
+                classes, number, 1, here, 0, 1, a, b, c + aside, right - column, init, 1 if later else 0,
+                like.dtype.type(1.0), like,
+            )  # fmt: skip
         first, later = first + here, True
         if first >= last:
             break
