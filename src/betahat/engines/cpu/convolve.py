@@ -52,9 +52,7 @@ class LoweredConvolution:
         bias, filters = program.bias(path, layer.bias), layer.filters
         self.x = x if x.raw and not self.depthwise else widened(program, x)
         self.f = f = program.image(self.windows.output, filters)  # pyright: ignore[reportArgumentType]
-        self.chunk = program.chunk(
-            self.x, f, beside=0 if self.depthwise or program.training else self.place.size * self.size
-        )
+        self.chunk = program.chunk(self.x, f, beside=0 if self.depthwise else self.place.size * self.size)
         if self.depthwise:
             self.table = Table(program, self.windows, self.x.place, self._row)
             weighed_forward(program, self.table, self.x, f, self.chunk, self.at, bias, bend)
