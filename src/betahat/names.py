@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, final
 
 
 def find(package: str, where: Mapping[str, str], name: str) -> Any:
@@ -19,3 +22,34 @@ def find(package: str, where: Mapping[str, str], name: str) -> Any:
     found = getattr(module, name) if where[name] else module
     setattr(sys.modules[package], name, found)  # so that nobody asks again
     return found
+
+
+@final
+class _Postponed(ModuleType):
+    """Stands where a module will: whatever it is asked for, it imports that module and hands on what that one has."""
+
+    def __getattr__(self, name: str) -> Any:
+        _leave(self)
+        return getattr(import_module(self.__name__), name)
+
+
+def _leave(module: _Postponed) -> None:
+    if sys.modules.get(module.__name__) is module:
+        del sys.modules[module.__name__]
+
+
+@contextmanager
+def postponed(*names: str) -> Iterator[None]:
+    """Let the imports inside ask for these modules without importing them: each is imported when something of it is
+    first used, then or later, and not at all where nothing is. One that is not installed is not there inside, either.
+
+    Parts of a package are for packages that find theirs when they are used, as SciPy does. Afterwards `sys.modules` has
+    nothing that it would not have had if nobody had asked.
+    """
+    standing = [_Postponed(name) for name in names if name not in sys.modules and find_spec(name)]
+    sys.modules.update({module.__name__: module for module in standing})
+    try:
+        yield
+    finally:
+        for module in standing:
+            _leave(module)

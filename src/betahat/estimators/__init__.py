@@ -2,3 +2,10 @@
 
 No arithmetic of fits or statistics lives here.
 """
+
+from betahat.names import postponed
+
+with postponed(
+    "scipy.stats", "pandas"
+):  # most of what scikit-learn's import takes, for functions that few call
+    import sklearn.base  # noqa: F401

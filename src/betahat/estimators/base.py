@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
@@ -17,6 +16,7 @@ from betahat.estimators.checks import MISSING, check_choice
 from betahat.estimators.inputs import refuse_no_weight
 from betahat.estimators.linear_fit import LinearResult, fit_linear
 from betahat.estimators.rows import RowEstimator
+from betahat.estimators.scores import Regressor
 from betahat.estimators.warn import warn_collinear, warn_uncertified
 from betahat.estimators.written import target_columns
 from betahat.inference import Inference, LinearStatistics, Summary, check_cov_type
@@ -27,7 +27,7 @@ from betahat.solvers.linear_descent import Method
 from betahat.solvers.trace import Trace
 
 
-class BaseLinear(RegressorMixin, RowEstimator):
+class BaseLinear(Regressor, RowEstimator):
     """Abstract: a linear model fitted by least squares. Subclasses say what is penalised and how X is formed."""
 
     fit_intercept: bool

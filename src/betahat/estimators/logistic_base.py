@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 
 from betahat.data.source import Block, Source
 from betahat.errors import DataError, InferenceError
@@ -16,6 +15,7 @@ from betahat.estimators.firth_fit import fit_firth
 from betahat.estimators.likelihood_fit import LikelihoodResult, fit_likelihood
 from betahat.estimators.likelihood_questions import QuestionedLikelihood
 from betahat.estimators.multinomial_fit import fit_multinomial
+from betahat.estimators.scores import Classifier
 from betahat.estimators.sparse_likelihood import fit_sparse_likelihood
 from betahat.estimators.sparse_multinomial import fit_sparse_multinomial
 from betahat.estimators.written import class_names, interval_columns
@@ -23,7 +23,7 @@ from betahat.losses.bernoulli import Bernoulli
 from betahat.losses.family import Family
 
 
-class BaseLogistic(ClassifierMixin, QuestionedLikelihood):
+class BaseLogistic(Classifier, QuestionedLikelihood):
     """Abstract: logistic regression of two classes or more. Subclasses say how strong the penalty is."""
 
     class_weight: Any

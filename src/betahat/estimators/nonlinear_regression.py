@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from betahat.certificate import Certificate
@@ -19,6 +19,7 @@ from betahat.estimators.nonlinear_fit import NonlinearResult, fit_nonlinear
 from betahat.estimators.nonlinear_inputs import columns_of, read_rows, resolve
 from betahat.estimators.nonlinear_rows import Rows
 from betahat.estimators.nonlinear_starts import bounds_of, starts_of
+from betahat.estimators.scores import Regressor
 from betahat.estimators.written import target_columns
 from betahat.inference import Inference, Summary, check_cov_type, check_maxlags
 from betahat.losses import Loss, as_loss
@@ -36,7 +37,7 @@ _TITLE = "Nonlinear regression"
 
 
 @final
-class NonlinearRegression(RegressorMixin, BaseEstimator):
+class NonlinearRegression(Regressor, BaseEstimator):
     """β̂ of any curve or surface f(x, β), the point where the derivatives of J(β) vanish,
 
         J(β) = (1/Σw) Σᵢ wᵢ L(yᵢ, f(xᵢ, β)) + R(β),  L = ½ (y − f)² unless another loss is named.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
@@ -19,6 +18,7 @@ from betahat.estimators.class_codes import class_codes
 from betahat.estimators.class_weights import check_class_weight
 from betahat.estimators.network.parameters import takes_parts
 from betahat.estimators.network.questions import AskedNetwork
+from betahat.estimators.scores import Classifier, accuracy
 from betahat.estimators.written import class_names
 from betahat.layers import Shape
 from betahat.losses.bernoulli import Bernoulli
@@ -28,7 +28,7 @@ from betahat.losses.stable import sigmoid
 from betahat.losses.vector import VectorLoss
 
 
-class NetworkClassification(ClassifierMixin, AskedNetwork):
+class NetworkClassification(Classifier, AskedNetwork):
     """Abstract: y is of labels, (n,), or says of each of K labels whether a row has it, (n, K) of 0 and 1."""
 
     class_weight: Any
@@ -219,10 +219,8 @@ class NetworkClassification(ClassifierMixin, AskedNetwork):
         X : rows with their labels y (n,), or a source that holds them.
         """
         if isinstance(X, Source):
-            from sklearn.metrics import accuracy_score
-
             f, codes, weight = self._of_source(X, y=y, sample_weight=sample_weight)
-            return float(accuracy_score(self._original(codes), self._labels(f), sample_weight=weight))
+            return accuracy(self._original(codes), self._labels(f), weight)
         if y is None:
             raise ValueError(
                 f"score of {type(self).__name__} compares answers with y, and y is None: give the labels of X"

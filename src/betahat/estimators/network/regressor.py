@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, column_or_1d
 
@@ -18,6 +17,7 @@ from betahat.errors import DataError
 from betahat.estimators.inputs import naming
 from betahat.estimators.network.parameters import takes_parts
 from betahat.estimators.network.questions import AskedNetwork
+from betahat.estimators.scores import Regressor, r_squared
 from betahat.layers import Dense, Shape
 from betahat.losses import FAMILIES, LOSSES, Cauchy, Huber, PseudoHuber, SquaredError, as_family, as_loss
 from betahat.losses.base import Loss
@@ -28,7 +28,7 @@ _OF_RESIDUALS = (SquaredError, Huber, PseudoHuber, Cauchy)
 _CONSTANT = 1e-14  # standard deviation, relative to the mean, of a target that does not vary
 
 
-class NetworkRegression(RegressorMixin, AskedNetwork):
+class NetworkRegression(Regressor, AskedNetwork):
     """Abstract: y is of numbers, (n,), or (n, t) for t targets, whose losses are added."""
 
     loss: Any
@@ -178,10 +178,8 @@ class NetworkRegression(RegressorMixin, AskedNetwork):
         X : rows with their targets y (n,) or (n, t), or a source that holds them.
         """
         if isinstance(X, Source):
-            from sklearn.metrics import r2_score
-
             f, truth, weight = self._of_source(X, y=y, sample_weight=sample_weight)
-            return float(r2_score(self._original(truth), self._answer(f), sample_weight=weight))
+            return r_squared(self._original(truth), self._answer(f), weight)
         if y is None:
             raise ValueError(
                 f"score of {type(self).__name__} compares answers with y, and y is None: give the targets of X"
