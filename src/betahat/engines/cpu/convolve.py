@@ -24,6 +24,7 @@ from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.winograd import Winograd, suits
 from betahat.kernels.network import convolve as does
 from betahat.kernels.network.operations import SHARD_WHOLE
+from betahat.kernels.network.taps import taps_back
 from betahat.kernels.network.tiles import BYTES
 from betahat.layers.base import Shape
 from betahat.layers.convolution import Convolution
@@ -32,7 +33,8 @@ _LARGE = 1 << 18  # bytes of a gradient that stay in cache
 _WHOLE_FROM = 1 << 20  # bytes of a gradient that is shared out by its panels, not the batch's rows
 _WINDOWS = 1024  # that are summed at once where they do not
 _COPIED = 8  # bytes that are copied in a cycle
-_ADDED = 2  # cycles to add one number where it belongs
+_WRITTEN = 16  # bytes that are written in a cycle
+_ADDED, _BEGUN = 8, 40  # cycles to add a register where it belongs, and before a line of them
 _TAPS = 1 << 17  # bytes of products of all taps that wait to be added
 
 
@@ -172,10 +174,19 @@ class LoweredConvolution:
 
     @property
     def _has_few_channels(self) -> bool:
-        """Whether those of all taps fill registers, in which one tap's would leave gaps."""
-        taps, channels, registers = self.windows.numbers, self.channels.each, self.program.registers
-        together = self.filters.each * registers(taps * channels) + _ADDED * taps * channels
-        return self.layer.groups == 1 and together < taps * self.filters.each * registers(channels)
+        """Whether those of all taps fill registers, in which one tap's would leave gaps: in products and in memory."""
+        windows, registers = self.windows, self.program.registers
+        filters, channels = self.filters.each, self.channels.each
+        taps, (lines, across) = windows.numbers, windows.window
+        follow = windows.dilation[1] == 1 and self.x.place == channels * self.size  # taps of a line
+        added = lines * registers(across * channels) if follow else taps * registers(channels)
+        written = math.prod(windows.sizes) / math.prod(windows.output) / _WRITTEN
+        begun = lines * _BEGUN / windows.output[1]
+        together = (
+            filters * registers(taps * channels) + _ADDED * added + begun + written * channels * self.size
+        )
+        alone = taps * filters * registers(channels) + written * registers(channels) * BYTES
+        return self.layer.groups == 1 and registers(channels) == 1 and together < alone
 
     def _back_by_taps(self, slope: Value) -> Value:
         """∂J/∂x of few channels."""
@@ -193,7 +204,7 @@ class LoweredConvolution:
         ]  # fmt: skip
         table = [self.filters.each, self.channels.each, registers, slope.place, x.place, x.grid[1] * x.place]
         program.add(
-            does.taps_back, slope.at, slope.row, dx.at, dx.row, turned.ctypes.data, turned.strides[0],
+            taps_back, slope.at, slope.row, dx.at, dx.row, turned.ctypes.data, turned.strides[0],
             program.zeros.ctypes.data, program.table([*table, *axes[0], *axes[1], together]), chunk=self.chunk,
         )  # fmt: skip
         return back_to(program, dx, self.given, self.x)

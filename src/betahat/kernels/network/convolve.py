@@ -87,51 +87,6 @@ def filters_back(op, real, env, unit, first, some, rows, start, step, key, own, 
 
 
 @compiled
-def taps_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """∂J/∂x of few channels: products of all taps and channels with the slope at a place, added where each tap was.
-
-    The slope, bytes for each image before; ∂J/∂x, bytes likewise; Wᵀ (filters, taps · channels), its row stride; zeros;
-    and a table: filters, channels, registers of a row of Wᵀ, bytes of a place of the slope, of a place and of a line of
-    ∂J/∂x; along each axis places of the slope, of ∂J/∂x, taps, stride, dilation, places of padding; lines at once.
-    """
-    s, s_first, dx, x_first, W, W_row, zeros, table = op[FIRST : FIRST + 8]
-    filters, channels, vectors, s_place, x_place, x_line = carray(longs(table), 6)
-    axes, size = carray(longs(table + 6 * 8), (2, 6)), like.itemsize
-    lines, height, taps, down, apart, above = axes[0]
-    places, width, across, along, aside, before = axes[1]
-    together = carray(longs(table + 18 * 8), 1)[0]
-    wide, x_step = vectors * REGISTER // size, x_place // size
-    for image in range(first, first + some):
-        for y in range(height):
-            line = carray(like_array(dx + image * x_first + y * x_line, like), width * x_step)
-            for x in range(0, width * x_step, x_step):
-                for c in range(channels):
-                    line[x + c] = 0
-        for begin in range(0, lines, together):
-            here = min(together, lines - begin)
-            multiply(
-                s + image * s_first + begin * places * s_place, s_place, size, W, W_row, address(own),
-                vectors * REGISTER, here * places, vectors, filters, zeros, 0, like.dtype.type(1.0), like,
-            )  # fmt: skip
-            found = carray(like_array(address(own), like), here * places * wide)
-            for i in range(here):
-                for tap in range(taps):
-                    y = (begin + i) * down + tap * apart - above
-                    if not 0 <= y < height:
-                        continue
-                    line = carray(like_array(dx + image * x_first + y * x_line, like), width * x_step)
-                    for number in range(across):
-                        shift = number * aside - before
-                        low = max(0, (-shift + along - 1) // along)
-                        count = min(places, (width - 1 - shift) // along + 1) - low
-                        for c in range(channels):
-                            x = (low * along + shift) * x_step + c
-                            at = (i * places + low) * wide + (tap * across + number) * channels + c
-                            for j in range(count):
-                                line[x + j * along * x_step] += found[at + j * wide]
-
-
-@compiled
 def bias_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂b = Σ ∂J/∂f over places, added likewise: the slope, bytes for each image before, and place; places of an
     image, registers; ∂J/∂b, bytes between shards."""
