@@ -39,7 +39,7 @@ print(sys.argv[2], float((model(X).argmax(dim=1) == y).float().mean()))
 """
 )
 _BASE = "import numpy, sklearn.base\n"
-_IMPORTS = "import numpy, sklearn.base, betahat\nbetahat.MLPClassifier\n"
+_IMPORTS = "import numpy, betahat\nbetahat.MLPClassifier\n"
 _ARCHITECTURES = (
     _LOAD
     + """from pathlib import Path

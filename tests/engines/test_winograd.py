@@ -66,6 +66,18 @@ def test_batches(batch, dtype, always):
     assert_same(layers, (8, 8, 16), dtype, batch, 2 * batch + 1)
 
 
+@pytest.mark.parametrize("staying", [0, 1 << 40])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_that_stay_and_that_are_made_when_needed(dtype, staying, always, monkeypatch):
+    """Steps, with weights that each of them changes, and predictions after them."""
+    monkeypatch.setattr(winograd, "_STAYING", staying)
+    layers = [
+        Conv2d(18, 3, padding=1), BatchNorm(), ReLU(), Residual(Conv2d(18, 3, padding=1), ReLU()), MaxPool2d(2),
+        Conv2d(40, 3, padding=1), Tanh(), GlobalAvgPool(), Dense(3),
+    ]  # fmt: skip
+    assert_same(layers, (8, 8, 16), dtype, 16, 50)
+
+
 @pytest.mark.parametrize("together", [1, 5, 48])
 def test_few_tiles_at_once(together, always, monkeypatch):
     monkeypatch.setattr(winograd, "_LEAST", together)
@@ -147,15 +159,17 @@ def test_where_it_is_done(batch, layer, channels, pixels, chosen):
     assert bool(program.weighed) == chosen
 
 
-@pytest.mark.parametrize(("training", "filters", "pixels", "out"), [
-    (True, 64, 32, 4), (True, 128, 16, 4), (False, 64, 32, 2), (True, 512, 32, 2), (True, 64, 2, 2),
+@pytest.mark.parametrize(("training", "filters", "pixels", "batch", "out"), [
+    (True, 64, 32, 8, 4), (True, 128, 16, 8, 4), (False, 64, 32, 8, 2), (True, 512, 32, 8, 4), (True, 1024, 32, 8, 2),
+    (True, 64, 2, 8, 2), (True, 512, 4, 8, 2), (True, 512, 4, 128, 4),
 ])  # fmt: skip
-def test_sizes_of_tiles(training, filters, pixels, out):
-    """Large ones in training, but not of weights that would take much memory, nor of images as small as they are."""
+def test_sizes_of_tiles(training, filters, pixels, batch, out):
+    """Large ones in training, but not of weights that would take much memory, nor of images as small as they are, nor
+    of so few that their products cost less than the weights."""
     network = Network([Conv2d(filters, 3, padding=1), Flatten(), Dense(1)], (pixels, pixels, filters))
     layout = Layout(network, np.float32)
     beta = np.zeros(layout.size, np.float32)
-    program = Program(network, layout, beta, np.zeros(0, np.float32), 8, training)
+    program = Program(network, layout, beta, np.zeros(0, np.float32), batch, training)
     assert winograd.tiles_of(program, (pixels, pixels), filters, filters) == out
 
 

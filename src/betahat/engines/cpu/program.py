@@ -174,6 +174,11 @@ class Program:
         self.memories.append(Memory(len(self.memories), (self.batch, numbers), self.beta.itemsize, kept))
         return self.memories[-1]
 
+    def block(self, numbers: int) -> int:
+        """The address of memory for so many numbers, which are there between operations only that name it."""
+        self.memories.append(Memory(len(self.memories), (1, numbers), self.beta.itemsize, False))
+        return self.memories[-1].at
+
     def hold(self, array: np.ndarray) -> np.ndarray:
         """Keep an array as long as the program."""
         self.held.append(array)

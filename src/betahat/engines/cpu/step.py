@@ -13,24 +13,21 @@ from betahat.engines.cpu.chain import Links
 from betahat.engines.cpu.layout import WIDE, Layout, whole
 from betahat.engines.cpu.lower import lower_network, run_back
 from betahat.engines.cpu.program import Program, Turned, Value
-from betahat.engines.cpu.weighed import Weighed
+from betahat.engines.cpu.winograd import add_weights
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import operations as does
 from betahat.kernels.network.augment import gather_changed
 from betahat.kernels.network.convolve import turn_filters
-from betahat.kernels.network.filtering import TAPS
 from betahat.kernels.network.loss import BESIDE, STEP, cross_entropy, loss
 from betahat.kernels.network.source import gather
 from betahat.kernels.network.tiles import BYTES
 from betahat.kernels.network.update import update
-from betahat.kernels.network.winograd import winograd_turned_weights, winograd_weights
 from betahat.layers.base import size_of
 from betahat.losses.base import Loss
 from betahat.losses.smoothed import SmoothedMultinomial
 
 _STRETCH = 1 << 10  # parameters moved at once
 _TURNED = 64  # rows of a matrix that are transposed at once
-_WEIGHED = 16  # channels whose weights are transformed at once
 
 
 @final
@@ -96,27 +93,14 @@ def training(task: Task, layout: Layout, beta: np.ndarray, buffers: np.ndarray, 
 
 
 def add_rearranged(program: Program) -> None:
-    """All that is made of weights, anew."""
-    if program.weighed or program.turned:
+    """All that is made of weights and stays, anew."""
+    staying = [weighed for weighed in program.weighed if weighed.array is not None]
+    if staying or program.turned:
         program.wait()
-    for weighed in program.weighed:
-        _add_weighed(program, weighed)
+    for weighed in staying:
+        add_weights(program, weighed)
     for turned in program.turned:
         _add_turned(program, turned)
-
-
-def _add_weighed(program: Program, weighed: Weighed) -> None:
-    place, array, size = weighed.place, weighed.array, program.beta.itemsize
-    row, rows = place.stride * size, array.shape[1]
-    operation, vectors = winograd_weights, program.registers(weighed.filters)
-    if weighed.turned:
-        operation, vectors = winograd_turned_weights, program.registers(weighed.channels)
-        program.scratch = max(program.scratch, (TAPS**2 * _WEIGHED + WIDE) * vectors * BYTES // 8)
-    program.add(
-        operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels, rows,
-        vectors, array.ctypes.data, array.strides[1], array.strides[0], weighed.out, _WEIGHED,
-        count=-(-rows // _WEIGHED),
-    )  # fmt: skip
 
 
 def _add_turned(program: Program, turned: Turned) -> None:

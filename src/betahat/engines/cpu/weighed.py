@@ -14,21 +14,33 @@ from betahat.kernels.network.filtering import SCHEMES, TAPS, Numbers, both
 @final
 @dataclass(frozen=True)
 class Weighed:
-    """G W Gᵀ (points, channels, ·) of a layer's weights (taps, channels, filters), or (points, filters, ·) of turned
-    ones, which slopes pass through: channels and filters exchanged, taps in opposite order. out : places of a tile
-    along an axis."""
+    """G W Gᵀ (points, channels, wide) of a layer's weights (taps, channels, filters), or (points, filters, wide) of
+    turned ones, which slopes pass through: channels and filters exchanged, taps in opposite order.
+
+    out : places of a tile along an axis; at : the address; array : where they stay, or None where they are made of the
+    weights whenever they are needed.
+    """
 
     place: Place
     channels: int
     filters: int
-    array: np.ndarray
+    wide: int
     out: int
     turned: bool
+    at: int
+    array: np.ndarray | None
+
+    @property
+    def rows(self) -> int:
+        """Of each point."""
+        return self.filters if self.turned else self.channels
 
     def take(self, beta: np.ndarray) -> None:
-        """From the layout's parameters, by the very operations that compiled code does."""
+        """What stays, from the layout's parameters, by the very operations that compiled code does."""
+        if self.array is None:
+            return
         taps = list(self.place.of(beta).reshape(TAPS**2, self.channels, -1))
         if self.turned:
-            wide = self.array.shape[2] - self.channels
+            wide = self.wide - self.channels
             taps = [np.pad(tap[:, : self.filters].T, ((0, 0), (0, wide))) for tap in reversed(taps)]
         self.array[:] = both(Numbers(self.array.dtype.type), SCHEMES[self.out].weigh, taps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import final
 
-from betahat.engines.cpu.layout import Groups, row_numbers
+from betahat.engines.cpu.layout import WIDE, Groups, row_numbers
 from betahat.engines.cpu.meeting import by_places, cost, forwards
 from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.weighed import Weighed
@@ -17,11 +17,14 @@ from betahat.kernels.network.tiles import BYTES
 from betahat.layers.windows import Windows
 
 _TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
+_MAKING = {2: 600, 4: 1500}  # to transform a register of weights, which mostly waits for memory
 _GAIN = 0.85  # of what windows cost, at most
 _NUMBERS = 1 << 17  # of all points of the tiles that are transformed at once
 _LEAST, _MOST = 48, 192  # tiles at once
 _FEW = 16  # tiles of 2 × 2 in an image, below which a single one would wait for the weights
-_WEIGHTS = 20 << 20  # bytes of transformed weights, beyond which tiles are small
+_WEIGHTS = 64 << 20  # bytes of transformed weights, beyond which tiles are small
+_STAYING = 1 << 20  # bytes of them in training, beyond which they are made whenever they are needed
+_BLOCK = 16  # rows of transformed weights that are made at once
 
 
 @final
@@ -53,15 +56,24 @@ class Winograd:
     def _weighed(self, out: int, turned: bool) -> Weighed:
         program, place, channels, filters = self.program, self.place, self.channels, self.filters
         wide = row_numbers(channels, program.beta.itemsize) if turned else place.stride
-        array = aligned((SCHEMES[out].points, filters if turned else channels, wide), program.dtype)
-        program.weighed.append(Weighed(place, channels, filters, array, out, turned))
+        shape = SCHEMES[out].points, filters if turned else channels, wide
+        if program.training and math.prod(shape) * program.beta.itemsize > _STAYING:
+            at, array = program.block(math.prod(shape)), None
+        else:
+            array = aligned(shape, program.dtype)
+            at = array.ctypes.data
+        program.weighed.append(Weighed(place, channels, filters, wide, out, turned, at, array))
+        if array is None:
+            add_weights(program, program.weighed[-1])
+            program.wait()
         return program.weighed[-1]
 
     def _windows(
         self, x: Value, f: Value, weights: Weighed, forms: tuple[int, int], channels: int, filters: int, bias: int,
         bend: float,
     ) -> None:  # fmt: skip
-        program, U, out = self.program, weights.array, weights.out
+        program, out = self.program, weights.out
+        U_row = weights.wide * program.beta.itemsize
         assert f.grid is not None
         tiles, points = _tiles(f.grid, out), SCHEMES[out].points
         most = min(max(_NUMBERS // (points * (channels + filters)), _LEAST), _MOST)
@@ -77,7 +89,7 @@ class Winograd:
         if program.is_shared:
             program.wait()
         program.add(
-            does.winograd_windows, x.at, x.row, f.at, f.row, U.ctypes.data, U.strides[1], U.strides[0], channels,
+            does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, U_row, U_row * weights.rows, channels,
             program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, x_by, f_by, parted, out,
             real=bend, chunk=chunk, count=count,
         )  # fmt: skip
@@ -118,21 +130,37 @@ class Winograd:
         self.program.scratch = max(self.program.scratch, size // 8 + does.TABLE + 32)
 
 
+def add_weights(program: Program, weighed: Weighed) -> None:
+    """The operation that makes them of the layer's weights."""
+    place, size = weighed.place, program.beta.itemsize
+    row, U_row = place.stride * size, weighed.wide * size
+    operation, registers = does.winograd_weights, program.registers(weighed.filters)
+    if weighed.turned:
+        operation, registers = does.winograd_turned_weights, program.registers(weighed.channels)
+        program.scratch = max(program.scratch, (TAPS**2 * _BLOCK + WIDE) * registers * BYTES // 8)
+    program.add(
+        operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels,
+        weighed.rows, registers, weighed.at, U_row, U_row * weighed.rows, weighed.out, _BLOCK,
+        count=-(-weighed.rows // _BLOCK),
+    )  # fmt: skip
+
+
 def _tiles(grid: tuple[int, ...], out: int) -> int:
     """Of an image."""
     return math.prod(-(-n // out) for n in grid)
 
 
 def _cycles(program: Program, grid: tuple[int, ...], channels: int, filters: int, out: int) -> float:
-    """For an image whose places are `grid`."""
+    """For an image whose places are `grid`, its share of those for the weights of a batch that trains included."""
     into, from_ = program.registers(channels), program.registers(filters)
     products = SCHEMES[out].points * cost(_LEAST, from_, channels) / _LEAST
-    return _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_))
+    weights = _MAKING[out] * channels * from_ / program.batch if program.training else 0.0
+    return _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_)) + weights
 
 
 def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: int) -> int:
     """Places of a tile along an axis, for the least cost. Predictions take small tiles, whose weights are soon read for
-    a single image, and large weights do, which would be kept as often as there are points."""
+    a single image, and large weights do, of which there would be as many as there are points."""
     sizes = {
         out: scheme.points * channels * filters * program.beta.itemsize for out, scheme in SCHEMES.items()
     }
@@ -143,8 +171,8 @@ def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: in
 
 
 def suits(program: Program, windows: Windows, x: Value, channels: Groups, filters: Groups) -> bool:
-    """Whether minimal filtering costs less than products over windows. It does not depend on how many images come at
-    once, so that neither does a prediction."""
+    """Whether minimal filtering costs less than products over windows. It does not depend on how many images a
+    prediction is of, so that neither do its numbers."""
     able = (
         windows.window == (TAPS, TAPS) and set(windows.stride) == set(windows.dilation) == {1}
         and channels.groups == 1 and x.even and max(windows.before) < TAPS
