@@ -17,7 +17,8 @@ from betahat.kernels.network.tiles import BYTES
 from betahat.layers.windows import Windows
 
 _TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
-_MAKING = {2: 600, 4: 1500}  # to transform a register of weights, which mostly waits for memory
+_MAKING, _AFAR = 12, 48  # to make a register of weights for a point, near and where cache does not hold them
+_NEAR = 16 << 20  # bytes of transformed weights that stay in cache
 _GAIN = 0.85  # of what windows cost, at most
 _NUMBERS = 1 << 17  # of all points of the tiles that are transformed at once
 _LEAST, _MOST = 48, 192  # tiles at once
@@ -154,8 +155,11 @@ def _cycles(program: Program, grid: tuple[int, ...], channels: int, filters: int
     """For an image whose places are `grid`, its share of those for the weights of a batch that trains included."""
     into, from_ = program.registers(channels), program.registers(filters)
     products = SCHEMES[out].points * cost(_LEAST, from_, channels) / _LEAST
-    weights = _MAKING[out] * channels * from_ / program.batch if program.training else 0.0
-    return _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_)) + weights
+    cycles = _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_))
+    if program.training:
+        weights = SCHEMES[out].points * channels * from_
+        cycles += weights * (_MAKING if weights * BYTES < _NEAR else _AFAR) / program.batch
+    return cycles
 
 
 def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: int) -> int:
