@@ -32,10 +32,12 @@ from betahat.models.network import Network
 from betahat.solvers.stochastic.named import SGD
 
 
-@pytest.fixture(params=[2, 4])
+@pytest.fixture(params=[(2, False), (4, False), (2, True), (4, True)], ids=str)
 def always(request, monkeypatch):
-    """Wherever it can be done at all, by tiles of either size."""
-    monkeypatch.setattr(winograd, "tiles_of", lambda program, grid, channels, filters: request.param)
+    """Wherever it can be done at all, by tiles of either size, of which those of slopes add or not."""
+    out, _ = request.param
+    monkeypatch.setattr(winograd, "tiles_of", lambda program, grid, channels, filters: out)
+    monkeypatch.setattr(winograd, "slopes_by", lambda program, windows, channels, filters: request.param)
     monkeypatch.setattr(winograd, "_GAIN", np.inf)
     monkeypatch.setattr(winograd, "_FEW", 0)
 
@@ -114,7 +116,7 @@ def convolved(X, W, padding):
     return engine_for(task).predict(beta, np.zeros(0, np.float32), rows).reshape(wanted.shape), wanted
 
 
-@pytest.mark.parametrize("always", [2], indirect=True)
+@pytest.mark.parametrize("always", [(2, False)], indirect=True)
 @pytest.mark.parametrize("padding", [0, 1])
 def test_whole_numbers_are_exact(padding, always):
     """Weights are multiples of 4, so that halves of halves are whole, and no sum leaves 24 bits."""
@@ -125,7 +127,7 @@ def test_whole_numbers_are_exact(padding, always):
 
 
 @pytest.mark.parametrize(
-    ("always", "largest", "mean"), [(2, 5e-6, 1e-6), (4, 2e-5, 2e-6)], indirect=["always"]
+    ("always", "largest", "mean"), [((2, False), 5e-6, 1e-6), ((4, False), 2e-5, 2e-6)], indirect=["always"]
 )
 @pytest.mark.parametrize("channels", [32, 64, 256])
 def test_rounding_is_small(channels, always, largest, mean):

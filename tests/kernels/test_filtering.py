@@ -49,6 +49,18 @@ def test_slopes_of_taps_are_sums_over_places(out):
     ]
 
 
+@pytest.mark.parametrize("out", SCHEMES)
+def test_slopes_of_places_are_sums_over_taps(out):
+    v, scheme = RATIONALS, SCHEMES[out]
+    w, s = some(TAPS**2, 5), some(out**2, 6)
+    of_w, of_s = both(v, scheme.weigh, w), both(v, scheme.give_back, s)
+    found = both(v, scheme.take_back, [a * b for a, b in zip(of_w, of_s, strict=True)])
+    expected = [Fraction(0)] * scheme.points
+    for i, j, a, b in product(range(out), range(out), range(TAPS), range(TAPS)):
+        expected[(i + a) * scheme.side + j + b] += s[i * out + j] * w[a * TAPS + b]
+    assert found == expected
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("out", SCHEMES)
 def test_arrays_are_weighed_as_rationals_are(out, dtype):

@@ -15,10 +15,10 @@ from betahat.kernels.network.filtering import SCHEMES, TAPS, Numbers, both
 @dataclass(frozen=True)
 class Weighed:
     """G W Gᵀ (points, channels, wide) of a layer's weights (taps, channels, filters), or (points, filters, wide) of
-    turned ones, which slopes pass through: channels and filters exchanged, taps in opposite order.
+    turned ones, which slopes pass through: channels and filters exchanged.
 
-    out : places of a tile along an axis; at : the address; array : where they stay, or None where they are made of the
-    weights whenever they are needed.
+    out : places of a tile along an axis; opposite : whether taps are in opposite order; at : the address; array :
+    where they stay, or None where they are made of the weights whenever they are needed.
     """
 
     place: Place
@@ -27,6 +27,7 @@ class Weighed:
     wide: int
     out: int
     turned: bool
+    opposite: bool
     at: int
     array: np.ndarray | None
 
@@ -42,5 +43,7 @@ class Weighed:
         taps = list(self.place.of(beta).reshape(TAPS**2, self.channels, -1))
         if self.turned:
             wide = self.wide - self.channels
-            taps = [np.pad(tap[:, : self.filters].T, ((0, 0), (0, wide))) for tap in reversed(taps)]
+            taps = [np.pad(tap[:, : self.filters].T, ((0, 0), (0, wide))) for tap in taps]
+        if self.opposite:
+            taps.reverse()
         self.array[:] = both(Numbers(self.array.dtype.type), SCHEMES[self.out].weigh, taps)

@@ -19,6 +19,7 @@ from betahat.layers.windows import Windows
 _TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
 _MAKING, _AFAR = 12, 48  # to make a register of weights for a point, near and where cache does not hold them
 _NEAR = 16 << 20  # bytes of transformed weights that stay in cache
+_ADDING = 0.1  # how much more it costs where tiles add to what is there
 _GAIN = 0.85  # of what windows cost, at most
 _NUMBERS = 1 << 17  # of all points of the tiles that are transformed at once
 _LEAST, _MOST = 48, 192  # tiles at once
@@ -47,14 +48,19 @@ class Winograd:
         self._windows(self.x, f, U, (self._x_form, self._f_form), self.channels, self.filters, bias, bend)
 
     def back_to(self, slope: Value, dx: Value) -> None:
-        """∂J/∂x, whose windows over the slope have their taps in opposite order."""
+        """∂J/∂x: by what each tile of the slope adds to it, or by windows over the slope, with taps in opposite
+        order."""
         assert dx.grid is not None
+        out, adds = slopes_by(self.program, self.windows, self.channels, self.filters)
+        U = self._weighed(out, True, not adds)
+        if adds:
+            self._add_to(slope, dx, U)
+            return
         first = tuple(TAPS - 1 - n for n in self.windows.before)
-        U = self._weighed(tiles_of(self.program, dx.grid, self.filters, self.channels), True)
         forms, zeros = (self._form(slope, first), self._form(dx, (0, 0))), self.program.zeros.ctypes.data
         self._windows(slope, dx, U, forms, self.filters, self.channels, zeros, 1.0)
 
-    def _weighed(self, out: int, turned: bool) -> Weighed:
+    def _weighed(self, out: int, turned: bool, opposite: bool = False) -> Weighed:
         program, place, channels, filters = self.program, self.place, self.channels, self.filters
         wide = row_numbers(channels, program.beta.itemsize) if turned else place.stride
         shape = SCHEMES[out].points, filters if turned else channels, wide
@@ -63,7 +69,7 @@ class Winograd:
         else:
             array = aligned(shape, program.dtype)
             at = array.ctypes.data
-        program.weighed.append(Weighed(place, channels, filters, wide, out, turned, at, array))
+        program.weighed.append(Weighed(place, channels, filters, wide, out, turned, opposite, at, array))
         if array is None:
             add_weights(program, program.weighed[-1])
             program.wait()
@@ -74,9 +80,35 @@ class Winograd:
         bend: float,
     ) -> None:  # fmt: skip
         program, out = self.program, weights.out
-        U_row = weights.wide * program.beta.itemsize
         assert f.grid is not None
-        tiles, points = _tiles(f.grid, out), SCHEMES[out].points
+        chunk, *by = self._together(x, f, _tiles(f.grid, out), channels, filters, out)
+        registers = program.registers(filters)
+        parted, count = program.shared_units(registers, f.places) if program.is_shared else (1, None)
+        if program.is_shared:
+            program.wait()
+        program.add(
+            does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, *self._apart(weights), channels,
+            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, *by, parted, out,
+            real=bend, chunk=chunk, count=count,
+        )  # fmt: skip
+        if program.is_shared:
+            program.wait()
+
+    def _add_to(self, slope: Value, dx: Value, weights: Weighed) -> None:
+        program, out = self.program, weights.out
+        assert slope.grid is not None
+        chunk, *by = self._together(slope, dx, _tiles(slope.grid, out), self.filters, self.channels, out)
+        program.add(
+            does.winograd_back, slope.at, slope.row, dx.at, dx.row, weights.at, *self._apart(weights), self.filters,
+            program.registers(self.filters), program.registers(self.channels), program.zeros.ctypes.data,
+            self._form(slope, (0, 0)), self._form(dx, self.windows.before), *by, out, chunk=chunk,
+        )  # fmt: skip
+
+    def _together(
+        self, x: Value, f: Value, tiles: int, channels: int, filters: int, out: int
+    ) -> tuple[int, int, int]:
+        """How many images are taken at once, and the tables of what is transformed of x and f."""
+        program, points = self.program, SCHEMES[out].points
         most = min(max(_NUMBERS // (points * (channels + filters)), _LEAST), _MOST)
         images = max(1, -(-most // tiles))
         chunk = SHARD_WHOLE if images >= program.shard else 1 << (images - 1).bit_length()
@@ -84,18 +116,13 @@ class Winograd:
         most = min(most, tiles * min(chunk, program.shard))
         x_by, x_size = self._by(channels, most, points)
         f_by, f_size = self._by(filters, most, points)
-        registers = program.registers(filters)
-        self._scratch(x_size + f_size + registers * BYTES)
-        parted, count = program.shared_units(registers, f.places) if program.is_shared else (1, None)
-        if program.is_shared:
-            program.wait()
-        program.add(
-            does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, U_row, U_row * weights.rows, channels,
-            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, x_by, f_by, parted, out,
-            real=bend, chunk=chunk, count=count,
-        )  # fmt: skip
-        if program.is_shared:
-            program.wait()
+        self._scratch(x_size + f_size + program.registers(filters) * BYTES)
+        return chunk, x_by, f_by
+
+    def _apart(self, weights: Weighed) -> tuple[int, int]:
+        """Bytes from row to row and from point to point."""
+        row = weights.wide * self.program.beta.itemsize
+        return row, row * weights.rows
 
     def filters_back(self, slope: Value, gradient: int, whole_batch: bool) -> None:
         """∂J/∂W, by shards or, of the whole batch, by registers of its rows."""
@@ -141,7 +168,7 @@ def add_weights(program: Program, weighed: Weighed) -> None:
         program.scratch = max(program.scratch, (TAPS**2 * _BLOCK + WIDE) * registers * BYTES // 8)
     program.add(
         operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels,
-        weighed.rows, registers, weighed.at, U_row, U_row * weighed.rows, weighed.out, _BLOCK,
+        weighed.rows, registers, weighed.at, U_row, U_row * weighed.rows, weighed.out, _BLOCK, int(weighed.opposite),
         count=-(-weighed.rows // _BLOCK),
     )  # fmt: skip
 
@@ -152,7 +179,8 @@ def _tiles(grid: tuple[int, ...], out: int) -> int:
 
 
 def _cycles(program: Program, grid: tuple[int, ...], channels: int, filters: int, out: int) -> float:
-    """For an image whose places are `grid`, its share of those for the weights of a batch that trains included."""
+    """For an image of which tiles make up `grid`, its share of those for the weights of a batch that trains
+    included."""
     into, from_ = program.registers(channels), program.registers(filters)
     products = SCHEMES[out].points * cost(_LEAST, from_, channels) / _LEAST
     cycles = _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_))
@@ -172,6 +200,18 @@ def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: in
         out for out, size in sizes.items() if out == min(SCHEMES) or (program.training and size <= _WEIGHTS)
     ]
     return min(able, key=lambda out: _cycles(program, grid, channels, filters, out))
+
+
+def slopes_by(program: Program, windows: Windows, channels: int, filters: int) -> tuple[int, bool]:
+    """Places of a tile along an axis for the least cost of ∂J/∂x, and whether tiles are of the slope and add to it,
+    which is worth while where these are fewer: where the image has no frame."""
+    ways = {
+        (tiles_of(program, grid, filters, channels), adds): grid
+        for grid, adds in ((windows.sizes, False), (windows.output, True))
+    }
+    return min(
+        ways, key=lambda way: _cycles(program, ways[way], filters, channels, way[0]) * (1 + _ADDING * way[1])
+    )
 
 
 def suits(program: Program, windows: Windows, x: Value, channels: Groups, filters: Groups) -> bool:

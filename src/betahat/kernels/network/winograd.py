@@ -10,9 +10,11 @@ from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, longs
 from betahat.kernels.network.convolve import turn_part
 from betahat.kernels.network.filtering import TAPS
+from betahat.kernels.network.frame import clear
 from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED
 from betahat.kernels.network.tiles import multiply
 from betahat.kernels.network.winograd_tiles import (
+    add_tile,
     give_tile,
     spread_tile,
     take_tile,
@@ -104,6 +106,60 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
 
 
 @compiled
+def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
+    """∂J/∂x, of which each tile of the slope adds to its places of x: the slope, bytes for each image before; ∂J/∂x,
+    bytes likewise; the transformed weights, channels and filters exchanged, bytes from row to row and from point to
+    point; filters, registers of their places; registers of a place of x; zeros; tables of the forms of the slope and
+    x; tables of what is transformed of each; places of a tile of the slope along an axis."""
+    (
+        s,
+        s_first,
+        dx,
+        dx_first,
+        U,
+        U_row,
+        U_apart,
+        filters,
+        taken,
+        vectors,
+        zeros,
+        s_form,
+        x_form,
+        s_by,
+        x_by,
+        out,
+    ) = op[FIRST : FIRST + 16]
+    s_form, x_form = carray(longs(s_form), FORM), carray(longs(x_form), FORM)
+    s_by, x_by = carray(longs(s_by), 3), carray(longs(x_by), 3)
+    across, lines = along(s_form, out)
+    side = out + TAPS - 1
+    points = side * side
+    tiles, together = across * lines * some, s_by[TOGETHER]
+    base = aligned_up(address(own))
+    places = carray(longs(base), TABLE)
+    unread = base + TABLE * 8  # where places of x that are not there are added to
+    left = unread + vectors * REGISTER
+    right = left + s_by[APART] * points
+    clear(dx + first * dx_first, some * dx_first // like.itemsize, like)
+    clear(unread, vectors * REGISTER // like.itemsize, like)
+    for begin in range(0, tiles, together):
+        here = min(together, tiles - begin)
+        for t in range(here):
+            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
+            point_at(s + (first + image) * s_first, s_form, tile, across, out, out, zeros, places)
+            spread_tile(out, base, taken, left + t * s_by[ROW], s_by[APART], like)
+        for k in range(points):
+            multiply(
+                left + k * s_by[APART], s_by[ROW], like.itemsize, U + k * U_apart, U_row, right + k * x_by[APART],
+                x_by[ROW], here, vectors, filters, zeros, 0, like.dtype.type(1.0), like,
+            )  # fmt: skip
+        for t in range(here):
+            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
+            point_at(dx + (first + image) * dx_first, x_form, tile, across, side, out, unread, places)
+            add_tile(out, right + t * x_by[ROW], x_by[APART], vectors, base, like)
+
+
+@compiled
 def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂W of a shard: x, bytes for each image before; the slope, bytes likewise; ∂J/∂W, bytes from row to row and
     between shards; channels, registers of their places; registers of a place of the slope; zeros; tables of forms, and
@@ -166,9 +222,9 @@ def winograd_weights(op, real, env, unit, first, some, rows, start, step, key, o
 
 @compiled
 def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """The same of W with channels and filters exchanged and its taps in opposite order: rows of the target are
-    filters."""
-    W, row, tap, channels, count, vectors, U, U_row, U_apart, out, block = op[FIRST : FIRST + 11]
+    """The same of W with channels and filters exchanged, so that rows of the target are filters; and whether its taps
+    are taken in opposite order."""
+    W, row, tap, channels, count, vectors, U, U_row, U_apart, out, block, opposite = op[FIRST : FIRST + 12]
     size, wide = like.itemsize, vectors * REGISTER
     lanes = REGISTER // size
     turned = address(own) + lanes * REGISTER  # behind what turn_part needs
@@ -180,6 +236,8 @@ def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step,
                     W + k * tap + i * row + j * size, row, channels - i, count - j,
                     turned + (k * block + j - begin) * wide + i * size, wide, own, like,
                 )  # fmt: skip
-    last = turned + (TAPS * TAPS - 1) * block * wide
+    apart = -block * wide if opposite else block * wide
+    if opposite:
+        turned += (TAPS * TAPS - 1) * block * wide
     for f in range(begin, end):
-        weigh_tile(out, last + (f - begin) * wide, -block * wide, vectors, U + f * U_row, U_apart, like)
+        weigh_tile(out, turned + (f - begin) * wide, apart, vectors, U + f * U_row, U_apart, like)

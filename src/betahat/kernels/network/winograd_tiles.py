@@ -21,7 +21,7 @@ def _transform(
     builder: Any, like: Any, out: Any, vectors: Any, plan: Plan, finish: Callable[..., Any] | None = None
 ) -> None:
     """T X Tᵀ of each register of the channels: plan gives T and addresses of the numbers of X and of the result;
-    finish(v, value, offset) is done to these."""
+    finish(v, value, offset, at) is done to these."""
 
     def one(number: int) -> None:
         v = vectors_like(builder, like, SHAPE)
@@ -31,7 +31,7 @@ def _transform(
             offset = builder.mul(step, ir.Constant(I64, v.lanes * v.size))
             found = both(v, along, [v.load(v.at(at, offset)) for at in given])
             for value, at in zip(found, to, strict=True):
-                v.store(value if finish is None else finish(v, value, offset), v.at(at, offset))
+                v.store(value if finish is None else finish(v, value, offset, at), v.at(at, offset))
             return []
 
         counted_loop(builder, vectors, [], body)
@@ -103,8 +103,32 @@ def give_tile(
         def plan(v: Vectors, scheme: Scheme) -> Any:
             return scheme.give, _strided(v, given, apart, scheme.points), _table(v, places, scheme.out**2)
 
-        def finish(v: Vectors, value: Any, offset: Any) -> Any:
+        def finish(v: Vectors, value: Any, offset: Any, _: Any) -> Any:
             return bend(v, v.add(value, v.load(v.at(bias, offset))), v.splat(slope))
+
+        _transform(builder, signature.args[-1], out, vectors, plan, finish)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def add_tile(typingctx: Any, out: Any, given: Any, apart: Any, vectors: Any, places: Any, like: Any):
+    """B M Bᵀ, added to what is at the places that a table says."""
+    signature = types.void(*([types.int64] * 5), like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out, given, apart, vectors, places, _ = args
+
+        def plan(v: Vectors, scheme: Scheme) -> Any:
+            return (
+                scheme.take_back,
+                _strided(v, given, apart, scheme.points),
+                _table(v, places, scheme.points),
+            )
+
+        def finish(v: Vectors, value: Any, offset: Any, at: Any) -> Any:
+            return v.add(value, v.load(v.at(at, offset)))
 
         _transform(builder, signature.args[-1], out, vectors, plan, finish)
         return context.get_dummy_value()
