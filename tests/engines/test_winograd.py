@@ -175,6 +175,20 @@ def test_sizes_of_tiles(training, filters, pixels, batch, out):
     assert winograd.tiles_of(program, (pixels, pixels), filters, filters) == out
 
 
+@pytest.mark.parametrize(("padding", "pixels", "out", "adds"), [
+    (0, 13, 4, True), (0, 6, 4, True), (0, 14, 4, True), (1, 13, 4, False), (1, 16, 4, False), (2, 14, 4, False),
+])  # fmt: skip
+def test_which_tiles_slopes_take(padding, pixels, out, adds):
+    """Those of f where an image without padding has more."""
+    layer = Conv2d(64, 3, padding=padding)
+    network = Network([layer, Flatten(), Dense(1)], (pixels, pixels, 32))
+    layout = Layout(network, np.float32)
+    beta = np.zeros(layout.size, np.float32)
+    program = Program(network, layout, beta, np.zeros(0, np.float32), 128, True)
+    windows = layer.windows((pixels, pixels, 32))
+    assert winograd.slopes_by(program, windows, 32, 64) == (out, adds)
+
+
 def test_one_image_as_many():
     """Of so many operations that a single image is shared out among threads."""
     network = Network(

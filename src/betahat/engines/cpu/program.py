@@ -171,13 +171,15 @@ class Program:
     def rows(self, numbers: int, kept: bool) -> Memory:
         """Memory for so many numbers of each row. kept : whether some are never written and must stay 0, such as those
         behind the last of a register, of which sums would become gradients."""
-        self.memories.append(Memory(len(self.memories), (self.batch, numbers), self.beta.itemsize, kept))
-        return self.memories[-1]
+        return self._memory(self.batch, numbers, kept)
 
     def block(self, numbers: int) -> int:
         """The address of memory for so many numbers, which are there between operations only that name it."""
-        self.memories.append(Memory(len(self.memories), (1, numbers), self.beta.itemsize, False))
-        return self.memories[-1].at
+        return self._memory(1, numbers, False).at
+
+    def _memory(self, rows: int, numbers: int, kept: bool) -> Memory:
+        self.memories.append(Memory(len(self.memories), (rows, numbers), self.beta.itemsize, kept))
+        return self.memories[-1]
 
     def hold(self, array: np.ndarray) -> np.ndarray:
         """Keep an array as long as the program."""

@@ -19,7 +19,7 @@ from betahat.layers.windows import Windows
 _TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
 _MAKING, _AFAR = 12, 48  # to make a register of weights for a point, near and where cache does not hold them
 _NEAR = 16 << 20  # bytes of transformed weights that stay in cache
-_ADDING = 0.1  # how much more it costs where tiles add to what is there
+_ADDING = 1.1  # times as much it costs where tiles add to what is there
 _GAIN = 0.85  # of what windows cost, at most
 _NUMBERS = 1 << 17  # of all points of the tiles that are transformed at once
 _LEAST, _MOST = 48, 192  # tiles at once
@@ -87,7 +87,7 @@ class Winograd:
         if program.is_shared:
             program.wait()
         program.add(
-            does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, *self._apart(weights), channels,
+            does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, *_apart(program, weights), channels,
             program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, *by, parted, out,
             real=bend, chunk=chunk, count=count,
         )  # fmt: skip
@@ -99,7 +99,7 @@ class Winograd:
         assert slope.grid is not None
         chunk, *by = self._together(slope, dx, _tiles(slope.grid, out), self.filters, self.channels, out)
         program.add(
-            does.winograd_back, slope.at, slope.row, dx.at, dx.row, weights.at, *self._apart(weights), self.filters,
+            does.winograd_back, slope.at, slope.row, dx.at, dx.row, weights.at, *_apart(program, weights), self.filters,
             program.registers(self.filters), program.registers(self.channels), program.zeros.ctypes.data,
             self._form(slope, (0, 0)), self._form(dx, self.windows.before), *by, out, chunk=chunk,
         )  # fmt: skip
@@ -118,11 +118,6 @@ class Winograd:
         f_by, f_size = self._by(filters, most, points)
         self._scratch(x_size + f_size + program.registers(filters) * BYTES)
         return chunk, x_by, f_by
-
-    def _apart(self, weights: Weighed) -> tuple[int, int]:
-        """Bytes from row to row and from point to point."""
-        row = weights.wide * self.program.beta.itemsize
-        return row, row * weights.rows
 
     def filters_back(self, slope: Value, gradient: int, whole_batch: bool) -> None:
         """∂J/∂W, by shards or, of the whole batch, by registers of its rows."""
@@ -161,16 +156,22 @@ class Winograd:
 def add_weights(program: Program, weighed: Weighed) -> None:
     """The operation that makes them of the layer's weights."""
     place, size = weighed.place, program.beta.itemsize
-    row, U_row = place.stride * size, weighed.wide * size
+    row = place.stride * size
     operation, registers = does.winograd_weights, program.registers(weighed.filters)
     if weighed.turned:
         operation, registers = does.winograd_turned_weights, program.registers(weighed.channels)
         program.scratch = max(program.scratch, (TAPS**2 * _BLOCK + WIDE) * registers * BYTES // 8)
     program.add(
         operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels,
-        weighed.rows, registers, weighed.at, U_row, U_row * weighed.rows, weighed.out, _BLOCK, int(weighed.opposite),
+        weighed.rows, registers, weighed.at, *_apart(program, weighed), weighed.out, _BLOCK, int(weighed.opposite),
         count=-(-weighed.rows // _BLOCK),
     )  # fmt: skip
+
+
+def _apart(program: Program, weighed: Weighed) -> tuple[int, int]:
+    """Bytes from row to row and from point to point."""
+    row = weighed.wide * program.beta.itemsize
+    return row, row * weighed.rows
 
 
 def _tiles(grid: tuple[int, ...], out: int) -> int:
@@ -205,13 +206,11 @@ def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: in
 def slopes_by(program: Program, windows: Windows, channels: int, filters: int) -> tuple[int, bool]:
     """Places of a tile along an axis for the least cost of ∂J/∂x, and whether tiles are of the slope and add to it,
     which is worth while where these are fewer: where the image has no frame."""
-    ways = {
-        (tiles_of(program, grid, filters, channels), adds): grid
-        for grid, adds in ((windows.sizes, False), (windows.output, True))
-    }
-    return min(
-        ways, key=lambda way: _cycles(program, ways[way], filters, channels, way[0]) * (1 + _ADDING * way[1])
-    )
+    by_windows = tiles_of(program, windows.sizes, filters, channels)
+    by_adding = tiles_of(program, windows.output, filters, channels)
+    adding = _ADDING * _cycles(program, windows.output, filters, channels, by_adding)
+    adds = adding < _cycles(program, windows.sizes, filters, channels, by_windows)
+    return (by_adding if adds else by_windows), adds
 
 
 def suits(program: Program, windows: Windows, x: Value, channels: Groups, filters: Groups) -> bool:

@@ -33,9 +33,10 @@ TABLE = 40
 
 
 @compiled
-def point_at(image, form, tile, across, side, step, outside, places):
+def point_at(images, apart, form, number, across, lines, side, step, outside, places):
     """Addresses of the side × side places of a tile, `step` places from tile to tile; `outside` where the image has
-    none."""
+    none. number : of the tile, of across × lines in each image, which are `apart` bytes from one to the next."""
+    image, tile = images + number // (across * lines) * apart, number % (across * lines)
     line = tile // across * step - form[BEFORE]
     column = tile % across * step - form[ASIDE]
     for i in range(side):
@@ -44,6 +45,18 @@ def point_at(image, form, tile, across, side, step, outside, places):
             x = column + j
             inside = 0 <= y < form[HEIGHT] and 0 <= x < form[WIDTH]
             places[i * side + j] = image + y * form[LINE] + x * form[PLACE] if inside else outside
+
+
+@compiled
+def multiply_points(
+    points, left, x_by, U, U_row, U_apart, right, f_by, tiles, vectors, channels, zeros, like
+):
+    """Transformed tiles times transformed weights, at each of the points."""
+    for k in range(points):
+        multiply(
+            left + k * x_by[APART], x_by[ROW], like.itemsize, U + k * U_apart, U_row, right + k * f_by[APART],
+            f_by[ROW], tiles, vectors, channels, zeros, 0, like.dtype.type(1.0), like,
+        )  # fmt: skip
 
 
 @compiled
@@ -89,17 +102,13 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
     for begin in range(low, high, together):
         here = min(together, high - begin)
         for t in range(here):
-            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(x + (first + image) * x_first, x_form, tile, across, side, out, zeros, places)
+            point_at(x + first * x_first, x_first, x_form, begin + t, across, lines, side, out, zeros, places)
             take_tile(out, base, taken, left + t * x_by[ROW], x_by[APART], like)
-        for k in range(points):
-            multiply(
-                left + k * x_by[APART], x_by[ROW], like.itemsize, U + k * U_apart, U_row, right + k * f_by[APART],
-                f_by[ROW], here, vectors, channels, zeros, 0, like.dtype.type(1.0), like,
-            )  # fmt: skip
+        multiply_points(
+            points, left, x_by, U, U_row, U_apart, right, f_by, here, vectors, channels, zeros, like
+        )
         for t in range(here):
-            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(f + (first + image) * f_first, f_form, tile, across, out, out, unread, places)
+            point_at(f + first * f_first, f_first, f_form, begin + t, across, lines, out, out, unread, places)
             give_tile(
                 out, right + t * f_by[ROW], f_by[APART], vectors, base, bias, like.dtype.type(real[0]), like
             )
@@ -111,24 +120,8 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
     bytes likewise; the transformed weights, channels and filters exchanged, bytes from row to row and from point to
     point; filters, registers of their places; registers of a place of x; zeros; tables of the forms of the slope and
     x; tables of what is transformed of each; places of a tile of the slope along an axis."""
-    (
-        s,
-        s_first,
-        dx,
-        dx_first,
-        U,
-        U_row,
-        U_apart,
-        filters,
-        taken,
-        vectors,
-        zeros,
-        s_form,
-        x_form,
-        s_by,
-        x_by,
-        out,
-    ) = op[FIRST : FIRST + 16]
+    s, s_first, dx, dx_first, U, U_row, U_apart, filters, taken, vectors = op[FIRST : FIRST + 10]
+    zeros, s_form, x_form, s_by, x_by, out = op[FIRST + 10 : FIRST + 16]
     s_form, x_form = carray(longs(s_form), FORM), carray(longs(x_form), FORM)
     s_by, x_by = carray(longs(s_by), 3), carray(longs(x_by), 3)
     across, lines = along(s_form, out)
@@ -145,17 +138,15 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
     for begin in range(0, tiles, together):
         here = min(together, tiles - begin)
         for t in range(here):
-            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(s + (first + image) * s_first, s_form, tile, across, out, out, zeros, places)
+            point_at(s + first * s_first, s_first, s_form, begin + t, across, lines, out, out, zeros, places)
             spread_tile(out, base, taken, left + t * s_by[ROW], s_by[APART], like)
-        for k in range(points):
-            multiply(
-                left + k * s_by[APART], s_by[ROW], like.itemsize, U + k * U_apart, U_row, right + k * x_by[APART],
-                x_by[ROW], here, vectors, filters, zeros, 0, like.dtype.type(1.0), like,
-            )  # fmt: skip
+        multiply_points(
+            points, left, s_by, U, U_row, U_apart, right, x_by, here, vectors, filters, zeros, like
+        )
         for t in range(here):
-            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(dx + (first + image) * dx_first, x_form, tile, across, side, out, unread, places)
+            point_at(
+                dx + first * dx_first, dx_first, x_form, begin + t, across, lines, side, out, unread, places
+            )
             add_tile(out, right + t * x_by[ROW], x_by[APART], vectors, base, like)
 
 
@@ -191,12 +182,14 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
     for begin in range(0, max(tiles, 1), together):  # once at least, where a shard has no rows
         here = min(together, tiles - begin)
         for t in range(here):
-            image, tile = (begin + t) // (across * lines), (begin + t) % (across * lines)
-            point_at(x + (first + image) * x_first, x_form, tile, across, side, tile_out, zeros, places)
+            point_at(
+                x + first * x_first, x_first, x_form, begin + t, across, lines, side, tile_out, zeros, places
+            )
             take_tile(tile_out, base, taken, left + t * x_by[ROW], x_by[APART], like)
             point_at(
-                s + (first + image) * s_first + aside, s_form, tile, across, tile_out, tile_out, zeros, places
-            )
+                s + first * s_first + aside, s_first, s_form, begin + t, across, lines, tile_out, tile_out, zeros,
+                places,
+            )  # fmt: skip
             spread_tile(tile_out, base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
         for k in range(points):
             total = sums + k * apart
