@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from betahat.engines.cpu.layout import Layout
 from betahat.engines.cpu.lower import lower_network
 from betahat.engines.cpu.program import Program
 from betahat.engines.cpu.step import entered, training
+from betahat.kernels.network.filtering import SCHEMES
 from betahat.layers import (
     BatchNorm,
     Conv2d,
@@ -32,29 +34,34 @@ from betahat.models.network import Network
 from betahat.solvers.stochastic.named import SGD
 
 
-@pytest.fixture(params=[(2, False), (4, False), (2, True), (4, True)], ids=str)
+@pytest.fixture(params=product(SCHEMES, (False, True)), ids=str)
 def always(request, monkeypatch):
-    """Wherever it can be done at all, by tiles of either size, of which those of slopes add or not."""
-    out, _ = request.param
-    monkeypatch.setattr(winograd, "tiles_of", lambda program, grid, channels, filters: out)
+    """Wherever it can be done at all, by each scheme, with tiles of slopes that add or not; the taps that are asked
+    for."""
+    number, _ = request.param
+    monkeypatch.setattr(winograd, "scheme_of", lambda program, taps, grid, channels, filters: number)
     monkeypatch.setattr(winograd, "slopes_by", lambda program, windows, channels, filters: request.param)
     monkeypatch.setattr(winograd, "_GAIN", np.inf)
     monkeypatch.setattr(winograd, "_FEW", 0)
+    return SCHEMES[number].taps
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("padding", [0, 1, 2, "same", ((2, 0), (1, 2)), ((0, 1), (2, 2))])
+@pytest.mark.parametrize("padding", [0, 1, "widest", "same", ((2, 0), (1, 2)), ((0, 1), (2, 2))])
 @pytest.mark.parametrize("shape", [(7, 6), (4, 4), (3, 3), (5, 12)])
 def test_sizes_and_paddings(shape, padding, dtype, always):
-    middle = Conv2d(20, 3, padding=padding)
-    assert_same([Conv2d(18, 1), Tanh(), middle, ReLU(), *END], (*shape, 3), dtype)
+    """Images from those of a single window on. In float32 a rounded number may lie beyond a kink."""
+    bend = ReLU() if dtype == np.float64 else Tanh()
+    middle = Conv2d(20, always, padding=always - 1 if padding == "widest" else padding)
+    pixels = [n + always - 3 for n in shape]
+    assert_same([Conv2d(18, 1), Tanh(), middle, bend, *END], (*pixels, 3), dtype)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("filters", [1, 16, 33, 70])
 @pytest.mark.parametrize("channels", [1, 5, 16, 40])
 def test_channels(channels, filters, bias, always):
-    middle = Conv2d(filters, 3, padding=1, bias=bias)
+    middle = Conv2d(filters, always, padding=1, bias=bias)
     assert_same([Conv2d(channels, 1), Tanh(), middle, Tanh(), *END], (6, 5, 2))
 
 
@@ -62,7 +69,8 @@ def test_channels(channels, filters, bias, always):
 @pytest.mark.parametrize("batch", [1, 7, 16, 40, 100])
 def test_batches(batch, dtype, always):
     layers = [
-        Conv2d(16, 3, padding=1), BatchNorm(), ReLU(), MaxPool2d(2), Residual(Conv2d(16, 3, padding=1), ReLU()),
+        Conv2d(16, always, padding="same"), BatchNorm(), ReLU(), MaxPool2d(2),
+        Residual(Conv2d(16, always, padding="same"), ReLU()),
         GlobalAvgPool(), Dense(3),
     ]  # fmt: skip
     assert_same(layers, (8, 8, 16), dtype, batch, 2 * batch + 1)
@@ -74,8 +82,9 @@ def test_weights_that_stay_and_that_are_made_when_needed(dtype, staying, always,
     """Steps, with weights that each of them changes, and predictions after them."""
     monkeypatch.setattr(winograd, "_STAYING", staying)
     layers = [
-        Conv2d(18, 3, padding=1), BatchNorm(), ReLU(), Residual(Conv2d(18, 3, padding=1), ReLU()), MaxPool2d(2),
-        Conv2d(40, 3, padding=1), Tanh(), GlobalAvgPool(), Dense(3),
+        Conv2d(18, always, padding="same"), BatchNorm(), ReLU(),
+        Residual(Conv2d(18, always, padding="same"), ReLU()), MaxPool2d(2),
+        Conv2d(40, always, padding="same"), Tanh(), GlobalAvgPool(), Dense(3),
     ]  # fmt: skip
     assert_same(layers, (8, 8, 16), dtype, 16, 50)
 
@@ -84,12 +93,13 @@ def test_weights_that_stay_and_that_are_made_when_needed(dtype, staying, always,
 def test_few_tiles_at_once(together, always, monkeypatch):
     monkeypatch.setattr(winograd, "_LEAST", together)
     monkeypatch.setattr(winograd, "_MOST", together)
-    assert_same([Conv2d(16, 3, padding=1), Tanh(), Conv2d(20, 3), Tanh(), *END], (9, 8, 16), batch=17, n=40)
+    layers = [Conv2d(16, always, padding="same"), Tanh(), Conv2d(20, always), Tanh(), *END]
+    assert_same(layers, (9, 8, 16), batch=17, n=40)
 
 
 @pytest.mark.parametrize(("channels", "filters"), [(160, 200), (520, 60)])
 def test_gradients_of_large_weights(channels, filters, always):
-    middle = Conv2d(filters, 3, padding=1)
+    middle = Conv2d(filters, always, padding="same")
     layers = [Conv2d(channels, 1), Tanh(), middle, Tanh(), GlobalAvgPool(), Dense(3)]
     assert_same(layers, (4, 4, 3), np.float64, 16, 40)
     network = Network(layers, (4, 4, 3))
@@ -102,8 +112,8 @@ def test_gradients_of_large_weights(channels, filters, always):
 
 def convolved(X, W, padding):
     """x W by minimal filtering, of float32, behind a layer that changes nothing: data come without gaps."""
-    channels, filters = W.shape[2:]
-    layers = [Conv2d(channels, 1, bias=False), Conv2d(filters, 3, padding=padding, bias=False), Flatten()]
+    taps, _, channels, filters = W.shape
+    layers = [Conv2d(channels, 1, bias=False), Conv2d(filters, taps, padding=padding, bias=False), Flatten()]
     network = Network(layers, X.shape[1:])
     task = Task(network, SquaredError(), SGD(0.1).chain, dtype=np.float32, seed=0)
     beta = np.concatenate([np.eye(channels).ravel(), W.ravel()]).astype(np.float32)
@@ -116,7 +126,7 @@ def convolved(X, W, padding):
     return engine_for(task).predict(beta, np.zeros(0, np.float32), rows).reshape(wanted.shape), wanted
 
 
-@pytest.mark.parametrize("always", [(2, False)], indirect=True)
+@pytest.mark.parametrize("always", [(32, False)], indirect=True)
 @pytest.mark.parametrize("padding", [0, 1])
 def test_whole_numbers_are_exact(padding, always):
     """Weights are multiples of 4, so that halves of halves are whole, and no sum leaves 24 bits."""
@@ -127,7 +137,9 @@ def test_whole_numbers_are_exact(padding, always):
 
 
 @pytest.mark.parametrize(
-    ("always", "largest", "mean"), [((2, False), 5e-6, 1e-6), ((4, False), 2e-5, 2e-6)], indirect=["always"]
+    ("always", "largest", "mean"),
+    [((32, False), 5e-6, 1e-6), ((34, False), 2e-5, 2e-6), ((52, False), 2e-5, 2e-6)],
+    indirect=["always"],
 )
 @pytest.mark.parametrize("channels", [32, 64, 256])
 def test_rounding_is_small(channels, always, largest, mean):
@@ -135,7 +147,7 @@ def test_rounding_is_small(channels, always, largest, mean):
     rng = np.random.default_rng(1)
     W, X = (
         rng.standard_normal(shape).astype(np.float32)
-        for shape in ((3, 3, channels, 64), (3, 16, 16, channels))
+        for shape in ((always, always, channels, 64), (3, 16, 16, channels))
     )
     found, wanted = convolved(X, W, 1)
     assert np.abs(found - wanted).max() < largest * np.sqrt((wanted**2).mean())
@@ -145,7 +157,8 @@ def test_rounding_is_small(channels, always, largest, mean):
 @pytest.mark.parametrize(("layer", "channels", "pixels", "chosen"), [
     (Conv2d(64, 3, padding=1), 64, 14, True), (Conv2d(64, 3), 64, 32, True), (Conv2d(32, 3, padding=1), 16, 28, True),
     (Conv2d(64, 3, stride=2, padding=1), 64, 14, False), (Conv2d(64, 3, dilation=2, padding=2), 64, 14, False),
-    (Conv2d(64, 5, padding=2), 64, 14, False), (Conv2d(64, 1), 64, 14, False),
+    (Conv2d(64, 5, padding=2), 64, 14, True), (Conv2d(64, 7, padding=3), 64, 14, False),
+    (Conv2d(64, (5, 3), padding="same"), 64, 14, False), (Conv2d(64, 1), 64, 14, False),
     (Conv2d(64, 3, padding=1, groups=2), 64, 14, False), (Conv2d(32, 3, padding=1), 3, 28, False),
     (Conv2d(64, 3, padding=1), 64, 4, False),
 ], ids=str)  # fmt: skip
@@ -161,32 +174,33 @@ def test_where_it_is_done(batch, layer, channels, pixels, chosen):
     assert bool(program.weighed) == chosen
 
 
-@pytest.mark.parametrize(("training", "filters", "pixels", "batch", "out"), [
-    (True, 64, 32, 8, 4), (True, 128, 16, 8, 4), (False, 64, 32, 8, 2), (True, 512, 32, 8, 4), (True, 1024, 32, 8, 2),
-    (True, 64, 2, 8, 2), (True, 512, 4, 8, 2), (True, 512, 4, 128, 4),
+@pytest.mark.parametrize(("training", "filters", "pixels", "batch", "number"), [
+    (True, 64, 32, 8, 34), (True, 128, 16, 8, 34), (False, 64, 32, 8, 32), (True, 512, 32, 8, 34),
+    (True, 1024, 32, 8, 32), (True, 64, 2, 8, 32), (True, 512, 4, 8, 32), (True, 512, 4, 128, 34),
 ])  # fmt: skip
-def test_sizes_of_tiles(training, filters, pixels, batch, out):
+def test_sizes_of_tiles(training, filters, pixels, batch, number):
     """Large ones in training, but not of weights that would take much memory, nor of images as small as they are, nor
     of so few that their products cost less than the weights."""
     network = Network([Conv2d(filters, 3, padding=1), Flatten(), Dense(1)], (pixels, pixels, filters))
     layout = Layout(network, np.float32)
     beta = np.zeros(layout.size, np.float32)
     program = Program(network, layout, beta, np.zeros(0, np.float32), batch, training)
-    assert winograd.tiles_of(program, (pixels, pixels), filters, filters) == out
+    assert winograd.scheme_of(program, 3, (pixels, pixels), filters, filters) == number
 
 
-@pytest.mark.parametrize(("padding", "pixels", "out", "adds"), [
-    (0, 13, 4, True), (0, 6, 4, True), (0, 14, 4, True), (1, 13, 4, False), (1, 16, 4, False), (2, 14, 4, False),
+@pytest.mark.parametrize(("taps", "padding", "pixels", "number", "adds"), [
+    (3, 0, 13, 34, True), (3, 0, 6, 34, True), (3, 0, 14, 34, True), (3, 1, 13, 34, False), (3, 1, 16, 34, False),
+    (3, 2, 14, 34, False), (5, 0, 12, 52, True), (5, 2, 12, 52, False),
 ])  # fmt: skip
-def test_which_tiles_slopes_take(padding, pixels, out, adds):
+def test_which_tiles_slopes_take(taps, padding, pixels, number, adds):
     """Those of f where an image without padding has more."""
-    layer = Conv2d(64, 3, padding=padding)
+    layer = Conv2d(64, taps, padding=padding)
     network = Network([layer, Flatten(), Dense(1)], (pixels, pixels, 32))
     layout = Layout(network, np.float32)
     beta = np.zeros(layout.size, np.float32)
     program = Program(network, layout, beta, np.zeros(0, np.float32), 128, True)
     windows = layer.windows((pixels, pixels, 32))
-    assert winograd.slopes_by(program, windows, 32, 64) == (out, adds)
+    assert winograd.slopes_by(program, windows, 32, 64) == (number, adds)
 
 
 def test_one_image_as_many():

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from betahat.kernels.network.filtering import SCHEMES, TAPS, Numbers, both
+from betahat.kernels.network.filtering import SCHEMES, Numbers, both
 
 
 def exactly(value: float) -> Fraction:
@@ -25,46 +25,50 @@ def some(count: int, seed: int) -> list[Fraction]:
     return [Fraction(random.randint(-99, 99), random.randint(1, 9)) for _ in range(count)]
 
 
-@pytest.mark.parametrize("out", SCHEMES)
-def test_products_are_sums_over_windows(out):
-    v, scheme = RATIONALS, SCHEMES[out]
-    x, w = some(scheme.points, 0), some(TAPS**2, 1)
+@pytest.mark.parametrize("number", SCHEMES)
+def test_products_are_sums_over_windows(number):
+    v, scheme = RATIONALS, SCHEMES[number]
+    taps, out = scheme.taps, scheme.out
+    x, w = some(scheme.points, 0), some(taps**2, 1)
     of_x, of_w = both(v, scheme.take, x), both(v, scheme.weigh, w)
     found = both(v, scheme.give, [a * b for a, b in zip(of_x, of_w, strict=True)])
     assert found == [
-        sum(x[(i + a) * scheme.side + j + b] * w[a * TAPS + b] for a, b in product(range(TAPS), repeat=2))
+        sum(x[(i + a) * scheme.side + j + b] * w[a * taps + b] for a, b in product(range(taps), repeat=2))
         for i, j in product(range(out), repeat=2)
     ]
 
 
-@pytest.mark.parametrize("out", SCHEMES)
-def test_slopes_of_taps_are_sums_over_places(out):
-    v, scheme = RATIONALS, SCHEMES[out]
+@pytest.mark.parametrize("number", SCHEMES)
+def test_slopes_of_taps_are_sums_over_places(number):
+    v, scheme = RATIONALS, SCHEMES[number]
+    taps, out = scheme.taps, scheme.out
     x, s = some(scheme.points, 2), some(out**2, 3)
     of_x, of_s = both(v, scheme.take, x), both(v, scheme.give_back, s)
     found = both(v, scheme.weigh_back, [a * b for a, b in zip(of_x, of_s, strict=True)])
     assert found == [
         sum(x[(i + a) * scheme.side + j + b] * s[i * out + j] for i, j in product(range(out), repeat=2))
-        for a, b in product(range(TAPS), repeat=2)
+        for a, b in product(range(taps), repeat=2)
     ]
 
 
-@pytest.mark.parametrize("out", SCHEMES)
-def test_slopes_of_places_are_sums_over_taps(out):
-    v, scheme = RATIONALS, SCHEMES[out]
-    w, s = some(TAPS**2, 5), some(out**2, 6)
+@pytest.mark.parametrize("number", SCHEMES)
+def test_slopes_of_places_are_sums_over_taps(number):
+    v, scheme = RATIONALS, SCHEMES[number]
+    taps, out = scheme.taps, scheme.out
+    w, s = some(taps**2, 5), some(out**2, 6)
     of_w, of_s = both(v, scheme.weigh, w), both(v, scheme.give_back, s)
     found = both(v, scheme.take_back, [a * b for a, b in zip(of_w, of_s, strict=True)])
     expected = [Fraction(0)] * scheme.points
-    for i, j, a, b in product(range(out), range(out), range(TAPS), range(TAPS)):
-        expected[(i + a) * scheme.side + j + b] += s[i * out + j] * w[a * TAPS + b]
+    for i, j, a, b in product(range(out), range(out), range(taps), range(taps)):
+        expected[(i + a) * scheme.side + j + b] += s[i * out + j] * w[a * taps + b]
     assert found == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("out", SCHEMES)
-def test_arrays_are_weighed_as_rationals_are(out, dtype):
-    scheme, w = SCHEMES[out], some(TAPS**2, 4)
+@pytest.mark.parametrize("number", SCHEMES)
+def test_arrays_are_weighed_as_rationals_are(number, dtype):
+    scheme = SCHEMES[number]
+    w = some(scheme.taps**2, 4)
     exact = both(RATIONALS, scheme.weigh, w)
     found = both(Numbers(dtype), scheme.weigh, [np.array([float(n)], dtype) for n in w])
     scale = max(abs(float(n)) for n in exact)

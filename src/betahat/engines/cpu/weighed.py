@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from betahat.engines.cpu.layout import Place
-from betahat.kernels.network.filtering import SCHEMES, TAPS, Numbers, both
+from betahat.kernels.network.filtering import SCHEMES, Numbers, both
 
 
 @final
@@ -17,7 +17,7 @@ class Weighed:
     """G W Gᵀ (points, channels, wide) of a layer's weights (taps, channels, filters), or (points, filters, wide) of
     turned ones, which slopes pass through: channels and filters exchanged.
 
-    out : places of a tile along an axis; opposite : whether taps are in opposite order; at : the address; array :
+    scheme : its number; opposite : whether taps are in opposite order; at : the address; array :
     where they stay, or None where they are made of the weights whenever they are needed.
     """
 
@@ -25,7 +25,7 @@ class Weighed:
     channels: int
     filters: int
     wide: int
-    out: int
+    scheme: int
     turned: bool
     opposite: bool
     at: int
@@ -40,10 +40,11 @@ class Weighed:
         """What stays, from the layout's parameters, by the very operations that compiled code does."""
         if self.array is None:
             return
-        taps = list(self.place.of(beta).reshape(TAPS**2, self.channels, -1))
+        scheme = SCHEMES[self.scheme]
+        taps = list(self.place.of(beta).reshape(scheme.taps**2, self.channels, -1))
         if self.turned:
             wide = self.wide - self.channels
             taps = [np.pad(tap[:, : self.filters].T, ((0, 0), (0, wide))) for tap in taps]
         if self.opposite:
             taps.reverse()
-        self.array[:] = both(Numbers(self.array.dtype.type), SCHEMES[self.out].weigh, taps)
+        self.array[:] = both(Numbers(self.array.dtype.type), scheme.weigh, taps)

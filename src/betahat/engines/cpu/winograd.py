@@ -1,4 +1,4 @@
-"""Convolutions of 3 × 3 taps lowered to minimal filtering, where that costs less than products over windows."""
+"""Convolutions of 3 × 3 and 5 × 5 taps lowered to minimal filtering, where it costs less than products over windows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.weighed import Weighed
 from betahat.kernels.aligned import aligned
 from betahat.kernels.network import winograd as does
-from betahat.kernels.network.filtering import SCHEMES, TAPS
+from betahat.kernels.network.filtering import SCHEMES
 from betahat.kernels.network.operations import SHARD_WHOLE
 from betahat.kernels.network.tiles import BYTES
 from betahat.layers.windows import Windows
 
-_TRANSFORM = {2: 40, 4: 130}  # cycles for a register of a tile, on either side of the products
+_TRANSFORM = {32: 40, 34: 130, 52: 100}  # cycles for a register of a tile, on either side of the products
 _MAKING, _AFAR = 12, 48  # to make a register of weights for a point, near and where cache does not hold them
 _NEAR = 16 << 20  # bytes of transformed weights that stay in cache
 _ADDING = 1.1  # times as much it costs where tiles add to what is there
@@ -39,37 +39,38 @@ class Winograd:
         self.program, self.windows, self.path, self.x = program, windows, path, x
         self.channels, self.filters = channels, filters
         self.place, _ = program.parameter(f"{path}.weight")
-        self.out = tiles_of(program, windows.output, channels, filters)
+        self.taps = windows.window[0]
+        self.scheme = scheme_of(program, self.taps, windows.output, channels, filters)
         self._x_form, self._f_form = self._form(x, windows.before), self._form(f, (0, 0))
 
     def forward(self, f: Value, bias: int, bend: float) -> None:
         """f = bend(Σ x W + b)."""
-        U = self._weighed(self.out, False)
+        U = self._weighed(self.scheme, False)
         self._windows(self.x, f, U, (self._x_form, self._f_form), self.channels, self.filters, bias, bend)
 
     def back_to(self, slope: Value, dx: Value) -> None:
         """∂J/∂x: by what each tile of the slope adds to it, or by windows over the slope, with taps in opposite
         order."""
         assert dx.grid is not None
-        out, adds = slopes_by(self.program, self.windows, self.channels, self.filters)
-        U = self._weighed(out, True, not adds)
+        scheme, adds = slopes_by(self.program, self.windows, self.channels, self.filters)
+        U = self._weighed(scheme, True, not adds)
         if adds:
             self._add_to(slope, dx, U)
             return
-        first = tuple(TAPS - 1 - n for n in self.windows.before)
+        first = tuple(self.taps - 1 - n for n in self.windows.before)
         forms, zeros = (self._form(slope, first), self._form(dx, (0, 0))), self.program.zeros.ctypes.data
         self._windows(slope, dx, U, forms, self.filters, self.channels, zeros, 1.0)
 
-    def _weighed(self, out: int, turned: bool, opposite: bool = False) -> Weighed:
+    def _weighed(self, scheme: int, turned: bool, opposite: bool = False) -> Weighed:
         program, place, channels, filters = self.program, self.place, self.channels, self.filters
         wide = row_numbers(channels, program.beta.itemsize) if turned else place.stride
-        shape = SCHEMES[out].points, filters if turned else channels, wide
+        shape = SCHEMES[scheme].points, filters if turned else channels, wide
         if program.training and math.prod(shape) * program.beta.itemsize > _STAYING:
             at, array = program.block(math.prod(shape)), None
         else:
             array = aligned(shape, program.dtype)
             at = array.ctypes.data
-        program.weighed.append(Weighed(place, channels, filters, wide, out, turned, opposite, at, array))
+        program.weighed.append(Weighed(place, channels, filters, wide, scheme, turned, opposite, at, array))
         if array is None:
             add_weights(program, program.weighed[-1])
             program.wait()
@@ -79,36 +80,38 @@ class Winograd:
         self, x: Value, f: Value, weights: Weighed, forms: tuple[int, int], channels: int, filters: int, bias: int,
         bend: float,
     ) -> None:  # fmt: skip
-        program, out = self.program, weights.out
+        program, scheme = self.program, weights.scheme
         assert f.grid is not None
-        chunk, *by = self._together(x, f, _tiles(f.grid, out), channels, filters, out)
+        chunk, *by = self._together(x, f, _tiles(f.grid, scheme), channels, filters, scheme)
         registers = program.registers(filters)
         parted, count = program.shared_units(registers, f.places) if program.is_shared else (1, None)
         if program.is_shared:
             program.wait()
         program.add(
             does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, *_apart(program, weights), channels,
-            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, *by, parted, out,
+            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, *by, parted, scheme,
             real=bend, chunk=chunk, count=count,
         )  # fmt: skip
         if program.is_shared:
             program.wait()
 
     def _add_to(self, slope: Value, dx: Value, weights: Weighed) -> None:
-        program, out = self.program, weights.out
+        program, scheme = self.program, weights.scheme
         assert slope.grid is not None
-        chunk, *by = self._together(slope, dx, _tiles(slope.grid, out), self.filters, self.channels, out)
+        chunk, *by = self._together(
+            slope, dx, _tiles(slope.grid, scheme), self.filters, self.channels, scheme
+        )
         program.add(
             does.winograd_back, slope.at, slope.row, dx.at, dx.row, weights.at, *_apart(program, weights), self.filters,
             program.registers(self.filters), program.registers(self.channels), program.zeros.ctypes.data,
-            self._form(slope, (0, 0)), self._form(dx, self.windows.before), *by, out, chunk=chunk,
+            self._form(slope, (0, 0)), self._form(dx, self.windows.before), *by, scheme, chunk=chunk,
         )  # fmt: skip
 
     def _together(
-        self, x: Value, f: Value, tiles: int, channels: int, filters: int, out: int
+        self, x: Value, f: Value, tiles: int, channels: int, filters: int, scheme: int
     ) -> tuple[int, int, int]:
         """How many images are taken at once, and the tables of what is transformed of x and f."""
-        program, points = self.program, SCHEMES[out].points
+        program, points = self.program, SCHEMES[scheme].points
         most = min(max(_NUMBERS // (points * (channels + filters)), _LEAST), _MOST)
         images = max(1, -(-most // tiles))
         chunk = SHARD_WHOLE if images >= program.shard else 1 << (images - 1).bit_length()
@@ -121,12 +124,12 @@ class Winograd:
 
     def filters_back(self, slope: Value, gradient: int, whole_batch: bool) -> None:
         """∂J/∂W, by shards or, of the whole batch, by registers of its rows."""
-        program, place, points = self.program, self.place, SCHEMES[self.out].points
+        program, place, points = self.program, self.place, SCHEMES[self.scheme].points
         assert slope.grid is not None
         registers = program.registers(self.filters)
         units = program.panels(registers) if whole_batch else None
         wide = self.filters if units is None else -(-registers // units) * BYTES // program.beta.itemsize
-        tiles = _tiles(slope.grid, self.out) * (program.batch if whole_batch else program.shard)
+        tiles = _tiles(slope.grid, self.scheme) * (program.batch if whole_batch else program.shard)
         most = min(max(_NUMBERS // (points * (self.channels + wide)), _LEAST), _MOST, tiles)
         x_by, x_size = self._by(self.channels, most, points)
         s_by, s_size = self._by(wide, most, points)
@@ -136,7 +139,7 @@ class Winograd:
             does.winograd_filters_back, self.x.at, self.x.row, slope.at, slope.row, gradient,
             place.stride * program.beta.itemsize, program.gradients.strides[0], self.channels,
             program.registers(self.channels), registers, program.zeros.ctypes.data, self._x_form,
-            self._form(slope, (0, 0)), x_by, s_by, self.out, count=units,
+            self._form(slope, (0, 0)), x_by, s_by, self.scheme, count=units,
         )  # fmt: skip
 
     def _form(self, x: Value, before: tuple[int, ...]) -> int:
@@ -160,10 +163,12 @@ def add_weights(program: Program, weighed: Weighed) -> None:
     operation, registers = does.winograd_weights, program.registers(weighed.filters)
     if weighed.turned:
         operation, registers = does.winograd_turned_weights, program.registers(weighed.channels)
-        program.scratch = max(program.scratch, (TAPS**2 * _BLOCK + WIDE) * registers * BYTES // 8)
+        program.scratch = max(
+            program.scratch, (SCHEMES[weighed.scheme].taps ** 2 * _BLOCK + WIDE) * registers * BYTES // 8
+        )
     program.add(
         operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels,
-        weighed.rows, registers, weighed.at, *_apart(program, weighed), weighed.out, _BLOCK, int(weighed.opposite),
+        weighed.rows, registers, weighed.at, *_apart(program, weighed), weighed.scheme, _BLOCK, int(weighed.opposite),
         count=-(-weighed.rows // _BLOCK),
     )  # fmt: skip
 
@@ -174,40 +179,43 @@ def _apart(program: Program, weighed: Weighed) -> tuple[int, int]:
     return row, row * weighed.rows
 
 
-def _tiles(grid: tuple[int, ...], out: int) -> int:
+def _tiles(grid: tuple[int, ...], scheme: int) -> int:
     """Of an image."""
-    return math.prod(-(-n // out) for n in grid)
+    return math.prod(-(-n // SCHEMES[scheme].out) for n in grid)
 
 
-def _cycles(program: Program, grid: tuple[int, ...], channels: int, filters: int, out: int) -> float:
+def _cycles(program: Program, grid: tuple[int, ...], channels: int, filters: int, scheme: int) -> float:
     """For an image of which tiles make up `grid`, its share of those for the weights of a batch that trains
     included."""
     into, from_ = program.registers(channels), program.registers(filters)
-    products = SCHEMES[out].points * cost(_LEAST, from_, channels) / _LEAST
-    cycles = _tiles(grid, out) * (products + _TRANSFORM[out] * (into + from_))
+    products = SCHEMES[scheme].points * cost(_LEAST, from_, channels) / _LEAST
+    cycles = _tiles(grid, scheme) * (products + _TRANSFORM[scheme] * (into + from_))
     if program.training:
-        weights = SCHEMES[out].points * channels * from_
+        weights = SCHEMES[scheme].points * channels * from_
         cycles += weights * (_MAKING if weights * BYTES < _NEAR else _AFAR) / program.batch
     return cycles
 
 
-def tiles_of(program: Program, grid: tuple[int, ...], channels: int, filters: int) -> int:
-    """Places of a tile along an axis, for the least cost. Predictions take small tiles, whose weights are soon read for
-    a single image, and large weights do, of which there would be as many as there are points."""
-    sizes = {
-        out: scheme.points * channels * filters * program.beta.itemsize for out, scheme in SCHEMES.items()
-    }
-    able = [
-        out for out, size in sizes.items() if out == min(SCHEMES) or (program.training and size <= _WEIGHTS)
-    ]
-    return min(able, key=lambda out: _cycles(program, grid, channels, filters, out))
+def _schemes(taps: int) -> list[int]:
+    """Their numbers, of small tiles first."""
+    return sorted(number for number, scheme in SCHEMES.items() if scheme.taps == taps)
+
+
+def scheme_of(program: Program, taps: int, grid: tuple[int, ...], channels: int, filters: int) -> int:
+    """The scheme of the least cost. Predictions take small tiles, whose weights are soon read for a single image, and
+    large weights do, of which there would be as many as there are points."""
+    small, *large = _schemes(taps)
+    numbers = channels * filters * program.beta.itemsize
+    able = [n for n in large if program.training and SCHEMES[n].points * numbers <= _WEIGHTS]
+    return min([small, *able], key=lambda n: _cycles(program, grid, channels, filters, n))
 
 
 def slopes_by(program: Program, windows: Windows, channels: int, filters: int) -> tuple[int, bool]:
-    """Places of a tile along an axis for the least cost of ∂J/∂x, and whether tiles are of the slope and add to it,
-    which is worth while where these are fewer: where the image has no frame."""
-    by_windows = tiles_of(program, windows.sizes, filters, channels)
-    by_adding = tiles_of(program, windows.output, filters, channels)
+    """The scheme of the least cost for ∂J/∂x, and whether tiles are of the slope and add to it, which is worth while
+    where these are fewer: where the image has no frame."""
+    taps = windows.window[0]
+    by_windows = scheme_of(program, taps, windows.sizes, filters, channels)
+    by_adding = scheme_of(program, taps, windows.output, filters, channels)
     adding = _ADDING * _cycles(program, windows.output, filters, channels, by_adding)
     adds = adding < _cycles(program, windows.sizes, filters, channels, by_windows)
     return (by_adding if adds else by_windows), adds
@@ -216,15 +224,17 @@ def slopes_by(program: Program, windows: Windows, channels: int, filters: int) -
 def suits(program: Program, windows: Windows, x: Value, channels: Groups, filters: Groups) -> bool:
     """Whether minimal filtering costs less than products over windows. It does not depend on how many images a
     prediction is of, so that neither do its numbers."""
+    taps = windows.window[0]
     able = (
-        windows.window == (TAPS, TAPS) and set(windows.stride) == set(windows.dilation) == {1}
-        and channels.groups == 1 and x.even and max(windows.before) < TAPS
+        windows.axes == 2 and set(windows.window) == {taps} and bool(_schemes(taps))
+        and set(windows.stride) == set(windows.dilation) == {1}
+        and channels.groups == 1 and x.even and max(windows.before) < taps
     )  # fmt: skip
-    if not able or (_tiles(windows.output, min(SCHEMES)) < _FEW and not program.training):
+    if not able or (_tiles(windows.output, _schemes(taps)[0]) < _FEW and not program.training):
         return False
     pairs = by_places((forwards(windows)[0], forwards(windows)[1]))
     met = sum(math.prod(len(axis.places) * len(axis.taps) for axis in pair) for pair in pairs)
     places = math.prod(windows.output)
-    out = tiles_of(program, windows.output, channels.each, filters.each)
+    scheme = scheme_of(program, taps, windows.output, channels.each, filters.each)
     plain = places * cost(_LEAST, program.registers(filters.each), channels.each * met / places) / _LEAST
-    return _cycles(program, windows.output, channels.each, filters.each, out) < _GAIN * plain
+    return _cycles(program, windows.output, channels.each, filters.each, scheme) < _GAIN * plain

@@ -1,15 +1,16 @@
-"""Minimal filtering of 3 × 3 windows, F(2 × 2, 3 × 3) and F(4 × 4, 3 × 3) (Winograd 1980; Lavin & Gray 2016).
+"""Minimal filtering, F(2 × 2, 3 × 3), F(4 × 4, 3 × 3) and F(2 × 2, 5 × 5) (Winograd 1980; Lavin & Gray 2016).
 
-Places of f = Σ x W come a square tile at a time, n × n of them from n + 2 × n + 2 places of x:
+Places of f = Σ x W come a square tile at a time, n × n of them of windows of r × r, from n + r − 1 × n + r − 1 places
+of x:
 
     f = Aᵀ [(G W Gᵀ) ⊙ (Bᵀ x B)] A
 
 which is linear in W and in x, so that ∂J/∂W = Gᵀ [(Bᵀ x B) ⊙ (A ∂J/∂f Aᵀ)] G, and ∂J/∂x is the sum over tiles of
-B [(G W Gᵀ) ⊙ (A ∂J/∂f Aᵀ)] Bᵀ. That is evaluation at n + 1 points and
-at infinity, products there, and interpolation: 16 products instead of 36 for n = 2, with points 0 and ±1; 36 instead
-of 144 for n = 4, with points 0, ±¾ and ±3⁄2. Of these the rounding errors, relative to the root mean square of f, are
-about as large as those of sums over windows; with the usual points 0, ±1, ±2 they are four times as large (see Barabasz
-et al. 2020 for the choice of points).
+B [(G W Gᵀ) ⊙ (A ∂J/∂f Aᵀ)] Bᵀ. That is evaluation at n + r − 2 points and at infinity, products there, and
+interpolation. F(2 × 2, 3 × 3) has points 0 and ±1: 16 products instead of 36. The others have points 0, ±¾ and ±3⁄2:
+36 products instead of 144 and of 100. Of these the rounding errors, relative to the root mean square of f, are about as
+large as those of sums over windows; with the usual points 0, ±1, ±2 they are four times as large (see Barabasz et al.
+2020 for the choice of points). B depends on the points alone; G and A take the values of polynomials there.
 
 `v` computes with registers, or with `Numbers`: it supplies add, sub, mul, multiply_add and constant.
 """
@@ -18,11 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt
 from typing import Any, final
-
-TAPS = 3
-"""Along each axis of a window."""
 
 Line = list[Any]
 _A, _B = 0.75, 1.5
@@ -32,8 +31,12 @@ _AA, _BB = _A * _A, _B * _B
 @final
 @dataclass(frozen=True)
 class Scheme:
-    """Transforms along one axis: take is Bᵀ x, take_back B m, weigh G w, weigh_back Gᵀ m, give Aᵀ m, give_back A s."""
+    """Transforms along one axis: take is Bᵀ x, take_back B m, weigh G w, weigh_back Gᵀ m, give Aᵀ m, give_back A s.
 
+    taps : of a window along an axis; out : places of f of a tile along an axis.
+    """
+
+    taps: int
     out: int
     take: Callable[[Any, Line], Line]
     take_back: Callable[[Any, Line], Line]
@@ -43,9 +46,14 @@ class Scheme:
     give_back: Callable[[Any, Line], Line]
 
     @property
+    def number(self) -> int:
+        """By which compiled code knows it: 34 is F(4 × 4, 3 × 3)."""
+        return 10 * self.taps + self.out
+
+    @property
     def side(self) -> int:
         """Places of a tile of x along an axis."""
-        return self.out + TAPS - 1
+        return self.out + self.taps - 1
 
     @property
     def points(self) -> int:
@@ -120,14 +128,14 @@ def _give_back_two(v: Any, s: Line) -> Line:
     return [s[0], v.add(s[0], s[1]), v.sub(s[0], s[1]), v.sub(v.constant(0.0), s[1])]
 
 
-def _take_four(v: Any, x: Line) -> Line:
+def _take_six(v: Any, x: Line) -> Line:
     first, last = (_plus(v, _plus(v, x[k + 4], -(_AA + _BB), x[k + 2]), _AA * _BB, x[k]) for k in (0, 1))
     near = _parts(v, _plus(v, x[4], -_BB, x[2]), _plus(v, x[3], -_BB, x[1]), _A)
     far = _parts(v, _plus(v, x[4], -_AA, x[2]), _plus(v, x[3], -_AA, x[1]), _B)
     return [first, *near, *far, last]
 
 
-def _take_back_four(v: Any, m: Line) -> Line:
+def _take_back_six(v: Any, m: Line) -> Line:
     even, even_far = v.add(m[1], m[2]), v.add(m[3], m[4])
     odd, odd_far = v.mul(v.sub(m[1], m[2]), v.constant(_A)), v.mul(v.sub(m[3], m[4]), v.constant(_B))
     return [
@@ -143,45 +151,72 @@ def _take_back_four(v: Any, m: Line) -> Line:
 _BY_NEAR, _BY_FAR, _BY_ZERO = 1 / (2 * _AA * (_AA - _BB)), 1 / (2 * _BB * (_BB - _AA)), 1 / (_AA * _BB)
 
 
-def _weigh_four(v: Any, w: Line) -> Line:
+def _polynomial(terms: Line, then: Callable[[Any, Any], Any]) -> Any:
+    """Of coefficients in ascending order; then(total, term) is total · argument + term."""
+    total = terms[-1]
+    for term in reversed(terms[:-1]):
+        total = then(total, term)
+    return total
+
+
+def _weigh_six(v: Any, w: Line) -> Line:
     # without multiply_add, which arrays do not round as registers do
     found = [v.mul(w[0], v.constant(_BY_ZERO))]
     for square, point, by in ((_AA, _A, _BY_NEAR), (_BB, _B, _BY_FAR)):
-        even = v.mul(v.add(w[0], v.mul(w[2], v.constant(square))), v.constant(by))
-        odd = v.mul(w[1], v.constant(point * by))
+
+        def then(total: Any, term: Any, square: float = square) -> Any:
+            return v.add(term, v.mul(total, v.constant(square)))
+
+        even = v.mul(_polynomial(w[::2], then), v.constant(by))
+        odd = v.mul(_polynomial(w[1::2], then), v.constant(point * by))
         found += [v.add(even, odd), v.sub(even, odd)]
-    return [*found, w[2]]
+    return [*found, w[-1]]
 
 
-def _weigh_back_four(v: Any, m: Line) -> Line:
-    near, far = v.constant(_BY_NEAR), v.constant(_BY_FAR)
-    even, odd = v.mul(v.add(m[1], m[2]), near), v.mul(v.sub(m[1], m[2]), near)
-    even_far, odd_far = v.mul(v.add(m[3], m[4]), far), v.mul(v.sub(m[3], m[4]), far)
-    return [
-        _plus(v, v.add(even, even_far), _BY_ZERO, m[0]),
-        _plus(v, v.mul(odd, v.constant(_A)), _B, odd_far),
-        _plus(v, _plus(v, m[5], _AA, even), _BB, even_far),
-    ]
+def _give_back_six(v: Any, s: Line) -> Line:
+    found = [s[0]]
+    for square, point in ((_AA, _A), (_BB, _B)):
+
+        def then(total: Any, term: Any, square: float = square) -> Any:
+            return _plus(v, term, square, total)
+
+        found += _parts(v, _polynomial(s[::2], then), _polynomial(s[1::2], then), point)
+    return [*found, s[-1]]
 
 
-def _give_four(v: Any, m: Line) -> Line:
-    even, odd, even_far, odd_far = v.add(m[1], m[2]), v.sub(m[1], m[2]), v.add(m[3], m[4]), v.sub(m[3], m[4])
-    return [
-        v.add(v.add(m[0], even), even_far),
-        _plus(v, v.mul(odd, v.constant(_A)), _B, odd_far),
-        _plus(v, v.mul(even, v.constant(_AA)), _BB, even_far),
-        _plus(v, _plus(v, m[5], _A**3, odd), _B**3, odd_far),
-    ]
+def _opposite(v: Any, m: Line) -> tuple[Line, Line]:
+    """Sums and differences at opposite points, near and far."""
+    return [v.add(m[1], m[2]), v.sub(m[1], m[2])], [v.add(m[3], m[4]), v.sub(m[3], m[4])]
 
 
-def _give_back_four(v: Any, s: Line) -> Line:
-    near = _parts(v, _plus(v, s[0], _AA, s[2]), _plus(v, s[1], _AA, s[3]), _A)
-    far = _parts(v, _plus(v, s[0], _BB, s[2]), _plus(v, s[1], _BB, s[3]), _B)
-    return [s[0], *near, *far, s[3]]
+def _powers(v: Any, zero: Any, near: Line, far: Line, infinity: Any, count: int) -> Line:
+    """Σ pᵏ m over points p, for each k below count: what is transposed to the values of a polynomial."""
+    found = [v.add(v.add(zero, near[0]), far[0])]
+    for k in range(1, count):
+        here, there = near[k % 2], far[k % 2]
+        last = k == count - 1
+        total = _plus(v, infinity, _A**k, here) if last else v.mul(here, v.constant(_A**k))
+        found.append(_plus(v, total, _B**k, there))
+    return found
 
 
-SCHEMES = {
-    2: Scheme(2, _take_two, _take_back_two, _weigh_two, _weigh_back_two, _give_two, _give_back_two),
-    4: Scheme(4, _take_four, _take_back_four, _weigh_four, _weigh_back_four, _give_four, _give_back_four),
-}
-"""By places of f along an axis of a tile."""
+def _weigh_back_six(taps: int, v: Any, m: Line) -> Line:
+    near, far = (
+        [v.mul(part, v.constant(by)) for part in parts]
+        for parts, by in zip(_opposite(v, m), (_BY_NEAR, _BY_FAR), strict=True)
+    )
+    return _powers(v, v.mul(m[0], v.constant(_BY_ZERO)), near, far, m[-1], taps)
+
+
+def _give_six(out: int, v: Any, m: Line) -> Line:
+    return _powers(v, m[0], *_opposite(v, m), m[-1], out)
+
+
+def _six(taps: int, out: int) -> Scheme:
+    weigh_back, give = partial(_weigh_back_six, taps), partial(_give_six, out)
+    return Scheme(taps, out, _take_six, _take_back_six, _weigh_six, weigh_back, give, _give_back_six)
+
+
+_TWO = Scheme(3, 2, _take_two, _take_back_two, _weigh_two, _weigh_back_two, _give_two, _give_back_two)
+SCHEMES = {scheme.number: scheme for scheme in (_TWO, _six(3, 4), _six(5, 2))}
+"""By their numbers."""

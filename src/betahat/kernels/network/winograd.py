@@ -9,7 +9,6 @@ from __future__ import annotations
 from betahat.kernels.compiled import compiled
 from betahat.kernels.memory import address, carray, longs
 from betahat.kernels.network.convolve import turn_part
-from betahat.kernels.network.filtering import TAPS
 from betahat.kernels.network.frame import clear
 from betahat.kernels.network.operations import COUNT, FIRST, REGISTER, SHARDED
 from betahat.kernels.network.tiles import multiply
@@ -60,6 +59,13 @@ def multiply_points(
 
 
 @compiled
+def sizes(scheme):
+    """Taps of a window, places of f and places of x of a tile, along an axis; see `Scheme.number`."""
+    taps, out = scheme // 10, scheme % 10
+    return taps, out, taps + out - 1
+
+
+@compiled
 def aligned_up(address):
     """The first cache line from there on."""
     return (address + _CACHE_LINE - 1) // _CACHE_LINE * _CACHE_LINE
@@ -76,15 +82,15 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
     """f = bend(Σ x W + b): x, bytes for each image before; f, bytes likewise; the transformed weights, bytes from row
     to row and from point to point; channels, registers of their places; registers of a place of f; b; zeros; tables of
     the forms of x and f; tables of what is transformed of each; where units are no shards, into how many parts they cut
-    the registers, and the rest of them the tiles; places of a tile of f along an axis."""
+    the registers, and the rest of them the tiles; the scheme's number."""
     x, x_first, f, f_first, U, U_row, U_apart, channels, taken, vectors, bias, zeros, x_form, f_form = op[
         FIRST : FIRST + 14
     ]
-    x_by, f_by, parted, out = op[FIRST + 14 : FIRST + 18]
+    x_by, f_by, parted, scheme = op[FIRST + 14 : FIRST + 18]
+    _, out, side = sizes(scheme)
     x_form, f_form = carray(longs(x_form), FORM), carray(longs(f_form), FORM)
     x_by, f_by = carray(longs(x_by), 3), carray(longs(f_by), 3)
     across, lines = along(f_form, out)
-    side = out + TAPS - 1
     points = side * side
     tiles, together = across * lines * some, x_by[TOGETHER]
     low, high = 0, tiles
@@ -103,14 +109,21 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
         here = min(together, high - begin)
         for t in range(here):
             point_at(x + first * x_first, x_first, x_form, begin + t, across, lines, side, out, zeros, places)
-            take_tile(out, base, taken, left + t * x_by[ROW], x_by[APART], like)
+            take_tile(scheme, base, taken, left + t * x_by[ROW], x_by[APART], like)
         multiply_points(
             points, left, x_by, U, U_row, U_apart, right, f_by, here, vectors, channels, zeros, like
         )
         for t in range(here):
             point_at(f + first * f_first, f_first, f_form, begin + t, across, lines, out, out, unread, places)
             give_tile(
-                out, right + t * f_by[ROW], f_by[APART], vectors, base, bias, like.dtype.type(real[0]), like
+                scheme,
+                right + t * f_by[ROW],
+                f_by[APART],
+                vectors,
+                base,
+                bias,
+                like.dtype.type(real[0]),
+                like,
             )
 
 
@@ -119,13 +132,13 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
     """∂J/∂x, of which each tile of the slope adds to its places of x: the slope, bytes for each image before; ∂J/∂x,
     bytes likewise; the transformed weights, channels and filters exchanged, bytes from row to row and from point to
     point; filters, registers of their places; registers of a place of x; zeros; tables of the forms of the slope and
-    x; tables of what is transformed of each; places of a tile of the slope along an axis."""
+    x; tables of what is transformed of each; the scheme's number."""
     s, s_first, dx, dx_first, U, U_row, U_apart, filters, taken, vectors = op[FIRST : FIRST + 10]
-    zeros, s_form, x_form, s_by, x_by, out = op[FIRST + 10 : FIRST + 16]
+    zeros, s_form, x_form, s_by, x_by, scheme = op[FIRST + 10 : FIRST + 16]
+    _, out, side = sizes(scheme)
     s_form, x_form = carray(longs(s_form), FORM), carray(longs(x_form), FORM)
     s_by, x_by = carray(longs(s_by), 3), carray(longs(x_by), 3)
     across, lines = along(s_form, out)
-    side = out + TAPS - 1
     points = side * side
     tiles, together = across * lines * some, s_by[TOGETHER]
     base = aligned_up(address(own))
@@ -139,7 +152,7 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
         here = min(together, tiles - begin)
         for t in range(here):
             point_at(s + first * s_first, s_first, s_form, begin + t, across, lines, out, out, zeros, places)
-            spread_tile(out, base, taken, left + t * s_by[ROW], s_by[APART], like)
+            spread_tile(scheme, base, taken, left + t * s_by[ROW], s_by[APART], like)
         multiply_points(
             points, left, s_by, U, U_row, U_apart, right, x_by, here, vectors, filters, zeros, like
         )
@@ -147,19 +160,20 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
             point_at(
                 dx + first * dx_first, dx_first, x_form, begin + t, across, lines, side, out, unread, places
             )
-            add_tile(out, right + t * x_by[ROW], x_by[APART], vectors, base, like)
+            add_tile(scheme, right + t * x_by[ROW], x_by[APART], vectors, base, like)
 
 
 @compiled
 def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂W of a shard: x, bytes for each image before; the slope, bytes likewise; ∂J/∂W, bytes from row to row and
     between shards; channels, registers of their places; registers of a place of the slope; zeros; tables of forms, and
-    of what is transformed of each; places of a tile of the slope along an axis. Where units are no shards, each has
-    some of the registers, of all images."""
-    x, x_first, s, s_first, out, row, shards, channels, taken, vectors, zeros, x_form, s_form, x_by, s_by = (
-        op[FIRST : FIRST + 15]
-    )
-    tile_out = op[FIRST + 15]
+    of what is transformed of each; the scheme's number. Where units are no shards, each has some of the registers, of
+    all images."""
+    x, x_first, s, s_first, dW, row, shards, channels, taken, vectors, zeros, x_form, s_form, x_by, s_by = op[
+        FIRST : FIRST + 15
+    ]
+    scheme = op[FIRST + 15]
+    _, out, side = sizes(scheme)
     x_form, s_form = carray(longs(x_form), FORM), carray(longs(s_form), FORM)
     x_by, s_by = carray(longs(x_by), 3), carray(longs(s_by), 3)
     column, here_vectors = 0, vectors
@@ -167,10 +181,9 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
         column, upto = vectors * unit // op[COUNT], vectors * (unit + 1) // op[COUNT]
         here_vectors, some = upto - column, rows
     else:
-        out += unit * shards
+        dW += unit * shards
     aside = column * REGISTER
-    across, lines = along(s_form, tile_out)
-    side = tile_out + TAPS - 1
+    across, lines = along(s_form, out)
     points = side * side
     tiles, together = across * lines * some, x_by[TOGETHER]
     base = aligned_up(address(own))
@@ -182,15 +195,13 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
     for begin in range(0, max(tiles, 1), together):  # once at least, where a shard has no rows
         here = min(together, tiles - begin)
         for t in range(here):
+            point_at(x + first * x_first, x_first, x_form, begin + t, across, lines, side, out, zeros, places)
+            take_tile(scheme, base, taken, left + t * x_by[ROW], x_by[APART], like)
             point_at(
-                x + first * x_first, x_first, x_form, begin + t, across, lines, side, tile_out, zeros, places
-            )
-            take_tile(tile_out, base, taken, left + t * x_by[ROW], x_by[APART], like)
-            point_at(
-                s + first * s_first + aside, s_first, s_form, begin + t, across, lines, tile_out, tile_out, zeros,
+                s + first * s_first + aside, s_first, s_form, begin + t, across, lines, out, out, zeros,
                 places,
             )  # fmt: skip
-            spread_tile(tile_out, base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
+            spread_tile(scheme, base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
         for k in range(points):
             total = sums + k * apart
             multiply(
@@ -200,29 +211,30 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
             )  # fmt: skip
     for c in range(channels):
         weigh_tile_back(
-            tile_out, sums + c * s_by[ROW], apart, here_vectors, out + c * row + aside, channels * row, like
+            scheme, sums + c * s_by[ROW], apart, here_vectors, dW + c * row + aside, channels * row, like
         )
 
 
 @compiled
 def winograd_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """G W Gᵀ: W, bytes from row to row and from tap to tap, channels, rows of the target, registers of these, the
-    target, bytes from row to row and from point to point, places of a tile of f along an axis, rows of a unit."""
-    W, row, tap, _, count, vectors, U, U_row, U_apart, out, block = op[FIRST : FIRST + 11]
+    target, bytes from row to row and from point to point, the scheme's number, rows of a unit."""
+    W, row, tap, _, count, vectors, U, U_row, U_apart, scheme, block = op[FIRST : FIRST + 11]
     for c in range(unit * block, min(count, (unit + 1) * block)):
-        weigh_tile(out, W + c * row, tap, vectors, U + c * U_row, U_apart, like)
+        weigh_tile(scheme, W + c * row, tap, vectors, U + c * U_row, U_apart, like)
 
 
 @compiled
 def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """The same of W with channels and filters exchanged, so that rows of the target are filters; and whether its taps
     are taken in opposite order."""
-    W, row, tap, channels, count, vectors, U, U_row, U_apart, out, block, opposite = op[FIRST : FIRST + 12]
+    W, row, tap, channels, count, vectors, U, U_row, U_apart, scheme, block, opposite = op[FIRST : FIRST + 12]
+    taps, _, _ = sizes(scheme)
     size, wide = like.itemsize, vectors * REGISTER
     lanes = REGISTER // size
     turned = address(own) + lanes * REGISTER  # behind what turn_part needs
     begin, end = unit * block, min(count, (unit + 1) * block)
-    for k in range(TAPS * TAPS):
+    for k in range(taps * taps):
         for i in range(0, channels, lanes):
             for j in range(begin, end, lanes):
                 turn_part(
@@ -231,6 +243,6 @@ def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step,
                 )  # fmt: skip
     apart = -block * wide if opposite else block * wide
     if opposite:
-        turned += (TAPS * TAPS - 1) * block * wide
+        turned += (taps * taps - 1) * block * wide
     for f in range(begin, end):
-        weigh_tile(out, turned + (f - begin) * wide, apart, vectors, U + f * U_row, U_apart, like)
+        weigh_tile(scheme, turned + (f - begin) * wide, apart, vectors, U + f * U_row, U_apart, like)

@@ -1,5 +1,5 @@
-"""The transforms of minimal filtering, of all channels of one tile; see `filtering`. `out` is the number of places of a
-scheme; addresses and strides are bytes, tables of addresses int64."""
+"""The transforms of minimal filtering, of all channels of one tile; see `filtering`. Schemes go by their numbers;
+addresses and strides are bytes, tables of addresses int64."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from betahat.kernels.network.filtering import SCHEMES, TAPS, Line, Scheme, both
+from betahat.kernels.network.filtering import SCHEMES, Line, Scheme, both
 from betahat.kernels.network.tiles import bend
 from betahat.kernels.tile import SHAPE
 from betahat.kernels.vector import I64, Vectors, counted_loop, intrinsic, switch, vectors_like
@@ -18,14 +18,14 @@ Plan = Callable[[Vectors, Scheme], tuple[Callable[[Any, Line], Line], Line, Line
 
 
 def _transform(
-    builder: Any, like: Any, out: Any, vectors: Any, plan: Plan, finish: Callable[..., Any] | None = None
+    builder: Any, like: Any, number: Any, vectors: Any, plan: Plan, finish: Callable[..., Any] | None = None
 ) -> None:
     """T X Tᵀ of each register of the channels: plan gives T and addresses of the numbers of X and of the result;
     finish(v, value, offset, at) is done to these."""
 
-    def one(number: int) -> None:
+    def one(case: int) -> None:
         v = vectors_like(builder, like, SHAPE)
-        along, given, to = plan(v, SCHEMES[number])
+        along, given, to = plan(v, SCHEMES[case])
 
         def body(step: Any, _: list[Any]) -> list[Any]:
             offset = builder.mul(step, ir.Constant(I64, v.lanes * v.size))
@@ -36,7 +36,7 @@ def _transform(
 
         counted_loop(builder, vectors, [], body)
 
-    switch(builder, out, SCHEMES, one)
+    switch(builder, number, SCHEMES, one)
 
 
 def _table(v: Vectors, table: Any, count: int) -> Line:
@@ -49,34 +49,34 @@ def _strided(v: Vectors, at: Any, apart: Any, count: int) -> Line:
 
 
 @intrinsic
-def take_tile(typingctx: Any, out: Any, places: Any, vectors: Any, to: Any, apart: Any, like: Any):
+def take_tile(typingctx: Any, number: Any, places: Any, vectors: Any, to: Any, apart: Any, like: Any):
     """Bᵀ x B of the places that a table says, `apart` bytes from one number to the next."""
     signature = types.void(*([types.int64] * 5), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, places, vectors, to, apart, _ = args
+        number, places, vectors, to, apart, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
             return scheme.take, _table(v, places, scheme.points), _strided(v, to, apart, scheme.points)
 
-        _transform(builder, signature.args[-1], out, vectors, plan)
+        _transform(builder, signature.args[-1], number, vectors, plan)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def spread_tile(typingctx: Any, out: Any, places: Any, vectors: Any, to: Any, apart: Any, like: Any):
+def spread_tile(typingctx: Any, number: Any, places: Any, vectors: Any, to: Any, apart: Any, like: Any):
     """A s Aᵀ of the slopes at the places that a table says."""
     signature = types.void(*([types.int64] * 5), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, places, vectors, to, apart, _ = args
+        number, places, vectors, to, apart, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
             return scheme.give_back, _table(v, places, scheme.out**2), _strided(v, to, apart, scheme.points)
 
-        _transform(builder, signature.args[-1], out, vectors, plan)
+        _transform(builder, signature.args[-1], number, vectors, plan)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -85,7 +85,7 @@ def spread_tile(typingctx: Any, out: Any, places: Any, vectors: Any, to: Any, ap
 @intrinsic
 def give_tile(
     typingctx: Any,
-    out: Any,
+    number: Any,
     given: Any,
     apart: Any,
     vectors: Any,
@@ -98,7 +98,7 @@ def give_tile(
     signature = types.void(*([types.int64] * 6), like.dtype, like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, given, apart, vectors, places, bias, slope, _ = args
+        number, given, apart, vectors, places, bias, slope, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
             return scheme.give, _strided(v, given, apart, scheme.points), _table(v, places, scheme.out**2)
@@ -106,19 +106,19 @@ def give_tile(
         def finish(v: Vectors, value: Any, offset: Any, _: Any) -> Any:
             return bend(v, v.add(value, v.load(v.at(bias, offset))), v.splat(slope))
 
-        _transform(builder, signature.args[-1], out, vectors, plan, finish)
+        _transform(builder, signature.args[-1], number, vectors, plan, finish)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def add_tile(typingctx: Any, out: Any, given: Any, apart: Any, vectors: Any, places: Any, like: Any):
+def add_tile(typingctx: Any, number: Any, given: Any, apart: Any, vectors: Any, places: Any, like: Any):
     """B M Bᵀ, added to what is at the places that a table says."""
     signature = types.void(*([types.int64] * 5), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, given, apart, vectors, places, _ = args
+        number, given, apart, vectors, places, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
             return (
@@ -130,24 +130,24 @@ def add_tile(typingctx: Any, out: Any, given: Any, apart: Any, vectors: Any, pla
         def finish(v: Vectors, value: Any, offset: Any, at: Any) -> Any:
             return v.add(value, v.load(v.at(at, offset)))
 
-        _transform(builder, signature.args[-1], out, vectors, plan, finish)
+        _transform(builder, signature.args[-1], number, vectors, plan, finish)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def weigh_tile(typingctx: Any, out: Any, W: Any, tap: Any, vectors: Any, to: Any, apart: Any, like: Any):
+def weigh_tile(typingctx: Any, number: Any, W: Any, tap: Any, vectors: Any, to: Any, apart: Any, like: Any):
     """G W Gᵀ of one channel's taps, `tap` bytes from one to the next."""
     signature = types.void(*([types.int64] * 6), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, W, tap, vectors, to, apart, _ = args
+        number, W, tap, vectors, to, apart, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
-            return scheme.weigh, _strided(v, W, tap, TAPS**2), _strided(v, to, apart, scheme.points)
+            return scheme.weigh, _strided(v, W, tap, scheme.taps**2), _strided(v, to, apart, scheme.points)
 
-        _transform(builder, signature.args[-1], out, vectors, plan)
+        _transform(builder, signature.args[-1], number, vectors, plan)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -155,18 +155,22 @@ def weigh_tile(typingctx: Any, out: Any, W: Any, tap: Any, vectors: Any, to: Any
 
 @intrinsic
 def weigh_tile_back(
-    typingctx: Any, out: Any, given: Any, apart: Any, vectors: Any, to: Any, tap: Any, like: Any
+    typingctx: Any, number: Any, given: Any, apart: Any, vectors: Any, to: Any, tap: Any, like: Any
 ):
     """Gᵀ M G, the slopes of one channel's taps."""
     signature = types.void(*([types.int64] * 6), like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out, given, apart, vectors, to, tap, _ = args
+        number, given, apart, vectors, to, tap, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
-            return scheme.weigh_back, _strided(v, given, apart, scheme.points), _strided(v, to, tap, TAPS**2)
+            return (
+                scheme.weigh_back,
+                _strided(v, given, apart, scheme.points),
+                _strided(v, to, tap, scheme.taps**2),
+            )
 
-        _transform(builder, signature.args[-1], out, vectors, plan)
+        _transform(builder, signature.args[-1], number, vectors, plan)
         return context.get_dummy_value()
 
     return signature, codegen
