@@ -57,6 +57,27 @@ def test_sizes_and_paddings(shape, padding, dtype, always):
     assert_same([Conv2d(18, 1), Tanh(), middle, bend, *END], (*pixels, 3), dtype)
 
 
+@pytest.mark.parametrize("padding", [0, 1, "widest", ((2, 0), (1, 3)), ((0, 3), (2, 2))])
+@pytest.mark.parametrize(("stride", "less"), [(2, 0), (2, 1), (3, 0), (3, 2)])
+@pytest.mark.parametrize("more", [(0, 0), (4, 9)])
+def test_strides(more, stride, less, padding, always):
+    """Windows whose largest parts have the taps of a scheme; images from those of a single window on."""
+    taps = always * stride - less
+    middle = Conv2d(20, taps, stride=stride, padding=taps - 1 if padding == "widest" else padding)
+    pixels = [n + taps for n in more]
+    assert_same([Conv2d(18, 1), Tanh(), middle, Tanh(), *END], (*pixels, 3), batch=3, n=7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("staying", [0, 1 << 40])
+@pytest.mark.parametrize("filters", [1, 33])
+@pytest.mark.parametrize("channels", [1, 17, 40])
+def test_channels_of_strides(channels, filters, staying, dtype, always, monkeypatch):
+    monkeypatch.setattr(winograd, "_STAYING", staying)
+    middle = Conv2d(filters, 2 * always - 1, stride=2, padding=1)
+    assert_same([Conv2d(channels, 1), Tanh(), middle, Tanh(), *END], (14, 11, 2), dtype)
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("filters", [1, 16, 33, 70])
 @pytest.mark.parametrize("channels", [1, 5, 16, 40])
@@ -172,6 +193,25 @@ def test_where_it_is_done(batch, layer, channels, pixels, chosen):
     )
     lower_network(program, entered(program))
     assert bool(program.weighed) == chosen
+
+
+@pytest.mark.parametrize(("layer", "chosen"), [
+    (Conv2d(64, 3, padding=1), True), (Conv2d(64, 5, padding=2), True), (Conv2d(64, 5, stride=2, padding=2), True),
+    (Conv2d(64, 6, stride=2, padding=2), True), (Conv2d(64, 9, stride=2, padding=4), True),
+    (Conv2d(64, 3, stride=2, padding=1), False), (Conv2d(64, 5, stride=(2, 1), padding=2), False),
+    (Conv2d(64, (5, 6), stride=2, padding=2), False), (Conv2d(64, 5, stride=2, dilation=2, padding=4), False),
+    (Conv2d(64, 7, stride=2, padding=3), False), (Conv2d(64, 1, stride=2), False),
+], ids=str)  # fmt: skip
+def test_where_it_is_done_in_training(layer, chosen):
+    """With strides too; predictions keep to windows there, whose weights are fewer."""
+    network = Network([Conv2d(64, 1), layer, Flatten(), Dense(1)], (28, 28, 2))
+    task = Task(network, SquaredError(), SGD(0.1).chain, dtype=np.float32, seed=0)
+    layout = Layout(network, np.float32)
+    step = training(task, layout, np.zeros(layout.size, np.float32), np.zeros(0, np.float32), 32)
+    assert bool(step.program.weighed) == chosen
+    program = Program(network, layout, np.zeros(layout.size, np.float32), np.zeros(0, np.float32), 32, False)
+    lower_network(program, entered(program))
+    assert bool(program.weighed) == (chosen and layer.stride == 1)
 
 
 @pytest.mark.parametrize(("training", "filters", "pixels", "batch", "number"), [

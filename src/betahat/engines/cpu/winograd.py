@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import final
 
-from betahat.engines.cpu.layout import WIDE, Groups, row_numbers
+from betahat.engines.cpu.layout import WIDE, Groups, row_numbers, whole
 from betahat.engines.cpu.meeting import by_places, cost, forwards
 from betahat.engines.cpu.program import Program, Value
 from betahat.engines.cpu.weighed import Weighed
@@ -31,120 +31,129 @@ _BLOCK = 16  # rows of transformed weights that are made at once
 
 @final
 class Winograd:
-    """What of a convolution is done by minimal filtering: f, ∂J/∂W and ∂J/∂x."""
+    """What of a convolution is done by minimal filtering: f, ∂J/∂W and ∂J/∂x.
+
+    With a stride, x is taken apart into phases, every stride-th place along both axes; of these f is a sum of
+    convolutions with stride 1, each with its part of a window, over which products add up as they do over channels.
+    """
 
     def __init__(
         self, program: Program, windows: Windows, path: str, x: Value, f: Value, channels: int, filters: int
     ) -> None:
         self.program, self.windows, self.path, self.x = program, windows, path, x
-        self.channels, self.filters = channels, filters
+        self.channels, self.filters, self.stride = channels, filters, windows.stride[0]
+        self.phases = self.stride**2
+        self.wide = self.phases * whole(channels)
         self.place, _ = program.parameter(f"{path}.weight")
-        self.taps = windows.window[0]
-        self.scheme = scheme_of(program, self.taps, windows.output, channels, filters)
-        self._x_form, self._f_form = self._form(x, windows.before), self._form(f, (0, 0))
+        self.scheme = scheme_of(program, _part(windows), windows.output, self.phases * channels, filters)
+        self._x_form, self._f_form = self._form(x, windows.before, self.stride), self._form(f)
 
     def forward(self, f: Value, bias: int, bend: float) -> None:
         """f = bend(Σ x W + b)."""
-        U = self._weighed(self.scheme, False)
-        self._windows(self.x, f, U, (self._x_form, self._f_form), self.channels, self.filters, bias, bend)
+        tiles = _tiles(self.windows.output, self.scheme)
+        by = self._together(self.x, f, tiles, (self.wide, self.filters), self.scheme)
+        self._windows(
+            self.x, f, self._weighed(self.scheme, False), (self._x_form, self._f_form), by, bias, bend
+        )
 
     def back_to(self, slope: Value, dx: Value) -> None:
         """∂J/∂x: by what each tile of the slope adds to it, or by windows over the slope, with taps in opposite
         order."""
-        assert dx.grid is not None
-        scheme, adds = slopes_by(self.program, self.windows, self.channels, self.filters)
-        U = self._weighed(scheme, True, not adds)
+        windows, stride, zeros = self.windows, self.stride, self.program.zeros.ctypes.data
+        scheme, adds = slopes_by(self.program, windows, self.channels, self.filters)
+        U, grid = self._weighed(scheme, True, not adds), windows.output if adds else _phase(windows)
+        by = self._together(slope, dx, _tiles(grid, scheme), (self.filters, self.wide), scheme)
         if adds:
-            self._add_to(slope, dx, U)
+            self._add_to(slope, dx, U, by)
             return
-        first = tuple(self.taps - 1 - n for n in self.windows.before)
-        forms, zeros = (self._form(slope, first), self._form(dx, (0, 0))), self.program.zeros.ctypes.data
-        self._windows(slope, dx, U, forms, self.filters, self.channels, zeros, 1.0)
+        first = tuple(SCHEMES[scheme].taps - 1 - n // stride for n in windows.before)
+        x_form = self._form(dx, tuple(n % stride for n in windows.before), stride)
+        self._windows(slope, dx, U, (self._form(slope, first), x_form), by, zeros, 1.0)
 
     def _weighed(self, scheme: int, turned: bool, opposite: bool = False) -> Weighed:
         program, place, channels, filters = self.program, self.place, self.channels, self.filters
-        wide = row_numbers(channels, program.beta.itemsize) if turned else place.stride
-        shape = SCHEMES[scheme].points, filters if turned else channels, wide
-        if program.training and math.prod(shape) * program.beta.itemsize > _STAYING:
+        size = program.beta.itemsize
+        wide = row_numbers(self.wide, size) if turned else place.stride
+        shape = SCHEMES[scheme].points, filters if turned else channels * self.phases, wide
+        if program.training and math.prod(shape) * size > _STAYING:
             at, array = program.block(math.prod(shape)), None
         else:
             array = aligned(shape, program.dtype)
             at = array.ctypes.data
-        program.weighed.append(Weighed(place, channels, filters, wide, scheme, turned, opposite, at, array))
+        program.weighed.append(Weighed(
+            place, channels, filters, self.windows.window[0], self.stride, wide, scheme, turned, opposite, at, array
+        ))  # fmt: skip
         if array is None:
             add_weights(program, program.weighed[-1])
             program.wait()
         return program.weighed[-1]
 
     def _windows(
-        self, x: Value, f: Value, weights: Weighed, forms: tuple[int, int], channels: int, filters: int, bias: int,
+        self, x: Value, f: Value, weights: Weighed, forms: tuple[int, int], by: tuple[int, int, int], bias: int,
         bend: float,
     ) -> None:  # fmt: skip
-        program, scheme = self.program, weights.scheme
-        assert f.grid is not None
-        chunk, *by = self._together(x, f, _tiles(f.grid, scheme), channels, filters, scheme)
+        program, (chunk, *by_tables) = self.program, by
+        channels, filters = self.channels, self.filters
+        if weights.turned:
+            channels, filters = filters, channels
         registers = program.registers(filters)
         parted, count = program.shared_units(registers, f.places) if program.is_shared else (1, None)
         if program.is_shared:
             program.wait()
         program.add(
             does.winograd_windows, x.at, x.row, f.at, f.row, weights.at, *_apart(program, weights), channels,
-            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, *by, parted, scheme,
-            real=bend, chunk=chunk, count=count,
+            program.registers(channels), registers, bias, program.zeros.ctypes.data, *forms, *by_tables, parted,
+            weights.scheme, real=bend, chunk=chunk, count=count,
         )  # fmt: skip
         if program.is_shared:
             program.wait()
 
-    def _add_to(self, slope: Value, dx: Value, weights: Weighed) -> None:
-        program, scheme = self.program, weights.scheme
-        assert slope.grid is not None
-        chunk, *by = self._together(
-            slope, dx, _tiles(slope.grid, scheme), self.filters, self.channels, scheme
-        )
+    def _add_to(self, slope: Value, dx: Value, weights: Weighed, by: tuple[int, int, int]) -> None:
+        program, (chunk, *by_tables) = self.program, by
         program.add(
             does.winograd_back, slope.at, slope.row, dx.at, dx.row, weights.at, *_apart(program, weights), self.filters,
             program.registers(self.filters), program.registers(self.channels), program.zeros.ctypes.data,
-            self._form(slope, (0, 0)), self._form(dx, self.windows.before), *by, scheme, chunk=chunk,
+            self._form(slope), self._x_form, *by_tables, weights.scheme, chunk=chunk,
         )  # fmt: skip
 
     def _together(
-        self, x: Value, f: Value, tiles: int, channels: int, filters: int, scheme: int
+        self, given: Value, to: Value, tiles: int, numbers: tuple[int, int], scheme: int
     ) -> tuple[int, int, int]:
-        """How many images are taken at once, and the tables of what is transformed of x and f."""
+        """How many images are taken at once, and the tables of what is transformed: so many numbers of each tile of
+        what is given and of what is made."""
         program, points = self.program, SCHEMES[scheme].points
-        most = min(max(_NUMBERS // (points * (channels + filters)), _LEAST), _MOST)
+        most = min(max(_NUMBERS // (points * sum(numbers)), _LEAST), _MOST)
         images = max(1, -(-most // tiles))
         chunk = SHARD_WHOLE if images >= program.shard else 1 << (images - 1).bit_length()
-        chunk = max(chunk, program.chunk(x, f))
+        chunk = max(chunk, program.chunk(given, to))
         most = min(most, tiles * min(chunk, program.shard))
-        x_by, x_size = self._by(channels, most, points)
-        f_by, f_size = self._by(filters, most, points)
-        self._scratch(x_size + f_size + program.registers(filters) * BYTES)
-        return chunk, x_by, f_by
+        (given_by, given_size), (to_by, to_size) = (self._by(n, most, points) for n in numbers)
+        self._scratch(given_size + to_size + program.registers(numbers[1]) * BYTES)
+        return chunk, given_by, to_by
 
     def filters_back(self, slope: Value, gradient: int, whole_batch: bool) -> None:
         """∂J/∂W, by shards or, of the whole batch, by registers of its rows."""
-        program, place, points = self.program, self.place, SCHEMES[self.scheme].points
-        assert slope.grid is not None
-        registers = program.registers(self.filters)
+        program, place, scheme = self.program, self.place, SCHEMES[self.scheme]
+        registers, size = program.registers(self.filters), program.beta.itemsize
         units = program.panels(registers) if whole_batch else None
-        wide = self.filters if units is None else -(-registers // units) * BYTES // program.beta.itemsize
-        tiles = _tiles(slope.grid, self.scheme) * (program.batch if whole_batch else program.shard)
-        most = min(max(_NUMBERS // (points * (self.channels + wide)), _LEAST), _MOST, tiles)
-        x_by, x_size = self._by(self.channels, most, points)
-        s_by, s_size = self._by(wide, most, points)
-        row = row_numbers(wide, program.beta.itemsize) * program.beta.itemsize
-        self._scratch(x_size + s_size + points * self.channels * row)
+        wide = self.filters if units is None else -(-registers // units) * BYTES // size
+        tiles = _tiles(self.windows.output, self.scheme) * (program.batch if whole_batch else program.shard)
+        most = min(max(_NUMBERS // (scheme.points * (self.wide + wide)), _LEAST), _MOST, tiles)
+        x_by, x_size = self._by(self.wide, most, scheme.points)
+        s_by, s_size = self._by(wide, most, scheme.points)
+        self._scratch(
+            x_size + s_size + scheme.points * self.phases * self.channels * row_numbers(wide, size) * size
+        )
         program.add(
             does.winograd_filters_back, self.x.at, self.x.row, slope.at, slope.row, gradient,
-            place.stride * program.beta.itemsize, program.gradients.strides[0], self.channels,
-            program.registers(self.channels), registers, program.zeros.ctypes.data, self._x_form,
-            self._form(slope, (0, 0)), x_by, s_by, self.scheme, count=units,
+            place.stride * size, program.gradients.strides[0], self.channels, program.registers(self.channels),
+            registers, program.zeros.ctypes.data, self._x_form, self._form(slope), x_by, s_by, self.scheme,
+            self.windows.window[0], count=units,
         )  # fmt: skip
 
-    def _form(self, x: Value, before: tuple[int, ...]) -> int:
+    def _form(self, x: Value, before: tuple[int, ...] = (0, 0), stride: int = 1) -> int:
         assert x.grid is not None
-        return self.program.table([*x.grid, x.grid[1] * x.place, x.place, *before])
+        return self.program.table([*x.grid, x.grid[1] * x.place, x.place, *before, stride])
 
     def _by(self, numbers: int, tiles: int, points: int) -> tuple[int, int]:
         """The table of what is transformed, for so many tiles at once; and its bytes."""
@@ -159,17 +168,18 @@ class Winograd:
 def add_weights(program: Program, weighed: Weighed) -> None:
     """The operation that makes them of the layer's weights."""
     place, size = weighed.place, program.beta.itemsize
-    row = place.stride * size
-    operation, registers = does.winograd_weights, program.registers(weighed.filters)
+    row, scratch = place.stride * size, does.TABLE + WIDE
+    operation, count, registers = does.winograd_weights, weighed.channels, program.registers(weighed.filters)
     if weighed.turned:
-        operation, registers = does.winograd_turned_weights, program.registers(weighed.channels)
-        program.scratch = max(
-            program.scratch, (SCHEMES[weighed.scheme].taps ** 2 * _BLOCK + WIDE) * registers * BYTES // 8
-        )
+        operation, count, registers = (
+            does.winograd_turned_weights, weighed.filters, program.registers(weighed.channels)
+        )  # fmt: skip
+        scratch += (weighed.taps**2 * _BLOCK * registers + WIDE) * BYTES // 8
+    program.scratch = max(program.scratch, scratch)
     program.add(
         operation, program.beta.ctypes.data + place.offset * size, row, row * weighed.channels, weighed.channels,
-        weighed.rows, registers, weighed.at, *_apart(program, weighed), weighed.scheme, _BLOCK, int(weighed.opposite),
-        count=-(-weighed.rows // _BLOCK),
+        count, registers, weighed.at, *_apart(program, weighed), weighed.scheme, weighed.taps, weighed.stride,
+        program.zeros.ctypes.data, _BLOCK, int(weighed.opposite), count=-(-count // _BLOCK),
     )  # fmt: skip
 
 
@@ -213,28 +223,39 @@ def scheme_of(program: Program, taps: int, grid: tuple[int, ...], channels: int,
 def slopes_by(program: Program, windows: Windows, channels: int, filters: int) -> tuple[int, bool]:
     """The scheme of the least cost for ∂J/∂x, and whether tiles are of the slope and add to it, which is worth while
     where these are fewer: where the image has no frame."""
-    taps = windows.window[0]
-    by_windows = scheme_of(program, taps, windows.sizes, filters, channels)
-    by_adding = scheme_of(program, taps, windows.output, filters, channels)
+    part, grid, channels = _part(windows), _phase(windows), channels * windows.stride[0] ** 2
+    by_windows = scheme_of(program, part, grid, filters, channels)
+    by_adding = scheme_of(program, part, windows.output, filters, channels)
     adding = _ADDING * _cycles(program, windows.output, filters, channels, by_adding)
-    adds = adding < _cycles(program, windows.sizes, filters, channels, by_windows)
+    adds = adding < _cycles(program, grid, filters, channels, by_windows)
     return (by_adding if adds else by_windows), adds
+
+
+def _part(windows: Windows) -> int:
+    """Taps along an axis of the part of a window that the first phase of x has; other phases have one less at most."""
+    return -(-windows.window[0] // windows.stride[0])
+
+
+def _phase(windows: Windows) -> tuple[int, ...]:
+    """Places of x along both axes in the largest phase, from the first that x has in any."""
+    axes = zip(windows.sizes, windows.before, windows.stride, strict=True)
+    return tuple((size - 1 + before % stride) // stride + 1 for size, before, stride in axes)
 
 
 def suits(program: Program, windows: Windows, x: Value, channels: Groups, filters: Groups) -> bool:
     """Whether minimal filtering costs less than products over windows. It does not depend on how many images a
     prediction is of, so that neither do its numbers."""
-    taps = windows.window[0]
+    stride, part = windows.stride[0], _part(windows)
     able = (
-        windows.axes == 2 and set(windows.window) == {taps} and bool(_schemes(taps))
-        and set(windows.stride) == set(windows.dilation) == {1}
-        and channels.groups == 1 and x.even and max(windows.before) < taps
+        len(set(windows.window)) == len(set(windows.stride)) == len(set(windows.dilation) | {1}) == 1
+        and channels.groups == 1 and x.even and max(windows.before) < windows.window[0]
+        and bool(_schemes(part)) and (stride == 1 or program.training)
     )  # fmt: skip
-    if not able or (_tiles(windows.output, _schemes(taps)[0]) < _FEW and not program.training):
+    if not able or (_tiles(windows.output, _schemes(part)[0]) < _FEW and not program.training):
         return False
     pairs = by_places((forwards(windows)[0], forwards(windows)[1]))
     met = sum(math.prod(len(axis.places) * len(axis.taps) for axis in pair) for pair in pairs)
-    places = math.prod(windows.output)
-    scheme = scheme_of(program, taps, windows.output, channels.each, filters.each)
+    places, into = math.prod(windows.output), channels.each * stride**2
+    scheme = scheme_of(program, part, windows.output, into, filters.each)
     plain = places * cost(_LEAST, program.registers(filters.each), channels.each * met / places) / _LEAST
-    return _cycles(program, windows.output, channels.each, filters.each, scheme) < _GAIN * plain
+    return _cycles(program, windows.output, into, filters.each, scheme) < _GAIN * plain

@@ -21,9 +21,11 @@ from betahat.kernels.network.winograd_tiles import (
     weigh_tile_back,
 )
 
-HEIGHT, WIDTH, LINE, PLACE, BEFORE, ASIDE, FORM = range(7)
-"""Of images: places along both axes, bytes from line to line and from place to place, and how many places of zeros lie
-before the first of each axis."""
+HEIGHT, WIDTH, LINE, PLACE, BEFORE, ASIDE, STRIDE, FORM = range(8)
+"""Of images: places along both axes, bytes from line to line and from place to place, how many places of zeros lie
+before the first of each axis, and of how many phases each axis is: every STRIDE-th place, from the first, the second …
+on. Windows that move STRIDE places at a time move one place at a time in each phase, and have a part of their taps
+there."""
 ROW, APART, TOGETHER = range(3)
 """Of what is transformed: bytes from tile to tile and from point to point; tiles at once."""
 _CACHE_LINE = 64  # bytes
@@ -32,18 +34,30 @@ TABLE = 40
 
 
 @compiled
-def point_at(images, apart, form, number, across, lines, side, step, outside, places):
-    """Addresses of the side × side places of a tile, `step` places from tile to tile; `outside` where the image has
-    none. number : of the tile, of across × lines in each image, which are `apart` bytes from one to the next."""
-    image, tile = images + number // (across * lines) * apart, number % (across * lines)
-    line = tile // across * step - form[BEFORE]
-    column = tile % across * step - form[ASIDE]
+def point_at(images, apart, form, phase, number, across, lines, side, step, outside, places):
+    """Addresses of the side × side places of a tile in a phase, `step` of them from tile to tile; `outside` where the
+    image has none. number : of the tile, of across × lines in each image, which are `apart` bytes from one to the
+    next."""
+    image, tile, stride = images + number // (across * lines) * apart, number % (across * lines), form[STRIDE]
+    line = tile // across * step * stride + phase // stride - form[BEFORE]
+    column = tile % across * step * stride + phase % stride - form[ASIDE]
     for i in range(side):
-        y = line + i
+        y = line + i * stride
         for j in range(side):
-            x = column + j
+            x = column + j * stride
             inside = 0 <= y < form[HEIGHT] and 0 <= x < form[WIDTH]
             places[i * side + j] = image + y * form[LINE] + x * form[PLACE] if inside else outside
+
+
+@compiled
+def taps_at(first, apart, taps, stride, phase, part, opposite, missing, places):
+    """Addresses of the part × part taps of a phase, of taps × taps that are `apart` bytes from one to the next;
+    `missing` where there is none. opposite : whether the last comes first."""
+    for i in range(part):
+        y = (part - 1 - i if opposite else i) * stride + phase // stride
+        for j in range(part):
+            x = (part - 1 - j if opposite else j) * stride + phase % stride
+            places[i * part + j] = first + (y * taps + x) * apart if y < taps and x < taps else missing
 
 
 @compiled
@@ -60,7 +74,7 @@ def multiply_points(
 
 @compiled
 def sizes(scheme):
-    """Taps of a window, places of f and places of x of a tile, along an axis; see `Scheme.number`."""
+    """Taps of a part of a window, places of f and places of x of a tile, along an axis; see `Scheme.number`."""
     taps, out = scheme // 10, scheme % 10
     return taps, out, taps + out - 1
 
@@ -74,7 +88,9 @@ def aligned_up(address):
 @compiled
 def along(form, out):
     """Tiles of a line of f, and lines of them."""
-    return (form[WIDTH] + out - 1) // out, (form[HEIGHT] + out - 1) // out
+    wide = (form[WIDTH] - 1 + form[ASIDE]) // form[STRIDE] + 1
+    high = (form[HEIGHT] - 1 + form[BEFORE]) // form[STRIDE] + 1
+    return (wide + out - 1) // out, (high + out - 1) // out
 
 
 @compiled
@@ -90,6 +106,7 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
     _, out, side = sizes(scheme)
     x_form, f_form = carray(longs(x_form), FORM), carray(longs(f_form), FORM)
     x_by, f_by = carray(longs(x_by), 3), carray(longs(f_by), 3)
+    x_phases, f_phases = x_form[STRIDE] ** 2, f_form[STRIDE] ** 2
     across, lines = along(f_form, out)
     points = side * side
     tiles, together = across * lines * some, x_by[TOGETHER]
@@ -108,23 +125,34 @@ def winograd_windows(op, real, env, unit, first, some, rows, start, step, key, o
     for begin in range(low, high, together):
         here = min(together, high - begin)
         for t in range(here):
-            point_at(x + first * x_first, x_first, x_form, begin + t, across, lines, side, out, zeros, places)
-            take_tile(scheme, base, taken, left + t * x_by[ROW], x_by[APART], like)
+            for phase in range(x_phases):
+                point_at(
+                    x + first * x_first, x_first, x_form, phase, begin + t, across, lines, side, out, zeros,
+                    places,
+                )  # fmt: skip
+                to = left + t * x_by[ROW] + phase * channels * like.itemsize
+                take_tile(scheme, base, taken, to, x_by[APART], like)
         multiply_points(
-            points, left, x_by, U, U_row, U_apart, right, f_by, here, vectors, channels, zeros, like
-        )
+            points, left, x_by, U, U_row, U_apart, right, f_by, here, vectors * f_phases, channels * x_phases,
+            zeros, like,
+        )  # fmt: skip
         for t in range(here):
-            point_at(f + first * f_first, f_first, f_form, begin + t, across, lines, out, out, unread, places)
-            give_tile(
-                scheme,
-                right + t * f_by[ROW],
-                f_by[APART],
-                vectors,
-                base,
-                bias,
-                like.dtype.type(real[0]),
-                like,
-            )
+            for phase in range(f_phases):
+                point_at(
+                    f + first * f_first,
+                    f_first,
+                    f_form,
+                    phase,
+                    begin + t,
+                    across,
+                    lines,
+                    out,
+                    out,
+                    unread,
+                    places,
+                )
+                given = right + t * f_by[ROW] + phase * vectors * REGISTER
+                give_tile(scheme, given, f_by[APART], vectors, base, bias, like.dtype.type(real[0]), like)
 
 
 @compiled
@@ -138,6 +166,7 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
     _, out, side = sizes(scheme)
     s_form, x_form = carray(longs(s_form), FORM), carray(longs(x_form), FORM)
     s_by, x_by = carray(longs(s_by), 3), carray(longs(x_by), 3)
+    phases = x_form[STRIDE] ** 2
     across, lines = along(s_form, out)
     points = side * side
     tiles, together = across * lines * some, s_by[TOGETHER]
@@ -151,31 +180,37 @@ def winograd_back(op, real, env, unit, first, some, rows, start, step, key, own,
     for begin in range(0, tiles, together):
         here = min(together, tiles - begin)
         for t in range(here):
-            point_at(s + first * s_first, s_first, s_form, begin + t, across, lines, out, out, zeros, places)
+            point_at(
+                s + first * s_first, s_first, s_form, 0, begin + t, across, lines, out, out, zeros, places
+            )
             spread_tile(scheme, base, taken, left + t * s_by[ROW], s_by[APART], like)
         multiply_points(
-            points, left, s_by, U, U_row, U_apart, right, x_by, here, vectors, filters, zeros, like
+            points, left, s_by, U, U_row, U_apart, right, x_by, here, vectors * phases, filters, zeros, like
         )
         for t in range(here):
-            point_at(
-                dx + first * dx_first, dx_first, x_form, begin + t, across, lines, side, out, unread, places
-            )
-            add_tile(scheme, right + t * x_by[ROW], x_by[APART], vectors, base, like)
+            for phase in range(phases):
+                point_at(
+                    dx + first * dx_first, dx_first, x_form, phase, begin + t, across, lines, side, out, unread,
+                    places,
+                )  # fmt: skip
+                given = right + t * x_by[ROW] + phase * vectors * REGISTER
+                add_tile(scheme, base, vectors, given, x_by[APART], like)
 
 
 @compiled
 def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, key, own, like):
     """∂J/∂W of a shard: x, bytes for each image before; the slope, bytes likewise; ∂J/∂W, bytes from row to row and
     between shards; channels, registers of their places; registers of a place of the slope; zeros; tables of forms, and
-    of what is transformed of each; the scheme's number. Where units are no shards, each has some of the registers, of
-    all images."""
+    of what is transformed of each; the scheme's number; taps of a window along an axis. Where units are no shards, each
+    has some of the registers, of all images."""
     x, x_first, s, s_first, dW, row, shards, channels, taken, vectors, zeros, x_form, s_form, x_by, s_by = op[
         FIRST : FIRST + 15
     ]
-    scheme = op[FIRST + 15]
-    _, out, side = sizes(scheme)
+    scheme, taps = op[FIRST + 15 : FIRST + 17]
+    part, out, side = sizes(scheme)
     x_form, s_form = carray(longs(x_form), FORM), carray(longs(s_form), FORM)
     x_by, s_by = carray(longs(x_by), 3), carray(longs(s_by), 3)
+    stride = x_form[STRIDE]
     column, here_vectors = 0, vectors
     if op[SHARDED] == 0:
         column, upto = vectors * unit // op[COUNT], vectors * (unit + 1) // op[COUNT]
@@ -191,48 +226,76 @@ def winograd_filters_back(op, real, env, unit, first, some, rows, start, step, k
     left = base + TABLE * 8
     right = left + x_by[APART] * points
     sums = right + s_by[APART] * points
-    apart = channels * s_by[ROW]
+    apart = channels * stride * stride * s_by[ROW]
     for begin in range(0, max(tiles, 1), together):  # once at least, where a shard has no rows
         here = min(together, tiles - begin)
         for t in range(here):
-            point_at(x + first * x_first, x_first, x_form, begin + t, across, lines, side, out, zeros, places)
-            take_tile(scheme, base, taken, left + t * x_by[ROW], x_by[APART], like)
+            for phase in range(stride * stride):
+                point_at(
+                    x + first * x_first, x_first, x_form, phase, begin + t, across, lines, side, out, zeros,
+                    places,
+                )  # fmt: skip
+                to = left + t * x_by[ROW] + phase * channels * like.itemsize
+                take_tile(scheme, base, taken, to, x_by[APART], like)
             point_at(
-                s + first * s_first + aside, s_first, s_form, begin + t, across, lines, out, out, zeros,
+                s + first * s_first + aside,
+                s_first,
+                s_form,
+                0,
+                begin + t,
+                across,
+                lines,
+                out,
+                out,
+                zeros,
                 places,
-            )  # fmt: skip
+            )
             spread_tile(scheme, base, here_vectors, right + t * s_by[ROW], s_by[APART], like)
         for k in range(points):
             total = sums + k * apart
             multiply(
                 left + k * x_by[APART], like.itemsize, x_by[ROW], right + k * s_by[APART], s_by[ROW], total,
-                s_by[ROW], channels, here_vectors, here, total if begin > 0 else zeros,
+                s_by[ROW], channels * stride * stride, here_vectors, here, total if begin > 0 else zeros,
                 s_by[ROW] if begin > 0 else 0, like.dtype.type(1.0), like,
             )  # fmt: skip
     for c in range(channels):
-        weigh_tile_back(
-            scheme, sums + c * s_by[ROW], apart, here_vectors, dW + c * row + aside, channels * row, like
-        )
+        for phase in range(stride * stride):
+            # slopes of taps that are not there go where slopes of places were
+            taps_at(dW + c * row + aside, channels * row, taps, stride, phase, part, False, right, places)
+            given = sums + (phase * channels + c) * s_by[ROW]
+            weigh_tile_back(scheme, base, here_vectors, given, apart, like)
 
 
 @compiled
 def winograd_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """G W Gᵀ: W, bytes from row to row and from tap to tap, channels, rows of the target, registers of these, the
-    target, bytes from row to row and from point to point, the scheme's number, rows of a unit."""
-    W, row, tap, _, count, vectors, U, U_row, U_apart, scheme, block = op[FIRST : FIRST + 11]
+    """G W Gᵀ: W, bytes from row to row and from tap to tap; channels; rows of a phase of the target, registers of a
+    row of a phase, the target, bytes from row to row and from point to point; the scheme's number; taps of a window
+    along an axis; the stride; zeros; rows of a unit."""
+    W, row, tap, _, count, vectors, U, U_row, U_apart, scheme, taps, stride, zeros, block = op[
+        FIRST : FIRST + 14
+    ]
+    part, _, _ = sizes(scheme)
+    base = aligned_up(address(own))
+    places = carray(longs(base), TABLE)
     for c in range(unit * block, min(count, (unit + 1) * block)):
-        weigh_tile(scheme, W + c * row, tap, vectors, U + c * U_row, U_apart, like)
+        for phase in range(stride * stride):
+            taps_at(W + c * row, tap, taps, stride, phase, part, False, zeros, places)
+            weigh_tile(scheme, base, vectors, U + (phase * count + c) * U_row, U_apart, like)
 
 
 @compiled
 def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step, key, own, like):
-    """The same of W with channels and filters exchanged, so that rows of the target are filters; and whether its taps
-    are taken in opposite order."""
-    W, row, tap, channels, count, vectors, U, U_row, U_apart, scheme, block, opposite = op[FIRST : FIRST + 12]
-    taps, _, _ = sizes(scheme)
+    """The same of W with channels and filters exchanged, so that rows of the target are filters, with one phase beside
+    the other; and whether taps are taken in opposite order."""
+    W, row, tap, channels, count, vectors, U, U_row, U_apart, scheme, taps, stride, zeros, block, opposite = (
+        op[FIRST : FIRST + 15]
+    )
+    part, _, _ = sizes(scheme)
     size, wide = like.itemsize, vectors * REGISTER
     lanes = REGISTER // size
-    turned = address(own) + lanes * REGISTER  # behind what turn_part needs
+    base = aligned_up(address(own)) + lanes * REGISTER  # behind what turn_part needs
+    places = carray(longs(base), TABLE)
+    turned = base + TABLE * 8
     begin, end = unit * block, min(count, (unit + 1) * block)
     for k in range(taps * taps):
         for i in range(0, channels, lanes):
@@ -241,8 +304,8 @@ def winograd_turned_weights(op, real, env, unit, first, some, rows, start, step,
                     W + k * tap + i * row + j * size, row, channels - i, count - j,
                     turned + (k * block + j - begin) * wide + i * size, wide, own, like,
                 )  # fmt: skip
-    apart = -block * wide if opposite else block * wide
-    if opposite:
-        turned += (taps * taps - 1) * block * wide
     for f in range(begin, end):
-        weigh_tile(scheme, turned + (f - begin) * wide, apart, vectors, U + f * U_row, U_apart, like)
+        for phase in range(stride * stride):
+            W_row = turned + (f - begin) * wide
+            taps_at(W_row, block * wide, taps, stride, phase, part, opposite, zeros, places)
+            weigh_tile(scheme, base, vectors, U + f * U_row + phase * wide, U_apart, like)

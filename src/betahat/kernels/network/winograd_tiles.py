@@ -48,38 +48,72 @@ def _strided(v: Vectors, at: Any, apart: Any, count: int) -> Line:
     return [v.at(at, v.builder.mul(apart, ir.Constant(I64, k))) for k in range(count)]
 
 
+def _from_table(like: Any, along: Callable[[Scheme], Any], count: Callable[[Scheme], int]) -> Any:
+    """Of `count` numbers at the addresses of a table."""
+    signature = types.void(*([types.int64] * 5), like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number, table, vectors, to, apart, _ = args
+
+        def plan(v: Vectors, scheme: Scheme) -> Any:
+            return along(scheme), _table(v, table, count(scheme)), _strided(v, to, apart, scheme.points)
+
+        _transform(builder, signature.args[-1], number, vectors, plan)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _to_table(
+    like: Any, along: Callable[[Scheme], Any], count: Callable[[Scheme], int], finish: Any = None
+) -> Any:
+    """To `count` numbers at the addresses of a table."""
+    signature = types.void(*([types.int64] * 5), like)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number, table, vectors, given, apart, _ = args
+
+        def plan(v: Vectors, scheme: Scheme) -> Any:
+            return along(scheme), _strided(v, given, apart, scheme.points), _table(v, table, count(scheme))
+
+        _transform(builder, signature.args[-1], number, vectors, plan, finish)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @intrinsic
-def take_tile(typingctx: Any, number: Any, places: Any, vectors: Any, to: Any, apart: Any, like: Any):
+def take_tile(typingctx: Any, number: Any, table: Any, vectors: Any, to: Any, apart: Any, like: Any):
     """Bᵀ x B of the places that a table says, `apart` bytes from one number to the next."""
-    signature = types.void(*([types.int64] * 5), like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number, places, vectors, to, apart, _ = args
-
-        def plan(v: Vectors, scheme: Scheme) -> Any:
-            return scheme.take, _table(v, places, scheme.points), _strided(v, to, apart, scheme.points)
-
-        _transform(builder, signature.args[-1], number, vectors, plan)
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return _from_table(like, lambda scheme: scheme.take, lambda scheme: scheme.points)
 
 
 @intrinsic
-def spread_tile(typingctx: Any, number: Any, places: Any, vectors: Any, to: Any, apart: Any, like: Any):
+def spread_tile(typingctx: Any, number: Any, table: Any, vectors: Any, to: Any, apart: Any, like: Any):
     """A s Aᵀ of the slopes at the places that a table says."""
-    signature = types.void(*([types.int64] * 5), like)
+    return _from_table(like, lambda scheme: scheme.give_back, lambda scheme: scheme.out**2)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number, places, vectors, to, apart, _ = args
 
-        def plan(v: Vectors, scheme: Scheme) -> Any:
-            return scheme.give_back, _table(v, places, scheme.out**2), _strided(v, to, apart, scheme.points)
+@intrinsic
+def weigh_tile(typingctx: Any, number: Any, table: Any, vectors: Any, to: Any, apart: Any, like: Any):
+    """G W Gᵀ of one channel's taps, which a table says."""
+    return _from_table(like, lambda scheme: scheme.weigh, lambda scheme: scheme.taps**2)
 
-        _transform(builder, signature.args[-1], number, vectors, plan)
-        return context.get_dummy_value()
 
-    return signature, codegen
+@intrinsic
+def weigh_tile_back(typingctx: Any, number: Any, table: Any, vectors: Any, given: Any, apart: Any, like: Any):
+    """Gᵀ M G, the slopes of one channel's taps, to where a table says."""
+    return _to_table(like, lambda scheme: scheme.weigh_back, lambda scheme: scheme.taps**2)
+
+
+@intrinsic
+def add_tile(typingctx: Any, number: Any, table: Any, vectors: Any, given: Any, apart: Any, like: Any):
+    """B M Bᵀ, added to what is at the places that a table says."""
+
+    def finish(v: Vectors, value: Any, offset: Any, at: Any) -> Any:
+        return v.add(value, v.load(v.at(at, offset)))
+
+    return _to_table(like, lambda scheme: scheme.take_back, lambda scheme: scheme.points, finish)
 
 
 @intrinsic
@@ -89,7 +123,7 @@ def give_tile(
     given: Any,
     apart: Any,
     vectors: Any,
-    places: Any,
+    table: Any,
     bias: Any,
     slope: Any,
     like: Any,
@@ -98,79 +132,15 @@ def give_tile(
     signature = types.void(*([types.int64] * 6), like.dtype, like)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number, given, apart, vectors, places, bias, slope, _ = args
+        number, given, apart, vectors, table, bias, slope, _ = args
 
         def plan(v: Vectors, scheme: Scheme) -> Any:
-            return scheme.give, _strided(v, given, apart, scheme.points), _table(v, places, scheme.out**2)
+            return scheme.give, _strided(v, given, apart, scheme.points), _table(v, table, scheme.out**2)
 
         def finish(v: Vectors, value: Any, offset: Any, _: Any) -> Any:
             return bend(v, v.add(value, v.load(v.at(bias, offset))), v.splat(slope))
 
         _transform(builder, signature.args[-1], number, vectors, plan, finish)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def add_tile(typingctx: Any, number: Any, given: Any, apart: Any, vectors: Any, places: Any, like: Any):
-    """B M Bᵀ, added to what is at the places that a table says."""
-    signature = types.void(*([types.int64] * 5), like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number, given, apart, vectors, places, _ = args
-
-        def plan(v: Vectors, scheme: Scheme) -> Any:
-            return (
-                scheme.take_back,
-                _strided(v, given, apart, scheme.points),
-                _table(v, places, scheme.points),
-            )
-
-        def finish(v: Vectors, value: Any, offset: Any, at: Any) -> Any:
-            return v.add(value, v.load(v.at(at, offset)))
-
-        _transform(builder, signature.args[-1], number, vectors, plan, finish)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def weigh_tile(typingctx: Any, number: Any, W: Any, tap: Any, vectors: Any, to: Any, apart: Any, like: Any):
-    """G W Gᵀ of one channel's taps, `tap` bytes from one to the next."""
-    signature = types.void(*([types.int64] * 6), like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number, W, tap, vectors, to, apart, _ = args
-
-        def plan(v: Vectors, scheme: Scheme) -> Any:
-            return scheme.weigh, _strided(v, W, tap, scheme.taps**2), _strided(v, to, apart, scheme.points)
-
-        _transform(builder, signature.args[-1], number, vectors, plan)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def weigh_tile_back(
-    typingctx: Any, number: Any, given: Any, apart: Any, vectors: Any, to: Any, tap: Any, like: Any
-):
-    """Gᵀ M G, the slopes of one channel's taps."""
-    signature = types.void(*([types.int64] * 6), like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number, given, apart, vectors, to, tap, _ = args
-
-        def plan(v: Vectors, scheme: Scheme) -> Any:
-            return (
-                scheme.weigh_back,
-                _strided(v, given, apart, scheme.points),
-                _strided(v, to, tap, scheme.taps**2),
-            )
-
-        _transform(builder, signature.args[-1], number, vectors, plan)
         return context.get_dummy_value()
 
     return signature, codegen
