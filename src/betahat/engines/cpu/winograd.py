@@ -17,7 +17,7 @@ from betahat.kernels.network.tiles import BYTES
 from betahat.layers.windows import Windows
 
 _TRANSFORM = {32: 40, 34: 130, 52: 100}  # cycles for a register of a tile, on either side of the products
-_MAKING, _AFAR = 12, 48  # to make a register of weights for a point, near and where cache does not hold them
+_MAKING, _AFAR = 16, 48  # to make a register of weights for a point, near and where cache does not hold them
 _NEAR = 16 << 20  # bytes of transformed weights that stay in cache
 _ADDING = 1.1  # times as much it costs where tiles add to what is there
 _GAIN = 0.85  # of what windows cost, at most
